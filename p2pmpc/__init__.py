@@ -1,0 +1,3 @@
+"""Private weighted sums between peers, with no server."""
+
+__version__ = "0.1.0"

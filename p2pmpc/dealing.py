@@ -1,0 +1,257 @@
+"""R1 and R2 as arithmetic: dealing a secret, opening what others dealt, and the masked sum.
+
+Everything a dealer draws in one round is in one :class:`Dealing`, and everything it is bound to in
+its COMMITMENT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from p2pmpc.encoding import checksum_vector
+from p2pmpc.errors import RemoteProtocolError, VerificationFailed
+from p2pmpc.field import Vector, WeightedSum
+from p2pmpc.hashing import DIGEST_BYTES, label, labelled_hash
+from p2pmpc.messages import Commitment, Share, SharePlain
+from p2pmpc.prg import SEED_BYTES
+from p2pmpc.session import Session
+from p2pmpc.shamir import SECRET_BYTES, Entropy, check_share, split
+from p2pmpc.sharing import correction, mask_from_seed, share_from_seed, uniform_vector
+from p2pmpc.wire import Limits, decode_share, encode_share
+
+NO_DIGEST = bytes(DIGEST_BYTES)
+
+
+class Sealer(Protocol):
+    """Seals plaintexts to members and opens those sealed to this peer."""
+
+    def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
+        """Seal a plaintext to a member, bound to ``info``."""
+
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """Open what was sealed to this peer under ``info``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundContext:
+    """One round of one session, as its arithmetic needs it.
+
+    Args:
+        session: The closed session.
+        number: The round within it.
+    """
+
+    session: Session
+    number: int
+
+    def _numbers(self, *indices: int) -> bytes:
+        return b"".join(
+            [self.number.to_bytes(4, "big"), *(index.to_bytes(2, "big") for index in indices)]
+        )
+
+    def mask_commitment(self, owner: int, seed: bytes) -> bytes:
+        """Return com_i, the commitment to a mask seed."""
+        return labelled_hash("mask commitment", self.session.id, self._numbers(owner), seed)
+
+    def mask_share_hash(self, owner: int, holder: int, share: bytes) -> bytes:
+        """Return the published hash of one b-share."""
+        return labelled_hash("mask share", self.session.id, self._numbers(owner, holder), share)
+
+    def sealed_digest(self, dealer: int, receiver: int, sealed: bytes) -> bytes:
+        """Return the published digest of one sealed share."""
+        numbers = self._numbers(dealer, receiver)
+        return labelled_hash("sealed share", self.session.id, numbers, sealed)
+
+    def sealing_info(self, dealer: int, receiver: int) -> bytes:
+        """Return the HPKE info of one sealed share."""
+        return label("seal") + self.session.id + self._numbers(dealer, receiver)
+
+    def total_digest(self, total: bytes) -> bytes:
+        """Return the digest of a total's bytes, which CONFIRM signs."""
+        return labelled_hash("total", self.session.id, self._numbers(), total)
+
+    def expand_share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
+        """Return the share s_(dealer, receiver) that a plaintext stands for."""
+        parameters = self.session.parameters
+        arithmetic, length = parameters.arithmetic, parameters.extended_length
+        if parameters.share_mode == "dense":
+            return arithmetic.decode(plain.share, length)
+        return share_from_seed(
+            plain.share, self.session.id, self.number, dealer, receiver, arithmetic, length
+        )
+
+    def expand_mask(self, owner: int, seed: bytes) -> Vector:
+        """Return the mask of a peer's partial sum."""
+        parameters = self.session.parameters
+        return mask_from_seed(
+            seed,
+            self.session.id,
+            self.number,
+            owner,
+            parameters.arithmetic,
+            parameters.extended_length,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """All that one dealer drew in one round. Secret until the masks open.
+
+    Args:
+        mask_seed: b_i.
+        own_mask_share: b_ii; empty in strict mode.
+        kept: s_ii, the correction.
+        plains: What goes, sealed, to each other member.
+        shares: The SHARE messages, by receiver.
+        commitment: The COMMITMENT.
+    """
+
+    mask_seed: bytes = field(repr=False)
+    own_mask_share: bytes = field(repr=False)
+    kept: Vector = field(repr=False)
+    plains: Mapping[int, SharePlain] = field(repr=False)
+    shares: Mapping[int, Share]
+    commitment: Commitment
+
+
+def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy) -> Dealing:
+    """Split a secret among the members and seal their shares.
+
+    Args:
+        context: The round.
+        secret: This peer's residues, the checksum coordinate included.
+        sealer: Seals to members.
+        entropy: Where every seed, share and coefficient comes from.
+    """
+    session = context.session
+    own, parameters = session.own_index, session.parameters
+    mask_seed = entropy(SECRET_BYTES)
+    mask_shares: tuple[bytes, ...] = ()
+    if not parameters.strict:
+        mask_shares = split(mask_seed, session.threshold, len(session.members), entropy)
+    plains: dict[int, SharePlain] = {}
+    for receiver in session.others:
+        if parameters.share_mode == "dense":
+            drawn = uniform_vector(parameters.arithmetic, parameters.extended_length, entropy)
+            share = parameters.arithmetic.encode(drawn)
+        else:
+            share = entropy(SEED_BYTES)
+        plains[receiver] = SharePlain(share, mask_shares[receiver - 1] if mask_shares else b"")
+    given = (context.expand_share(plain, own, receiver) for receiver, plain in plains.items())
+    kept = correction(parameters.arithmetic, secret, given)
+    shares = {
+        receiver: Share(
+            sealer.seal(receiver, encode_share(plain), context.sealing_info(own, receiver))
+        )
+        for receiver, plain in plains.items()
+    }
+    commitment = Commitment(
+        mask=context.mask_commitment(own, mask_seed),
+        mask_shares=tuple(
+            context.mask_share_hash(own, holder, share)
+            for holder, share in enumerate(mask_shares, start=1)
+        ),
+        shares=tuple(
+            context.sealed_digest(own, index, shares[index].sealed) if index != own else NO_DIGEST
+            for index in session.indices
+        ),
+    )
+    own_mask_share = mask_shares[own - 1] if mask_shares else b""
+    return Dealing(mask_seed, own_mask_share, kept, plains, shares, commitment)
+
+
+def check_commitment(context: RoundContext, dealer: int, commitment: Commitment) -> None:
+    """Refuse a commitment that does not have the shape of the session's mode.
+
+    Raises:
+        RemoteProtocolError: The number of b-share hashes is wrong, or the dealer commits to a
+            share for itself.
+    """
+    if bool(commitment.mask_shares) == context.session.parameters.strict:
+        raise RemoteProtocolError("the commitment does not fit the mode (strict or not)")
+    if commitment.shares[dealer - 1] != NO_DIGEST:
+        raise RemoteProtocolError("the dealer commits to a share for itself")
+
+
+def open_share(
+    context: RoundContext, dealer: int, commitment: Commitment, share: Share, sealer: Sealer
+) -> SharePlain:
+    """Open what a dealer sealed to this peer, and hold it against the dealer's commitment.
+
+    Raises:
+        RemoteProtocolError: It is not what the dealer committed to, or does not open, or is of a
+            wrong length, or holds an element >= p.
+    """
+    session = context.session
+    own, parameters = session.own_index, session.parameters
+    if context.sealed_digest(dealer, own, share.sealed) != commitment.shares[own - 1]:
+        raise RemoteProtocolError("the sealed share is not the one committed to")
+    data = sealer.open(share.sealed, context.sealing_info(dealer, own))
+    plain = decode_share(data, Limits.of(parameters), strict=parameters.strict)
+    if parameters.share_mode == "dense":
+        parameters.arithmetic.decode(plain.share, parameters.extended_length)
+    if not parameters.strict:
+        check_mask_share(context, dealer, own, commitment, plain.mask_share)
+    return plain
+
+
+def check_mask_share(
+    context: RoundContext, owner: int, holder: int, commitment: Commitment, share: bytes
+) -> None:
+    """Hold a b-share against its published hash.
+
+    Raises:
+        RemoteProtocolError: It is another one, or no element of its field.
+    """
+    check_share(share)
+    if context.mask_share_hash(owner, holder, share) != commitment.mask_shares[holder - 1]:
+        raise RemoteProtocolError("a mask share that is not the one committed to")
+
+
+def partial_sum(context: RoundContext, kept: Vector, plains: Mapping[int, SharePlain]) -> Vector:
+    """Return S_j = sum_i w_i * s_ij.
+
+    Args:
+        context: The round.
+        kept: s_jj.
+        plains: What each other dealer gave this peer.
+    """
+    session = context.session
+    total = WeightedSum(session.parameters.arithmetic, session.parameters.extended_length)
+    total.add(kept, session.member(session.own_index).weight)
+    for dealer, plain in plains.items():
+        share = context.expand_share(plain, dealer, session.own_index)
+        total.add(share, session.member(dealer).weight)
+    return total.value()
+
+
+def check_total(context: RoundContext, total: Vector) -> None:
+    """Hold a total against its checksum coordinate and its possible range.
+
+    Args:
+        context: The round.
+        total: T, the checksum coordinate included.
+
+    Raises:
+        VerificationFailed: One of them does not hold; no number may be shown.
+    """
+    session, parameters = context.session, context.session.parameters
+    arithmetic, length = parameters.arithmetic, parameters.length
+    hint = "compare the transcripts with `p2pmpc verify`; no total is shown"
+    gamma = checksum_vector(session.id, context.number, arithmetic, length)
+    if arithmetic.inner(gamma, total[:length]) != int(total[length]):
+        raise VerificationFailed(
+            "the total does not match its checksum: a partial sum is wrong", hint=hint
+        )
+    limit = session.total_magnitude * session.bound
+    outside = np.abs(arithmetic.to_signed(total[:length])) > limit
+    if outside.any():
+        raise VerificationFailed(
+            f"element {int(np.argmax(outside))} of the total is beyond what inputs within the "
+            "bound can give: an input or a partial sum is wrong",
+            hint=hint,
+        )

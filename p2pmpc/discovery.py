@@ -1,0 +1,382 @@
+"""How peers find each other: the founder's table, the joiner's knock, or a roster file.
+
+All three end with the same thing, a :class:`Found`: a closed session, everybody's address, and the
+HPKE key that this peer put into its HELLO.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
+from p2pmpc.errors import (
+    AgreementFailed,
+    P2PMPCError,
+    PeerMissing,
+    RemoteProtocolError,
+    error_for_code,
+)
+from p2pmpc.identity import Identity, SealingKey, parse_id, peer_id, short_id
+from p2pmpc.links import Link, LinkEndedError, plain_reason
+from p2pmpc.logs import NodeLog
+from p2pmpc.membership import Admission, Candidate, abort_message, make_entry
+from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
+from p2pmpc.network import Address, Network
+from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.session import Session
+from p2pmpc.shamir import Entropy
+from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_key, wrap_client
+from p2pmpc.wire import TO_ALL, Limits
+
+Checkpoint = Callable[[str], Awaitable[None]]
+"""Called when a step is reached, before its message leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of discovery.
+
+    Args:
+        session: Closed, as this peer sees it.
+        addresses: ``host:port`` by ID.
+        sealing_key: The one of this peer's HELLO.
+    """
+
+    session: Session
+    addresses: Mapping[bytes, str]
+    sealing_key: SealingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """What a peer says about itself.
+
+    Args:
+        identity: Its key.
+        weight: Its public weight.
+        name: For people.
+        entropy: The operating system's.
+    """
+
+    identity: Identity
+    weight: int
+    name: str
+    entropy: Entropy = field(repr=False)
+
+    def entry(self, parameters: Parameters, key: SealingKey, address: Address) -> SignedEntry:
+        """Return its signed entry."""
+        return make_entry(
+            self.identity,
+            key,
+            parameters,
+            nonce=self.entropy(NONCE_BYTES),
+            weight=self.weight,
+            name=self.name,
+            address=str(address),
+        )
+
+
+TOLD_TO_ALL: Final = frozenset({Kind.ROSTER, Kind.ABORT})
+"""Kinds on a join link whose signature names no receiver."""
+
+
+async def refuse(link: Link, me: Identity, error: P2PMPCError) -> None:
+    """Tell a peer on a join link why it is refused."""
+    message = sign_before_session(me, abort_message(error), TO_ALL)
+    with trio.move_on_after(1):
+        try:
+            await link.send(frame_bytes(message))
+        except LinkEndedError:
+            return
+
+
+class Founder:
+    """Serves joiners until the set is full.
+
+    Args:
+        me: The founder.
+        parameters: The session's.
+        address: Where joiners and members reach it.
+        log: For what happens.
+    """
+
+    def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
+        self._me = me
+        self._log = log
+        self._key = SealingKey(me.entropy)
+        entry = me.entry(parameters, self._key, address)
+        self._admission = Admission(parameters, me.identity.id, entry)
+        self._changed = trio.Event()
+        self._closed = trio.Event()
+        self._roster: RosterList | None = None
+        self._waiting: dict[bytes, Link] = {}
+        self._came_and_went: set[bytes] = set()
+        self.on_joined: Callable[[int], None] = lambda _count: None
+
+    async def found(self, join_timeout: float) -> Found:
+        """Wait until everybody has joined, and close the set.
+
+        Raises:
+            PeerMissing: They did not in time; says who did.
+        """
+        with trio.move_on_after(join_timeout):
+            while not self._admission.is_full:
+                self._changed = trio.Event()
+                await self._changed.wait()
+        if not self._admission.is_full:
+            error = self._incomplete()
+            await self.dismiss(error)
+            raise error
+        session, self._roster = self._admission.close()
+        self._closed.set()
+        return Found(session, {m.id: m.signed.address for m in session.members}, self._key)
+
+    def _incomplete(self) -> PeerMissing:
+        here = set(self._admission.joined)
+        joined = [short_id(i) for i in here - {self._me.identity.id}]
+        gone = [short_id(i) for i in self._came_and_went - here]
+        names = f"joined: {', '.join(joined) or 'nobody'}"
+        if gone:
+            names += f"; came and went: {', '.join(gone)}"
+        return PeerMissing(
+            f"{len(here)} of {self._admission.parameters.peers} peers are here, this one included, "
+            f"and no more came in time ({names})",
+            hint="start the missing peers, or wait longer with --join-timeout",
+        )
+
+    async def dismiss(self, error: P2PMPCError) -> None:
+        """Tell everybody who waits that there will be no session."""
+        for link in list(self._waiting.values()):
+            await refuse(link, self._me.identity, error)
+
+    async def serve(self, link: Link, unverified: trio.CancelScope) -> None:
+        """Serve one join link; the scope's deadline falls away once its HELLO is verified."""
+        identity, limits = self._me.identity, self._admission.limits
+        frame = await link.receive(limits, frozenset({Kind.JOIN}))
+        try:
+            join = open_join(frame, limits, receiver=identity.id)
+            identifier = peer_id(join.public_key)
+            offer = sign_before_session(identity, self._admission.offer(join), identifier)
+            await link.send(frame_bytes(offer))
+            hello = open_before_session(
+                await link.receive(limits, frozenset({Kind.HELLO})),
+                limits,
+                sender=identifier,
+                public_key=join.public_key,
+                receiver=identity.id,
+            )
+            assert isinstance(hello, Hello)
+            self._admission.enter(identifier, hello)
+        except (AgreementFailed, RemoteProtocolError) as error:
+            await refuse(link, identity, error)
+            raise
+        unverified.deadline = float("inf")
+        await self._wait_with(link, identifier)
+
+    async def _wait_with(self, link: Link, identifier: bytes) -> None:
+        """Hold a joiner's link until the set is closed, and tell it the roster."""
+        self._waiting[identifier] = link
+        count = len(self._admission.joined)
+        self._log.info("joined", id=short_id(identifier), count=count)
+        self.on_joined(count)
+        self._changed.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, link, nursery.cancel_scope)
+            await self._closed.wait()
+            nursery.cancel_scope.cancel()
+        if self._waiting.get(identifier) is link:
+            del self._waiting[identifier]
+            if self._roster is None:
+                self._came_and_went.add(identifier)
+                self._admission.leave(identifier)
+        if self._roster is not None:
+            roster = sign_before_session(self._me.identity, self._roster, TO_ALL)
+            await link.send(frame_bytes(roster))
+            with trio.move_on_after(5):  # the joiner closes first, so nothing is cut off
+                await self._watch(link, trio.CancelScope())
+
+    async def _watch(self, link: Link, scope: trio.CancelScope) -> None:
+        """Notice the end of a link on which nothing more is due."""
+        try:
+            await link.receive(self._admission.limits, frozenset())
+        except (LinkEndedError, RemoteProtocolError):
+            scope.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Where a joiner knocks.
+
+    Args:
+        address: Of the bootstrap peer.
+        pinned: Its ID, where one is known.
+    """
+
+    address: Address
+    pinned: bytes | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Bootstrap:
+        """Read ``host:port`` or ``host:port#ID``."""
+        address, mark, identifier = text.partition("#")
+        return cls(Address.parse(address), parse_id(identifier) if mark else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """An open join link, and who answers on it.
+
+    Args:
+        link: The link.
+        identifier: The ID at the other end.
+        public_key: Its Ed25519 key.
+        local_host: This machine's host on the link.
+    """
+
+    link: Link
+    identifier: bytes
+    public_key: bytes
+    local_host: str
+
+
+@contextlib.asynccontextmanager
+async def knock_at(network: Network, address: Address) -> AsyncIterator[Knock]:
+    """Open a join link.
+
+    Raises:
+        LinkEndedError: Nobody answers, or not with this protocol.
+        PeerMissing: The name does not exist.
+    """
+    try:
+        with trio.fail_after(10):
+            stream, local_host = await network.connect(address)
+    except trio.TooSlowError:
+        raise LinkEndedError("no answer within 10 s") from None
+    except OSError as error:
+        raise LinkEndedError(plain_reason(error)) from None
+    link: Link | None = None
+    try:
+        tls = wrap_client(stream, join_context())
+        try:
+            with trio.fail_after(10):
+                await tls.do_handshake()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            raise LinkEndedError("what answers there is not a peer") from None
+        if alpn(tls) != JOIN_PROTOCOL:
+            raise LinkEndedError("what answers there is not a peer")
+        link = Link(tls)
+        public_key = remote_key(tls)
+        yield Knock(link, peer_id(public_key), public_key, local_host)
+        await link.aclose()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
+
+
+class Joiner:
+    """Knocks at the bootstrap peer until it is let in, refused, or out of time.
+
+    Args:
+        me: The joiner.
+        candidate: Its side of the protocol.
+        network: TCP, or memory.
+        bootstrap: Where to knock.
+        listen: Opens this peer's own listener, given the host that reaches the founder.
+        check: Holds the parameters against this peer's input, before its HELLO.
+        checkpoint: Told of steps.
+    """
+
+    def __init__(
+        self,
+        me: Self,
+        candidate: Candidate,
+        network: Network,
+        bootstrap: Bootstrap,
+        *,
+        listen: Callable[[str], Awaitable[Address]],
+        check: Callable[[Parameters], None],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._me = me
+        self._candidate = candidate
+        self._network = network
+        self._bootstrap = bootstrap
+        self._listen = listen
+        self._check = check
+        self._checkpoint = checkpoint
+        self._address: Address | None = None
+        self._said: tuple[Parameters, SignedEntry, SealingKey] | None = None
+
+    async def join(self, join_timeout: float) -> Found:
+        """Join.
+
+        Raises:
+            PeerMissing: The founder is not there, went away, or never closed the set.
+            AgreementFailed: It refused, or it is not whom or what this peer agreed to.
+        """
+        reason = "it did not close the roster"
+        pause = 0.1
+        with trio.move_on_after(join_timeout):
+            while True:
+                try:
+                    async with knock_at(self._network, self._bootstrap.address) as knock:
+                        reason = "it answered, and never closed the roster"
+                        return await self._talk(knock)
+                except LinkEndedError as error:
+                    reason = error.reason
+                await trio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+        raise PeerMissing(
+            f"the bootstrap peer at {self._bootstrap.address} let nobody in within "
+            f"{join_timeout:g} s: {reason}",
+            hint="see that the founder runs there, and that all its peers are started",
+        )
+
+    async def _talk(self, knock: Knock) -> Found:
+        identity = self._me.identity
+        self._candidate.check_server(knock.identifier, self._bootstrap.pinned)
+        if self._address is None:
+            self._address = await self._listen(knock.local_host)
+        await self._checkpoint("join")
+        join = sign_before_session(identity, self._candidate.join(), knock.identifier)
+        await knock.link.send(frame_bytes(join))
+        offer = await self._hear(knock, Kind.PARAMETERS, Limits())
+        assert isinstance(offer, Offer)
+        parameters = self._candidate.accept_offer(offer)
+        self._check(parameters)
+        if self._said is None or self._said[0] != parameters:
+            key = SealingKey(self._me.entropy)
+            self._said = parameters, self._me.entry(parameters, key, self._address), key
+        _, entry, key = self._said
+        await self._checkpoint("hello")
+        hello = sign_before_session(identity, Hello(entry), knock.identifier)
+        await knock.link.send(frame_bytes(hello))
+        roster = await self._hear(knock, Kind.ROSTER, Limits(peers=parameters.peers))
+        assert isinstance(roster, RosterList)
+        session, addresses = self._candidate.accept_roster(
+            parameters, entry, roster, knock.identifier
+        )
+        # Whoever reached the founder here reaches it here again, whatever it thinks its name is.
+        return Found(session, {**addresses, knock.identifier: str(self._bootstrap.address)}, key)
+
+    async def _hear(self, knock: Knock, kind: Kind, limits: Limits) -> Message:
+        """Read one message of the founder, or its refusal."""
+        frame = await knock.link.receive(limits, frozenset({kind, Kind.ABORT}))
+        message = open_before_session(
+            frame,
+            limits,
+            sender=knock.identifier,
+            public_key=knock.public_key,
+            receiver=TO_ALL if frame.kind in TOLD_TO_ALL else self._me.identity.id,
+        )
+        if isinstance(message, Abort):
+            raise error_for_code(message.code)(
+                f"the bootstrap peer refuses: {message.reason}",
+                hint="the reason is the founder's; ask there",
+            )
+        return message

@@ -1,0 +1,204 @@
+"""Signing and verifying messages of one session: the boundary between bytes and the machines.
+
+The machines see :class:`~p2pmpc.messages.Signed` messages whose signature already verified under the
+key of the member they came from; they never see bytes and never verify a plain message themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.identity import (
+    Identity,
+    SealingKey,
+    SealingPublicKey,
+    peer_id,
+    verify_signature,
+)
+from p2pmpc.messages import NO_SESSION, PAIRWISE, Join, Kind, Message, Signed
+from p2pmpc.session import Session, entry_signing_input
+from p2pmpc.wire import (
+    TO_ALL,
+    Frame,
+    Limits,
+    body_digest,
+    decode_body,
+    encode_body,
+    encode_frame,
+    signing_input,
+)
+
+M = TypeVar("M", bound=Message)
+
+
+def frame_bytes(signed: Signed[Message]) -> bytes:
+    """Return the frame of a signed message: always the bytes that were signed."""
+    return encode_frame(signed.message.kind, signed.round, signed.signature, signed.body)
+
+
+def sign_before_session(identity: Identity, message: M, receiver: bytes) -> Signed[M]:
+    """Sign a message from before there is a session.
+
+    Args:
+        identity: The sender.
+        message: Of kind JOIN, PARAMETERS, HELLO, ROSTER or ABORT.
+        receiver: The receiver's ID.
+    """
+    body = encode_body(message)
+    digest = body_digest(message.kind, body)
+    data = signing_input(NO_SESSION, 0, message.kind, identity.id, receiver, digest)
+    return Signed(message, 0, digest, identity.sign(data), body)
+
+
+def open_before_session(
+    frame: Frame, limits: Limits, *, sender: bytes, public_key: bytes, receiver: bytes
+) -> Message:
+    """Decode a frame from before there is a session, and verify its signature.
+
+    Args:
+        frame: As read.
+        limits: Of the connection.
+        sender: The sender's ID.
+        public_key: The sender's.
+        receiver: This peer's ID.
+
+    Raises:
+        RemoteProtocolError: It is ill-formed, or not signed by the sender to this receiver.
+    """
+    digest = body_digest(frame.kind, frame.body)
+    data = signing_input(NO_SESSION, frame.round, frame.kind, sender, receiver, digest)
+    verify_signature(public_key, frame.signature, data)
+    return decode_body(frame.kind, frame.body, limits)
+
+
+def open_join(frame: Frame, limits: Limits, *, receiver: bytes) -> Join:
+    """Decode a JOIN, and verify it under the key that it brings.
+
+    Raises:
+        RemoteProtocolError: It is ill-formed, or not signed by its own key to this receiver.
+        AgreementFailed: It speaks another version of the protocol.
+    """
+    join = decode_body(Kind.JOIN, frame.body, limits)
+    assert isinstance(join, Join)
+    sender, key = peer_id(join.public_key), join.public_key
+    open_before_session(frame, limits, sender=sender, public_key=key, receiver=receiver)
+    return join
+
+
+class Notary:
+    """Signs this peer's messages of a session and verifies those of the others.
+
+    Args:
+        identity: This peer's key.
+        session: The closed session.
+    """
+
+    def __init__(self, identity: Identity, session: Session) -> None:
+        self._identity = identity
+        self._session = session
+        self.limits = Limits.of(session.parameters)
+
+    def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
+        """Encode and sign a message.
+
+        Args:
+            message: What to say.
+            round_number: The round it belongs to.
+            receiver: A roster index for a pairwise kind, None for the others.
+        """
+        body = encode_body(message)
+        digest = body_digest(message.kind, body)
+        to = TO_ALL if receiver is None else self._session.member(receiver).id
+        session_id = self._session_id(message.kind)
+        data = signing_input(session_id, round_number, message.kind, self._identity.id, to, digest)
+        return Signed(message, round_number, digest, self._identity.sign(data), body)
+
+    def open(self, sender: int, frame: Frame) -> Signed[Message]:
+        """Verify and decode a frame.
+
+        Args:
+            sender: The roster index that the link authenticated.
+            frame: As read.
+
+        Raises:
+            RemoteProtocolError: It is ill-formed or not signed by the sender for this session,
+                round and receiver; names the sender.
+        """
+        pairwise = frame.kind in PAIRWISE
+        try:
+            digest = body_digest(frame.kind, frame.body)
+            self._verify(sender, frame.kind, frame.round, digest, frame.signature, pairwise)
+            message = decode_body(frame.kind, frame.body, self.limits)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(
+                f"{self._session.label(sender)} sent {frame.kind.name}: {error.message}"
+            ).blaming(sender) from None
+        return Signed(message, frame.round, digest, frame.signature, frame.body)
+
+    def is_signed_by(
+        self, sender: int, kind: Kind, round_number: int, digest: bytes, signature: bytes
+    ) -> bool:
+        """Return whether a member signed a message to all with this digest.
+
+        It returns a bool because both answers lead on: a difference with a good signature convicts
+        the signer, one with a bad signature convicts whoever showed it.
+        """
+        try:
+            self._verify(sender, kind, round_number, digest, signature, pairwise=False)
+        except RemoteProtocolError:
+            return False
+        return True
+
+    def entry_is_signed_by(self, member: int, digest: bytes, signature: bytes) -> bool:
+        """Return whether a member signed a roster entry with this digest."""
+        owner = self._session.member(member)
+        data = entry_signing_input(owner.id, owner.entry.parameters_digest, digest)
+        try:
+            verify_signature(owner.public_key, signature, data)
+        except RemoteProtocolError:
+            return False
+        return True
+
+    def _verify(
+        self,
+        sender: int,
+        kind: Kind,
+        round_number: int,
+        digest: bytes,
+        signature: bytes,
+        pairwise: bool,
+    ) -> None:
+        member = self._session.member(sender)
+        to = self._session.member(self._session.own_index).id if pairwise else TO_ALL
+        session_id = self._session_id(kind)
+        data = signing_input(session_id, round_number, kind, member.id, to, digest)
+        verify_signature(member.public_key, signature, data)
+
+    def _session_id(self, kind: Kind) -> bytes:
+        # ACCEPT is what makes the session, so it binds none: one about another roster still
+        # verifies, and can be shown beside ours.
+        return NO_SESSION if kind is Kind.ACCEPT else self._session.id
+
+
+class SessionSealer:
+    """Seals shares to the members of a session, and opens those sealed to this peer.
+
+    Args:
+        session: The closed session.
+        key: This peer's sealing key, the one of its HELLO.
+    """
+
+    def __init__(self, session: Session, key: SealingKey) -> None:
+        self._session = session
+        self._key = key
+
+    def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
+        """Seal to a member; see :meth:`p2pmpc.identity.SealingPublicKey.seal`."""
+        return SealingPublicKey(self._session.member(receiver).entry.sealing_key).seal(
+            plaintext, info
+        )
+
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """Open what was sealed to this peer; see :meth:`p2pmpc.identity.SealingKey.open`."""
+        return self._key.open(sealed, info)

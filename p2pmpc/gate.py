@@ -1,0 +1,141 @@
+"""The accepting side of a node: one port, every connection held at arm's length.
+
+Rules:
+
+1. An exception from one connection ends that connection and nothing else, and leaves one log line.
+2. Before a HELLO is verified a connection may send 4 KiB and live 5 s.
+3. Nothing is said to a connection before TLS 1.3 is done.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from p2pmpc.errors import P2PMPCError
+from p2pmpc.identity import Identity
+from p2pmpc.links import Link, LinkEndedError
+from p2pmpc.logs import NodeLog
+from p2pmpc.network import Listener, Stream
+from p2pmpc.session import Session
+from p2pmpc.tls import (
+    JOIN_PROTOCOL,
+    MESH_PROTOCOL,
+    TlsStream,
+    alpn,
+    remote_id,
+    server_context,
+    wrap_server,
+)
+
+UNVERIFIED_SECONDS: Final = 5.0
+MOST_PENDING: Final = 128
+SATISFIED: Final = b"\x01"
+
+JoinHandler = Callable[[Link, trio.CancelScope], Awaitable[None]]
+MeshHandler = Callable[[int, Link], Awaitable[None]]
+
+
+class Gate:
+    """Accepts connections and hands them, authenticated, to whoever serves them.
+
+    Args:
+        identity: The node's.
+        log: For one line a refusal.
+    """
+
+    def __init__(self, identity: Identity, log: NodeLog) -> None:
+        self._identity = identity
+        self._log = log
+        self._context = server_context(identity, ())
+        self._session: Session | None = None
+        self._has_session = trio.Event()
+        self._pending = trio.CapacityLimiter(MOST_PENDING)
+        self.join_handler: JoinHandler | None = None
+        self.mesh_handler: MeshHandler | None = None
+
+    def open_mesh(self, session: Session) -> None:
+        """From now on let the members of a session in, by the certificates of its roster."""
+        anchors = [member.entry.certificate for member in session.members]
+        self._context = server_context(self._identity, anchors)
+        self._session = session
+        self._has_session.set()
+
+    async def serve(self, listener: Listener) -> None:
+        """Accept connections until cancelled."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                stream = await listener.accept()
+                if self._pending.available_tokens == 0:
+                    nursery.start_soon(trio.aclose_forcefully, stream)
+                    continue
+                nursery.start_soon(self._handle, stream)
+
+    async def _handle(self, stream: Stream) -> None:
+        try:
+            with trio.CancelScope() as scope:
+                scope.deadline = trio.current_time() + UNVERIFIED_SECONDS
+                async with self._pending:
+                    tls = await self._handshake(stream)
+                await self._dispatch(tls, scope)
+            if scope.cancelled_caught:
+                self._refused("it said nothing in time")
+        except (LinkEndedError, P2PMPCError) as error:
+            self._refused(str(error))
+        except trio.BrokenResourceError as error:
+            self._refused(_tls_reason(error))
+        except (OSError, trio.ClosedResourceError) as error:
+            self._refused(str(error) or "closed")
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
+
+    def _refused(self, reason: str) -> None:
+        self._log.warning("connection refused", reason=reason)
+
+    async def _handshake(self, stream: Stream) -> TlsStream:
+        if self.join_handler is None:
+            # This node founds nothing, so only members can have business here: wait for the roster
+            # that says who they are.
+            await self._has_session.wait()
+        tls = wrap_server(stream, self._context)
+        await tls.do_handshake()
+        return tls
+
+    async def _dispatch(self, tls: TlsStream, scope: trio.CancelScope) -> None:
+        chosen = alpn(tls)
+        if chosen == JOIN_PROTOCOL and self.join_handler is not None:
+            await self.join_handler(Link(tls), scope)
+            return
+        if chosen != MESH_PROTOCOL or self._session is None or self.mesh_handler is None:
+            raise LinkEndedError(f"it speaks {chosen or 'no known protocol'}, not asked for here")
+        identifier = remote_id(tls)
+        ids = [member.id for member in self._session.members]
+        if identifier not in ids:
+            raise LinkEndedError("its ID is not in the roster")
+        index = ids.index(identifier) + 1
+        if index <= self._session.own_index:
+            raise LinkEndedError("a member with a lower index does not dial")
+        link = Link(tls)
+        await link.send(SATISFIED)
+        scope.deadline = float("inf")
+        await self.mesh_handler(index, link)
+
+
+def _tls_reason(error: trio.BrokenResourceError) -> str:
+    """Return what was wrong with a handshake, in plain words."""
+    cause = error.__cause__
+    reason = getattr(cause, "reason", "") or ""
+    if isinstance(cause, ssl.SSLError):
+        plain = {
+            "HTTP_REQUEST": "it speaks HTTP, not TLS",
+            "HTTPS_PROXY_REQUEST": "it speaks HTTP, not TLS",
+            "WRONG_VERSION_NUMBER": "it speaks something other than TLS",
+            "UNSUPPORTED_PROTOCOL": "it speaks an older TLS than 1.3",
+            "CERTIFICATE_VERIFY_FAILED": "its certificate is not in the roster",
+        }
+        return plain.get(reason, f"TLS: {reason.lower().replace('_', ' ')}")
+    return "it was cut"

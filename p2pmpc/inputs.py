@@ -1,0 +1,75 @@
+"""Where a peer's own numbers come from: the command line, the environment, a file, or a draw."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from p2pmpc.encoding import Numbers, Scaled
+from p2pmpc.errors import ConfigurationError, InputRefused
+from p2pmpc.shamir import Entropy, uniform_below
+
+VARIABLE = "P2PMPC_VALUE"
+LARGEST_DRAWN = 1000
+"""Drawn demonstration values stay readable: at most this, in whole units."""
+
+
+def read_numbers(value: str | None, file: str | None) -> Numbers | None:
+    """Read this peer's input, and remove it from the environment.
+
+    Args:
+        value: Of ``--value``.
+        file: Of ``--input``; ``-`` is standard input.
+
+    Returns:
+        The numbers; None when none were given.
+
+    Raises:
+        ConfigurationError: More than one source is named.
+        InputRefused: The content cannot be used, with its place.
+    """
+    variable = os.environ.pop(VARIABLE, None)
+    given = [source for source in (value, file, variable) if source is not None]
+    if len(given) > 1:
+        raise ConfigurationError(
+            "the input is given more than once",
+            hint=f"use one of --value, --input and {VARIABLE}",
+        )
+    if value is not None:
+        return Numbers.from_bytes(value.encode(), "--value")
+    if variable is not None:
+        return Numbers.from_bytes(variable.encode(), VARIABLE)
+    if file is None:
+        return None
+    if file == "-":
+        return Numbers.from_bytes(sys.stdin.buffer.read(), "standard input")
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise InputRefused(
+            f"cannot read the input {file}: {error.strerror}", hint="check the file's name"
+        ) from None
+    return Numbers.from_bytes(data, file)
+
+
+def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) -> Scaled:
+    """Draw demonstration values within the bound.
+
+    Args:
+        length: How many.
+        bound: The agreed bound, in scaled units.
+        fraction_bits: f.
+        entropy: The operating system's.
+    """
+    limit = min(bound, LARGEST_DRAWN << fraction_bits)
+    # 63 bits mod a range below 2^53: the bias is 2^-10 at worst, and these are made-up data.
+    words = np.frombuffer(entropy(8 * length), dtype="<u8") >> np.uint64(1)
+    return (words % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit)
+
+
+def draw_weight(entropy: Entropy) -> int:
+    """Draw a demonstration weight, 1..10."""
+    return 1 + uniform_below(10, entropy)

@@ -1,0 +1,150 @@
+"""A peer's log: JSON lines by structlog, an allow-list before the renderer, and a chain of hashes.
+
+Rules:
+
+1. Only the names in ALLOWED reach the file, and only as text, numbers or lists of them: a secret
+   that is handed to a log call by mistake is dropped, and the line says that something was.
+2. ``--log-secrets`` adds the names in SECRETS and nothing else.
+3. Every line ends with a hash over itself and the line before it, so that `p2pmpc verify` can name a
+   line that was changed. The last one stands in the signed receipt.
+4. A full disk never stops a round: the writer remembers that it failed, and the run ends with 7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
+
+import structlog
+
+from p2pmpc.errors import ResourceExhausted
+
+ALLOWED: Final = frozenset(
+    {
+        "event", "level", "time", "address", "agreed", "bound", "bytes_received", "bytes_sent", "code",
+        "count", "error", "expected", "field", "fraction_bits", "id", "kind", "length", "name", "path",
+        "peer", "peers", "reason", "revealed", "seconds", "session", "share_mode", "step", "strict",
+        "threshold", "transcript", "version", "warning", "weight", "weights", "withheld",
+    }
+)  # fmt: skip
+SECRETS: Final = frozenset({"secret", "share", "seed", "mask"})
+
+CHAIN_START: Final = "0" * 16
+
+
+def chain(previous: str, line: str) -> str:
+    """Return the hash that ends a line: 16 hex digits over the hash before it and the line."""
+    return hashlib.sha256(f"{previous}{line}".encode()).hexdigest()[:16]
+
+
+class ChainedFile:
+    """Writes lines, each with its hash, and remembers a failure instead of raising it.
+
+    Args:
+        path: A new file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: OSError | None = None
+        self.last = CHAIN_START
+        self.lines = 0
+        self._file: TextIO = path.open("x", encoding="ascii", buffering=1)
+
+    def msg(self, line: str) -> None:
+        """Write one JSON object as a line."""
+        self.last = chain(self.last, line)
+        self.lines += 1
+        try:
+            self._file.write(f'{line[:-1]}, "chain": "{self.last}"}}\n')
+        except OSError as error:
+            self.failure = error
+
+    debug = info = warning = error = msg
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self.failure = error
+
+
+def _allow_list(names: frozenset[str]) -> structlog.typing.Processor:
+    def keep(
+        _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        kept = {name: value for name, value in event.items() if name in names and _is_plain(value)}
+        if len(kept) < len(event):
+            kept["withheld"] = len(event) - len(kept)
+        return kept
+
+    return keep
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, str | int | float)
+
+
+def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    return json.dumps(event)
+
+
+class NodeLog:
+    """One peer's log.
+
+    Args:
+        path: The new file.
+        secrets: Whether ``--log-secrets`` was given.
+
+    Raises:
+        ResourceExhausted: The file cannot be made.
+    """
+
+    def __init__(self, path: Path, *, secrets: bool) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = ChainedFile(path)
+        except OSError as error:
+            raise ResourceExhausted(
+                f"cannot write the log {path}: {error.strerror}",
+                hint="name a folder that can be written with --log-dir",
+            ) from None
+        self.secrets = secrets
+        names = ALLOWED | SECRETS if secrets else ALLOWED
+        self._logger = cast(
+            structlog.typing.FilteringBoundLogger,
+            structlog.wrap_logger(
+                self.file,
+                processors=[
+                    structlog.processors.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+                    _allow_list(names),
+                    _render,
+                ],
+                wrapper_class=structlog.make_filtering_bound_logger(0),
+            ),
+        )
+
+    def info(self, event: str, **fields: object) -> None:
+        """Write down something that happened."""
+        self._logger.info(event, **fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Write down something that a person should look at."""
+        self._logger.warning(event, **fields)
+
+    def secret(self, event: str, **fields: object) -> None:
+        """Write down a secret, if and only if ``--log-secrets`` was given."""
+        if self.secrets:
+            self._logger.info(event, **fields)
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why writing failed, if it did."""
+        return self.file.failure

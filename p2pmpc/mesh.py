@@ -1,0 +1,276 @@
+"""The links among the members of a session: dialled, kept, reconnected, written to in order.
+
+One ordered stream of messages goes to each member. Everything said is kept, and after a reconnection
+said again from the start: the receiver passes over what it has, so no acknowledgements are needed.
+The member with the higher index dials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from p2pmpc.errors import AgreementFailed, P2PMPCError, PeerMissing, RemoteProtocolError
+from p2pmpc.gate import SATISFIED
+from p2pmpc.identity import Identity
+from p2pmpc.links import Link, LinkEndedError
+from p2pmpc.messages import Kind
+from p2pmpc.network import Address, Network
+from p2pmpc.session import Session
+from p2pmpc.tls import mesh_context, remote_id, wrap_client
+from p2pmpc.wire import Frame, Limits
+
+SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
+RECONNECT_SECONDS: Final = 3.0
+"""How long a link may be down before its peer is given up."""
+_COALESCE: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A frame of a peer, not yet verified."""
+
+    peer: int
+    frame: Frame = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Violated:
+    """Bytes of an authenticated peer that no honest peer sends."""
+
+    peer: int
+    error: P2PMPCError
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A link is up."""
+
+    peer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A link is down, and may come back."""
+
+    peer: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A link stayed down too long."""
+
+    peer: int
+
+
+Event = Received | Violated | Connected | Disconnected | Lost
+
+
+@dataclass(slots=True)
+class _Outbox:
+    """What was said to one peer, and how much of it the current link has carried."""
+
+    frames: list[bytes] = field(default_factory=list)
+    grown: trio.Event = field(default_factory=trio.Event)
+    flushed: trio.Event = field(default_factory=trio.Event)
+
+    def say(self, frame: bytes) -> None:
+        self.frames.append(frame)
+        self.flushed = trio.Event()
+        self.grown.set()
+        self.grown = trio.Event()
+
+
+class Mesh:
+    """This peer's links to all other members.
+
+    Args:
+        session: The closed session.
+        identity: This peer's.
+        network: TCP, or memory.
+        addresses: Where each member listens, by ID.
+        events: Where events go, in the order in which they happen on each link.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        identity: Identity,
+        network: Network,
+        addresses: Mapping[bytes, str],
+        events: trio.MemorySendChannel[Event],
+    ) -> None:
+        self._session = session
+        self._network = network
+        self._addresses = addresses
+        self._events = events
+        anchors = [member.entry.certificate for member in session.members]
+        self._context = mesh_context(identity, anchors)
+        self._limits = Limits.of(session.parameters)
+        self._outboxes = {index: _Outbox() for index in session.others}
+        self._links: dict[int, trio.CancelScope] = {}
+        self._generation = dict.fromkeys(session.others, 0)
+        self._retired: set[int] = set()
+        self._nursery: trio.Nursery | None = None
+        self.bytes_sent = 0
+        self.bytes_received = 0
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def send(self, frame: bytes, receiver: int | None) -> None:
+        """Queue a frame for one peer, or for all."""
+        for index in self._session.others if receiver is None else (receiver,):
+            self._outboxes[index].say(frame)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until everything queued is written to every link that is up."""
+        with trio.move_on_after(seconds):
+            for index in list(self._links):
+                if self._outboxes[index].frames:
+                    await self._outboxes[index].flushed.wait()
+
+    def retire(self, peer: int) -> None:
+        """Expect nothing more of a peer: do not dial it again, do not report it lost."""
+        self._retired.add(peer)
+
+    # -- links --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Dial every member with a lower index, and keep all links until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for index in self._session.others:
+                if index < self._session.own_index:
+                    nursery.start_soon(self._keep_dialling, index)
+            await trio.sleep_forever()
+
+    async def attach(self, index: int, link: Link) -> None:
+        """Serve an authenticated link until it ends; a newer one of the same peer replaces it."""
+        older = self._links.get(index)
+        if older is not None:
+            older.cancel()
+        self._generation[index] += 1
+        generation = self._generation[index]
+        reason = "replaced by a newer link"
+        try:
+            with trio.CancelScope() as scope:
+                self._links[index] = scope
+                await self._events.send(Connected(index))
+                reason = await self._converse(index, link)
+        finally:
+            with trio.CancelScope(shield=True):
+                await link.aclose()
+        if self._links.get(index) is scope:
+            del self._links[index]
+            await self._events.send(Disconnected(index, reason))
+            if self._nursery is not None and index not in self._retired:
+                self._nursery.start_soon(self._give_up_later, index, generation)
+
+    async def _converse(self, index: int, link: Link) -> str:
+        """Read and write until one of the two ends; return why."""
+        reasons: list[str] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, index, link, reasons, nursery.cancel_scope)
+            nursery.start_soon(self._read, index, link, reasons, nursery.cancel_scope)
+        return reasons[0] if reasons else "cut"
+
+    async def _read(
+        self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
+    ) -> None:
+        try:
+            while True:
+                before = link.bytes_received
+                frame = await link.receive(self._limits, SESSION_KINDS)
+                self.bytes_received += link.bytes_received - before
+                await self._events.send(Received(index, frame))
+        except LinkEndedError as error:
+            reasons.append(error.reason)
+        except RemoteProtocolError as error:
+            self.retire(index)
+            reasons.append(error.message)
+            await self._events.send(Violated(index, error.blaming(index)))
+        scope.cancel()
+
+    async def _write(
+        self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
+    ) -> None:
+        outbox = self._outboxes[index]
+        position = 0
+        try:
+            while True:
+                grown = outbox.grown
+                while position < len(outbox.frames):
+                    batch, position = _batch(outbox.frames, position)
+                    await link.send(batch)
+                    self.bytes_sent += len(batch)
+                outbox.flushed.set()
+                await grown.wait()
+        except LinkEndedError as error:
+            reasons.append(error.reason)
+        finally:
+            outbox.flushed.set()
+        scope.cancel()
+
+    async def _give_up_later(self, index: int, generation: int) -> None:
+        await trio.sleep(RECONNECT_SECONDS)
+        if self._generation[index] == generation and index not in self._retired:
+            self.retire(index)
+            await self._events.send(Lost(index))
+
+    # -- dialling -----------------------------------------------------------------------------
+
+    async def _keep_dialling(self, index: int) -> None:
+        pause = 0.05
+        while index not in self._retired:
+            try:
+                link = await self._dial(index)
+            except (LinkEndedError, OSError, trio.TooSlowError, PeerMissing):
+                await trio.sleep(pause)
+                pause = min(2 * pause, 1.0)
+                continue
+            except AgreementFailed as error:
+                await self._events.send(Violated(index, error))
+                return
+            pause = 0.05
+            await self.attach(index, link)
+
+    async def _dial(self, index: int) -> Link:
+        member = self._session.member(index)
+        address = Address.parse(self._addresses[member.id])
+        with trio.fail_after(10):
+            stream, _ = await self._network.connect(address)
+            tls = wrap_client(stream, self._context)
+            link = Link(tls)
+            try:
+                await tls.do_handshake()
+                if remote_id(tls) != member.id:
+                    raise AgreementFailed(
+                        f"at the address of {member.label} answers another member of the roster",
+                        peers=(index,),
+                        hint="check --advertise there",
+                    )
+                # Under TLS 1.3 a refused client learns of it only when it reads: trio sends no
+                # alert, so the refusal is an end where this byte was due.
+                if await link.receive_byte() != SATISFIED[0]:
+                    raise LinkEndedError("it does not say that it is satisfied")
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await trio.aclose_forcefully(stream)
+                raise LinkEndedError("the handshake failed") from None
+            except BaseException:
+                with trio.CancelScope(shield=True):
+                    await trio.aclose_forcefully(stream)
+                raise
+        return link
+
+
+def _batch(frames: list[bytes], position: int) -> tuple[bytes, int]:
+    """Return the next bytes to write: small frames together, a large one by itself."""
+    end, size = position + 1, len(frames[position])
+    while end < len(frames) and size + len(frames[end]) <= _COALESCE:
+        size += len(frames[end])
+        end += 1
+    return b"".join(frames[position:end]) if end > position + 1 else frames[position], end

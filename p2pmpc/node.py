@@ -1,0 +1,483 @@
+"""One peer process: it finds the others, takes part in one sum, and writes down what happened.
+
+This is the shell around the machines of :mod:`p2pmpc.membership` and :mod:`p2pmpc.protocol`: one loop
+takes events from all links in the order they come, hands each to a machine, and does what it asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+from cyclopts import App
+
+from p2pmpc import __version__
+from p2pmpc.app import run_app
+from p2pmpc.archive import file_stem, write_down
+from p2pmpc.discovery import Found, Founder, Joiner, Self
+from p2pmpc.encoding import Numbers, Scaled, check_bound, check_budget
+from p2pmpc.errors import (
+    InputRefused,
+    Interrupted,
+    LocalProtocolError,
+    P2PMPCError,
+    exit_code_of,
+)
+from p2pmpc.gate import Gate
+from p2pmpc.identity import Identity, format_id
+from p2pmpc.inputs import draw_numbers, draw_weight, read_numbers
+from p2pmpc.keys import load_or_create
+from p2pmpc.logs import NodeLog
+from p2pmpc.membership import Candidate, check_allowed
+from p2pmpc.network import Address, Network, TcpNetwork, own_host
+from p2pmpc.options import NodeOptions
+from p2pmpc.outcome import Outcome
+from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.progress import JsonLines, Observer, Silent, TextLines
+from p2pmpc.roster_file import Gathering, RosterFile
+from p2pmpc.runner import SessionRunner
+from p2pmpc.session import Session
+from p2pmpc.shamir import Entropy
+from p2pmpc.storage import check_output, new_run_directory
+from p2pmpc.weights import check_contributors, check_weight
+
+Ask = Callable[[str], Awaitable[bool]]
+"""Asks the person at the terminal; None where there is nobody."""
+
+
+class Node:
+    """One peer.
+
+    Args:
+        options: What it is told to do.
+        numbers: Its input; None draws one.
+        identity: Its key.
+        directory: Where its log and transcript go.
+        log: Its log, open.
+        network: TCP, or memory.
+        entropy: The operating system's.
+        observer: Told of progress.
+        ask: Asks the person at the terminal.
+    """
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        numbers: Numbers | None,
+        identity: Identity,
+        *,
+        directory: Path,
+        log: NodeLog,
+        network: Network,
+        entropy: Entropy,
+        observer: Observer,
+        ask: Ask | None = None,
+    ) -> None:
+        options.check()
+        self._options = options
+        self._numbers = numbers
+        self._identity = identity
+        self._directory = directory
+        self._log = log
+        self._network = network
+        self._entropy = entropy
+        self._observer = observer
+        self._ask = ask
+        weight = options.weight
+        if weight is None:
+            weight = draw_weight(entropy) if numbers is None else 1
+        self._me = Self(identity, check_weight(weight), options.name, entropy)
+        self._gate = Gate(identity, log)
+        self._nursery: trio.Nursery | None = None
+        self._runner: SessionRunner | None = None
+        self._founder: Founder | None = None
+        self._interrupted: Interrupted | None = None
+        self._discovering = trio.CancelScope()
+        check_output(Path(options.output) if options.output else None)
+
+    # -- the whole run ------------------------------------------------------------------------
+
+    async def run(self) -> Outcome:
+        """Take part in one sum.
+
+        Returns:
+            The verified total.
+
+        Raises:
+            P2PMPCError: Why there is none.
+        """
+        outcome: Outcome | None = None
+        failure: P2PMPCError | None = None
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                self._observer.tell("identity", id=format_id(self._identity.id))
+                found = await self._discover()
+                outcome = await self._sum(found)
+            except P2PMPCError as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is None and outcome is not None:
+            return outcome
+        failure = failure or LocalProtocolError("the run ended without an outcome")
+        self._log.warning(
+            "failed",
+            error=failure.message,
+            code=exit_code_of(failure),
+            revealed=failure.revealed.value,
+        )
+        raise failure
+
+    async def interrupt(self, error: Interrupted) -> None:
+        """End the run because of a signal: tell the others, then stop."""
+        self._interrupted = error
+        if self._runner is not None:
+            await self._runner.interrupt(error)
+            return
+        if self._founder is not None:
+            await self._founder.dismiss(error)
+        self._discovering.cancel()
+
+    async def _checkpoint(self, step: str) -> None:
+        """Tell that a step is reached; its messages have not left yet."""
+        self._log.info("step", step=step)
+        self._observer.tell("step", step=step)
+        if self._options.hold == step:
+            self._observer.tell("holding", step=step)
+            await trio.sleep_forever()
+
+    def _warn(self, text: str) -> None:
+        self._log.warning("warning", warning=text)
+        self._observer.tell("warning", warning=text)
+
+    # -- discovery ----------------------------------------------------------------------------
+
+    async def _discover(self) -> Found:
+        found: Found | None = None
+        with self._discovering:
+            if self._options.roster:
+                found = await self._gather(RosterFile.load(Path(self._options.roster)))
+            elif self._options.bootstrap:
+                found = await self._join()
+            else:
+                found = await self._found()
+        if found is None:
+            raise self._interrupted or LocalProtocolError("discovery ended without a session")
+        return found
+
+    async def _listen(self, address: Address) -> Address:
+        """Listen, serve from now on, and return where the others reach this peer."""
+        listener = await self._network.listen(address)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._gate.serve, listener)
+        if self._options.advertise:
+            return Address.parse(self._options.advertise)
+        if listener.address.is_wildcard:
+            return Address(own_host(), listener.address.port)
+        return listener.address
+
+    async def _found(self) -> Found:
+        options = self._options
+        length = None if self._numbers is None else self._numbers.length
+        nonce = self._entropy(NONCE_BYTES)
+        parameters = options.parameters(nonce, self._identity.id, length=length)
+        self._check_input(parameters)
+        address = await self._listen(options.listen_address or Address("127.0.0.1", 0))
+        founder = self._founder = Founder(self._me, parameters, address, self._log)
+        founder.on_joined = lambda count: self._observer.tell(
+            "joined", count=count, peers=parameters.peers
+        )
+        bootstrap = f"{address}#{format_id(self._identity.id)}"
+        command = f"python -m p2pmpc.node --bootstrap {bootstrap}"
+        self._log.info("founded", address=str(address), count=parameters.peers)
+        self._observer.tell("founded", address=str(address), bootstrap=bootstrap, command=command)
+        await self._checkpoint("join")
+        self._gate.join_handler = founder.serve
+        await self._checkpoint("hello")
+        return await founder.found(options.join_timeout)
+
+    async def _join(self) -> Found:
+        options, where = self._options, self._options.where
+        assert where is not None
+        if where.pinned is None:
+            self._warn(
+                "the bootstrap peer is not pinned: whoever answers there is taken for it "
+                "(pin it with HOST:PORT#ID)"
+            )
+
+        async def listen(local_host: str) -> Address:
+            return await self._listen(options.listen_address or Address(local_host, 0))
+
+        candidate = Candidate(self._identity, self._entropy(NONCE_BYTES), options.stated)
+        joiner = Joiner(
+            self._me,
+            candidate,
+            self._network,
+            where,
+            listen=listen,
+            check=self._check_input,
+            checkpoint=self._checkpoint,
+        )
+        return await joiner.join(options.join_timeout)
+
+    async def _gather(self, roster: RosterFile) -> Found:
+        options, own = self._options, self._identity.id
+        address = roster.own_address(own)
+        length = None if self._numbers is None else self._numbers.length
+        parameters = options.parameters(bytes(NONCE_BYTES), own, length=length, roster=roster)
+        self._check_input(parameters)
+        await self._listen(options.listen_address or address)
+        gathering = Gathering(
+            self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
+        )
+        self._gate.join_handler = gathering.serve
+        return await gathering.gather(options.join_timeout)
+
+    # -- before any share leaves --------------------------------------------------------------
+
+    def _check_input(self, parameters: Parameters) -> None:
+        """Hold this peer's input against parameters, as far as they are known by now."""
+        if self._numbers is None:
+            return
+        self._numbers.check_length(parameters.length)
+        values = self._numbers.scale(parameters.fraction_bits)
+        bound = parameters.bound or parameters.arithmetic.largest_magnitude
+        check_bound(values, bound, parameters.fraction_bits, self._numbers.source)
+
+    def _values(self, session: Session) -> Scaled:
+        """Return this peer's values under a closed session.
+
+        Raises:
+            AgreementFailed: Somebody takes part whom this peer does not allow.
+            InputRefused: Too few contribute, the total could wrap, or a value is out of bound.
+        """
+        parameters = session.parameters
+        check_allowed(session, self._options.allowed)
+        check_contributors(len(session.members), allow_two=parameters.allow_two)
+        fraction_bits = parameters.fraction_bits
+        check_budget(parameters.arithmetic, session.weights, session.bound, fraction_bits)
+        if self._numbers is None:
+            return draw_numbers(parameters.length, session.bound, fraction_bits, self._entropy)
+        values = self._numbers.scale(fraction_bits)
+        check_bound(values, session.bound, fraction_bits, self._numbers.source)
+        return values
+
+    async def _confirm_roster(self, session: Session) -> None:
+        """Show with whom this peer is about to sum, and ask where that rests on trust alone.
+
+        Raises:
+            InputRefused: The person said no, or nothing.
+        """
+        self._observer.tell("roster", text=roster_text(session), peers=len(session.members))
+        self._log.info(
+            "roster",
+            session=session.id.hex(),
+            peers=[member.label for member in session.members],
+            weights=list(session.weights),
+        )
+        options = self._options
+        where = options.where
+        pinned = bool(options.roster or options.allowed or (where and where.pinned))
+        if pinned or self._numbers is None or options.yes:
+            return
+        reason = (
+            "a dishonest bootstrap peer could play all the others, and the total would be yours"
+        )
+        if self._ask is None:
+            self._warn(f"{reason}: pin it with #ID, or use --allow or --roster")
+            return
+        agreed = False
+        with trio.move_on_after(options.timeout):
+            agreed = await self._ask(f"{reason}.\nShare your input with these peers? [y/N] ")
+        if not agreed:
+            raise InputRefused("you did not agree to share with this roster")
+
+    async def _sum(self, found: Found) -> Outcome:
+        runner = self._runner = SessionRunner(
+            found,
+            self._identity,
+            self._network,
+            options=self._options,
+            log=self._log,
+            observer=self._observer,
+            checkpoint=self._checkpoint,
+        )
+        assert self._nursery is not None
+        self._gate.mesh_handler = runner.mesh.attach
+        self._gate.open_mesh(found.session)
+        self._nursery.start_soon(runner.mesh.run)
+        try:
+            await self._confirm_roster(found.session)
+            runner.prepare(self._values(found.session), self._entropy)
+        except P2PMPCError as error:
+            runner.refuse(error)
+        finished = await runner.run()
+        self._observer.tell("finished", bytes_sent=runner.mesh.bytes_sent)
+        return write_down(
+            runner.session,
+            finished,
+            identity=self._identity,
+            options=self._options,
+            directory=self._directory,
+            log=self._log,
+            traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
+        )
+
+
+def roster_text(session: Session) -> str:
+    """Return the roster as a table for people."""
+    rows = [f"  {'peer':<34}{'weight':>12}  ID"]
+    for index in session.indices:
+        member = session.member(index)
+        you = " (you)" if index == session.own_index else ""
+        rows.append(f"  {member.entry.name + you:<34}{member.weight:>12}  {format_id(member.id)}")
+    return "\n".join([f"session {session.id.hex()[:16]} of {len(session.members)}:", *rows])
+
+
+# -- the process ------------------------------------------------------------------------------
+
+
+async def run_options(
+    options: NodeOptions,
+    numbers: Numbers | None,
+    *,
+    network: Network,
+    entropy: Entropy,
+    observer: Observer,
+    ask: Ask | None = None,
+    on_node: Callable[[Node], None] = lambda _node: None,
+) -> Outcome:
+    """Make a node from its options, and run it.
+
+    Args:
+        options: What it is told to do.
+        numbers: Its input; None draws one.
+        network: TCP, or memory.
+        entropy: The operating system's.
+        observer: Told of progress.
+        ask: Asks the person at the terminal.
+        on_node: Given the node before it runs, for signals.
+
+    Raises:
+        P2PMPCError: Why there is no total.
+    """
+    options.check()
+    identity = (
+        load_or_create(Path(options.key), entropy) if options.key else Identity.generate(entropy)
+    )
+    directory = Path(options.log_dir) if options.log_dir else new_run_directory(Path("logs"))
+    path = directory / f"{file_stem(options.name, identity)}.log"
+    log = NodeLog(path, secrets=options.log_secrets)
+    try:
+        log.info("started", id=format_id(identity.id), version=__version__, name=options.name)
+        node = Node(
+            options,
+            numbers,
+            identity,
+            directory=directory,
+            log=log,
+            network=network,
+            entropy=entropy,
+            observer=observer,
+            ask=ask,
+        )
+        on_node(node)
+        return await node.run()
+    finally:
+        log.file.close()
+
+
+async def _run_until_signal(options: NodeOptions, numbers: Numbers | None) -> Outcome:
+    """Run a node; SIGINT and SIGTERM end it in good order."""
+    observers: dict[str, Observer] = {
+        "text": TextLines(sys.stderr),
+        "json": JsonLines(sys.stderr),
+        "none": Silent(),
+    }
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    outcome: Outcome | None = None
+    failure: P2PMPCError | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def watch(node: Node) -> None:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for number in signals:
+                    await node.interrupt(Interrupted(number))
+
+        try:
+            outcome = await run_options(
+                options,
+                numbers,
+                network=TcpNetwork(),
+                entropy=os.urandom,
+                observer=observers[options.progress],
+                ask=ask_at_terminal if at_terminal else None,
+                on_node=lambda node: nursery.start_soon(watch, node),
+            )
+        except P2PMPCError as error:
+            failure = error
+        nursery.cancel_scope.cancel()
+    if outcome is None:
+        raise failure or LocalProtocolError("the run ended without an outcome")
+    return outcome
+
+
+async def ask_at_terminal(question: str) -> bool:
+    """Ask a yes-or-no question on standard error."""
+    print(question, end="", file=sys.stderr, flush=True)
+    answer = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return answer.strip().lower() in ("y", "yes")
+
+
+def run_node(options: NodeOptions | None = None) -> int:
+    """Run one peer of a private weighted sum.
+
+    Found a session with --listen and --peers, or join one with --bootstrap or --roster. Without
+    --value or --input the peer draws a random number and a random weight, to try things out. The
+    result goes to standard output, everything else to standard error and the log.
+    """
+    options = options or NodeOptions()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every secret
+    try:
+        if options.value is not None:
+            print(
+                "warning: others on this machine can see --value; use --input or P2PMPC_VALUE",
+                file=sys.stderr,
+            )
+        numbers = read_numbers(options.value, options.input)
+        outcome = trio.run(_run_until_signal, options, numbers)
+    except P2PMPCError as error:
+        return report_failure(error, as_json=options.json, debug=options.debug)
+    print(outcome.as_json() if options.json else outcome.as_text(), flush=True)
+    if outcome.trouble is not None:
+        print(outcome.trouble.describe(), file=sys.stderr)
+        return exit_code_of(outcome.trouble)
+    return 0
+
+
+def report_failure(error: P2PMPCError, *, as_json: bool, debug: bool) -> int:
+    """Show an error to people and, where asked, to programs; return the exit code."""
+    code = exit_code_of(error)
+    if debug:
+        traceback.print_exception(error)
+    print(error.describe(), file=sys.stderr, flush=True)
+    if as_json:
+        told = {"total": None, "error": error.message, "code": code}
+        print(json.dumps({**told, "revealed": error.revealed.value}), flush=True)
+    return code
+
+
+def main() -> None:
+    """Run ``python -m p2pmpc.node``."""
+    run_app(App(name="python -m p2pmpc.node", default_command=run_node, version=__version__))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""The options of a node, as the command line, the swarm and tests give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from p2pmpc.discovery import Bootstrap
+from p2pmpc.encoding import parse_scaled
+from p2pmpc.errors import ConfigurationError
+from p2pmpc.identity import parse_id
+from p2pmpc.network import Address
+from p2pmpc.parameters import Parameters, Stated
+from p2pmpc.roster_file import RosterFile
+
+_WHERE = Group("Finding each other", sort_key=1)
+_SESSION = Group("Parameters of the session (the founder's; a joiner's must agree)", sort_key=2)
+_INPUT = Group("What this peer brings", sort_key=3)
+_RUN = Group("Running", sort_key=4)
+_OUT = Group("Results and logs", sort_key=5)
+
+
+def _option(help_text: str, group: Group, **more: object) -> Parameter:
+    return Parameter(help=help_text, group=group, negative="", **more)  # type: ignore[arg-type]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """What one peer is told to do; see the help of each."""
+
+    listen: Annotated[
+        str | None,
+        _option(
+            "Listen at HOST:PORT; port 0 takes a free one. Alone, with --peers: found a session.",
+            _WHERE,
+        ),
+    ] = None
+    bootstrap: Annotated[
+        str | None,
+        _option(
+            "Join the session founded at HOST:PORT, or HOST:PORT#ID to pin who founded it.", _WHERE
+        ),
+    ] = None
+    roster: Annotated[
+        str | None,
+        _option("A TOML file of IDs and addresses: no founder at all.", _WHERE),
+    ] = None
+    advertise: Annotated[
+        str | None, _option("HOST:PORT under which the others reach this peer.", _WHERE)
+    ] = None
+    allow: Annotated[
+        list[str] | None,
+        _option("An ID that may take part; repeat it. Without any: anybody.", _WHERE),
+    ] = None
+
+    peers: Annotated[int | None, _option("How many peers, this one included.", _SESSION)] = None
+    field: Annotated[
+        Literal["m31", "m61"] | None, _option("The prime field: 2^31-1 or 2^61-1.", _SESSION)
+    ] = None
+    length: Annotated[int | None, _option("Elements of every vector.", _SESSION)] = None
+    fraction_bits: Annotated[int | None, _option("Binary digits behind the point.", _SESSION)] = (
+        None
+    )
+    bound: Annotated[
+        str | None,
+        _option("The largest magnitude of a value; without it, what fits the weights.", _SESSION),
+    ] = None
+    share_mode: Annotated[
+        Literal["seeds", "dense"] | None,
+        _option("Send 32-byte seeds, or the shares themselves.", _SESSION),
+    ] = None
+    strict: Annotated[
+        bool | None,
+        _option(
+            "Nobody's mask can be opened by others: a peer lost at the end stops the sum.", _SESSION
+        ),
+    ] = None
+    allow_two: Annotated[
+        bool | None,
+        _option("Two peers may sum, although each then learns the other's input.", _SESSION),
+    ] = None
+
+    value: Annotated[
+        str | None,
+        _option(
+            "This peer's number. Others on this machine can see it: prefer --input.",
+            _INPUT,
+            allow_leading_hyphen=True,
+        ),
+    ] = None
+    input: Annotated[
+        str | None,
+        _option(
+            "A file with a number a line, or a .npy vector; - is standard input.",
+            _INPUT,
+            allow_leading_hyphen=True,
+        ),
+    ] = None
+    weight: Annotated[
+        int | None,
+        _option(
+            "This peer's public weight; 1, or drawn when the value is.",
+            _INPUT,
+            allow_leading_hyphen=True,
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        _option("A key file; made if there is none. Without: a key for one run.", _INPUT),
+    ] = None
+    name: Annotated[str, _option("What people call this peer.", _INPUT)] = ""
+
+    timeout: Annotated[
+        float, _option("Seconds without progress after which the run ends.", _RUN)
+    ] = 60.0
+    join_timeout: Annotated[float, _option("Seconds to wait for people to join.", _RUN)] = 600.0
+    yes: Annotated[bool, _option("Answer the question before real data leaves.", _RUN)] = False
+    hold: Annotated[str | None, Parameter(show=False)] = None
+    """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
+
+    output: Annotated[str | None, _option("Write the total to a file: text, or .npy.", _OUT)] = None
+    log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = (
+        None
+    )
+    log_secrets: Annotated[
+        bool, _option("Write shares, seeds and masks into the log. For teaching only.", _OUT)
+    ] = False
+    keep_partials: Annotated[
+        bool, _option("Keep the opened partial sums beside the transcript.", _OUT)
+    ] = False
+    json: Annotated[bool, _option("Print the result as one JSON object.", _OUT)] = False
+    progress: Annotated[Literal["text", "json", "none"], Parameter(show=False)] = "text"
+    debug: Annotated[bool, _option("Show a traceback, without values, with an error.", _OUT)] = (
+        False
+    )
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            ConfigurationError: Says which, and what would do.
+        """
+        if self.bootstrap and self.roster:
+            raise ConfigurationError("--bootstrap and --roster exclude each other")
+        if not self.bootstrap and not self.roster and self.peers is None:
+            raise ConfigurationError(
+                "nothing to do: neither a session to join nor one to found",
+                hint="found one with --listen 127.0.0.1:9000 --peers 3, or join one with "
+                "--bootstrap HOST:PORT",
+            )
+        for name, seconds in (("timeout", self.timeout), ("join-timeout", self.join_timeout)):
+            if not 0 < seconds < 1e6:
+                raise ConfigurationError(f"--{name} is a positive number of seconds")
+
+    @property
+    def allowed(self) -> tuple[bytes, ...]:
+        """The IDs of --allow."""
+        return tuple(sorted({parse_id(text) for text in self.allow or ()}))
+
+    @property
+    def stated(self) -> Stated:
+        """What a joiner's options say about the parameters."""
+        return Stated(
+            peers=self.peers,
+            field=self.field,
+            length=self.length,
+            fraction_bits=self.fraction_bits,
+            bound=self.bound,
+            share_mode=self.share_mode,
+            strict=self.strict,
+            allow_two=self.allow_two,
+            allowed=self.allowed,
+        )
+
+    def parameters(
+        self, nonce: bytes, own: bytes, *, length: int | None, roster: RosterFile | None = None
+    ) -> Parameters:
+        """Return the parameters that this peer founds a session with.
+
+        Args:
+            nonce: 32 bytes; zero with a roster file.
+            own: This peer's ID, which is always allowed.
+            length: Of its input, for when --length is not given.
+            roster: The roster file, whose table holds what options do not say.
+
+        Raises:
+            ConfigurationError: They make no session.
+        """
+        table = dict(roster.parameters) if roster else {}
+        names = ("field", "length", "fraction_bits", "bound", "share_mode", "strict", "allow_two")
+        unknown = {key.replace("-", "_") for key in table} - set(names)
+        if unknown:
+            raise ConfigurationError(f"[parameters] of the roster: unknown key {min(unknown)!r}")
+        merged: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
+        merged |= {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        merged.setdefault("length", length or 1)
+        fraction_bits = merged.get("fraction_bits", 0)
+        try:
+            bound = parse_scaled(str(merged.pop("bound", "0")), int(fraction_bits))
+        except ValueError as error:
+            raise ConfigurationError(f"--bound: {error}") from None
+        peers = len(roster.peers) if roster else self.peers
+        allowed = tuple(sorted({*self.allowed, own})) if self.allow and not roster else ()
+        try:
+            return Parameters(nonce=nonce, peers=peers or 0, bound=bound, allowed=allowed, **merged)
+        except TypeError:
+            raise ConfigurationError(
+                "[parameters] of the roster: a value of a wrong type"
+            ) from None
+
+    @property
+    def where(self) -> Bootstrap | None:
+        """The bootstrap peer, where one is named."""
+        return Bootstrap.parse(self.bootstrap) if self.bootstrap else None
+
+    @property
+    def listen_address(self) -> Address | None:
+        """Where to listen, where it is said."""
+        return Address.parse(self.listen) if self.listen else None

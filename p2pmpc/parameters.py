@@ -1,0 +1,161 @@
+"""The parameters of a session: what the founder decides and every HELLO signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from p2pmpc.encoding import (
+    LARGEST_SCALED,
+    MOST_FRACTION_BITS,
+    format_scaled,
+    parse_scaled,
+)
+from p2pmpc.errors import AgreementFailed, ConfigurationError
+from p2pmpc.field import FIELDS, Field
+from p2pmpc.identity import ID_BYTES, short_id
+
+PROTOCOL_VERSION: Final = 1
+NONCE_BYTES: Final = 32
+MOST_PEERS: Final = 1000
+LARGEST_LENGTH: Final = 1 << 27
+SHARE_MODES: Final = ("seeds", "dense")
+SUM_MODES: Final = ("broadcast",)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Everything that must be equal at every peer before a share may leave.
+
+    Args:
+        nonce: 32 bytes of the founder, new for every session; zero where a roster file founds it.
+        peers: n.
+        field: ``m31`` or ``m61``.
+        length: L, elements of every vector.
+        fraction_bits: f of the fixed point.
+        bound: The public limit on |v| in scaled units; 0 means the largest that fits the roster.
+        share_mode: ``seeds`` or ``dense``.
+        sum_mode: ``broadcast``.
+        strict: No b-shares: nobody's mask can be opened by others.
+        allow_two: Two contributors are allowed.
+        allowed: IDs that may take part, sorted; empty means anybody.
+    """
+
+    nonce: bytes
+    peers: int
+    field: str = "m31"
+    length: int = 1
+    fraction_bits: int = 0
+    bound: int = 0
+    share_mode: str = "seeds"
+    sum_mode: str = "broadcast"
+    strict: bool = False
+    allow_two: bool = False
+    allowed: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no session can have, at the founder and at every joiner."""
+        for reason in self._faults():
+            raise ConfigurationError(reason, hint="see `python -m p2pmpc.node --help`")
+
+    def _faults(self) -> list[str]:
+        checks = [
+            (len(self.nonce) == NONCE_BYTES, "the session nonce has a wrong size"),
+            (2 <= self.peers <= MOST_PEERS, f"a session has 2..{MOST_PEERS} peers"),
+            (self.field in FIELDS, f"the field is one of {', '.join(FIELDS)}"),
+            (1 <= self.length <= LARGEST_LENGTH, f"the length is 1..{LARGEST_LENGTH}"),
+            (
+                0 <= self.fraction_bits <= MOST_FRACTION_BITS,
+                f"the fraction bits are 0..{MOST_FRACTION_BITS}",
+            ),
+            (0 <= self.bound <= LARGEST_SCALED, "the bound is negative or fits no field"),
+            (self.share_mode in SHARE_MODES, f"the share mode is one of {SHARE_MODES}"),
+            (self.sum_mode in SUM_MODES, f"the sum mode is one of {SUM_MODES}"),
+            (all(len(i) == ID_BYTES for i in self.allowed), "an allowed ID has a wrong size"),
+            (list(self.allowed) == sorted(set(self.allowed)), "allowed IDs repeat or are unsorted"),
+            (
+                not self.allowed or len(self.allowed) >= self.peers,
+                f"{len(self.allowed)} allowed IDs cannot fill a session of {self.peers}",
+            ),
+        ]
+        return [reason for holds, reason in checks if not holds]
+
+    @property
+    def arithmetic(self) -> Field:
+        """The field itself."""
+        return FIELDS[self.field]
+
+    @property
+    def extended_length(self) -> int:
+        """Elements on the wire: the vector and its checksum coordinate."""
+        return self.length + 1
+
+    def shown(self, name: str) -> str:
+        """Return one parameter as people read it."""
+        value = getattr(self, name)
+        if name == "bound":
+            return format_scaled(value, self.fraction_bits) if value else "automatic"
+        if name == "allowed":
+            return ",".join(short_id(i) for i in value) or "anybody"
+        if isinstance(value, bytes):
+            return value.hex()[:16]
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def differences(self, other: Parameters, *, here: str, there: str) -> list[str]:
+        """Return a line for every parameter in which two sets differ."""
+        return [
+            f"{f.name.replace('_', '-')} is {self.shown(f.name)} {here} and "
+            f"{other.shown(f.name)} {there}"
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """The parameters that a joiner's own options state; None where it states nothing.
+
+    Args:
+        bound: As written, a decimal: its scaled value depends on the fraction bits.
+        allowed: IDs that this peer is ready to sum with; checked against the roster.
+    """
+
+    peers: int | None = None
+    field: str | None = None
+    length: int | None = None
+    fraction_bits: int | None = None
+    bound: str | None = None
+    share_mode: str | None = None
+    strict: bool | None = None
+    allow_two: bool | None = None
+    allowed: tuple[bytes, ...] = ()
+
+    def check(self, offered: Parameters) -> None:
+        """Refuse parameters that contradict what this peer's options state.
+
+        Raises:
+            AgreementFailed: Every difference is shown.
+        """
+        differing = []
+        for f in fields(self):
+            mine = getattr(self, f.name)
+            if mine is None or f.name == "allowed":
+                continue
+            same = mine == getattr(offered, f.name)
+            if f.name == "bound":
+                same = _is_bound(mine, offered)
+            if not same:
+                option = "--" + f.name.replace("_", "-")
+                differing.append(f"{option} {mine} here, {offered.shown(f.name)} at the founder")
+        if differing:
+            raise AgreementFailed(
+                "the founder's parameters are not the ones stated here: " + "; ".join(differing),
+                hint="leave the option out, or ask the founder to start again with it",
+            )
+
+
+def _is_bound(text: str, offered: Parameters) -> bool:
+    try:
+        return parse_scaled(text, offered.fraction_bits) == offered.bound
+    except ValueError:
+        return False

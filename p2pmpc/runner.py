@@ -1,0 +1,229 @@
+"""The one loop of a session: events from all links in, what the machines ask for out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, Send
+from p2pmpc.discovery import Found
+from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
+from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
+from p2pmpc.errors import Interrupted, P2PMPCError, ResourceExhausted
+from p2pmpc.identity import Identity
+from p2pmpc.logs import NodeLog
+from p2pmpc.membership import Agreement
+from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
+from p2pmpc.messages import Kind
+from p2pmpc.network import Network
+from p2pmpc.options import NodeOptions
+from p2pmpc.progress import Observer
+from p2pmpc.protocol import Round, Stage
+from p2pmpc.shamir import Entropy
+
+GONE_SECONDS = 3.0
+"""How long to hope for a way to finish when all who are missing have ended."""
+
+LoopEvent = Event | Interrupted
+
+
+class SessionRunner:
+    """The one loop of a session: events in, actions out."""
+
+    def __init__(
+        self,
+        found: Found,
+        identity: Identity,
+        network: Network,
+        *,
+        options: NodeOptions,
+        log: NodeLog,
+        observer: Observer,
+        checkpoint: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.session = found.session
+        self._options = options
+        self._log = log
+        self._observer = observer
+        self._checkpoint = checkpoint
+        self._notary = Notary(identity, self.session)
+        self._sealer = SessionSealer(self.session, found.sealing_key)
+        self._agreement = Agreement(self.session, self._notary)
+        self._round: Round | None = None
+        self._send_event, self._events = trio.open_memory_channel[LoopEvent](
+            2 * len(self.session.members)
+        )
+        self.mesh = Mesh(self.session, identity, network, found.addresses, self._send_event)
+        self._refusal: P2PMPCError | None = None
+        self._end: Finished | Failed | None = None
+
+    def prepare(self, values: Scaled, entropy: Entropy) -> None:
+        """Set the round up with this peer's values."""
+        arithmetic, length = self.session.parameters.arithmetic, self.session.parameters.length
+        gamma = checksum_vector(self.session.id, 0, arithmetic, length)
+        secret = with_checksum(values, gamma, arithmetic)
+        if self._log.secrets:
+            self._log.secret("secret input", secret=[int(v) for v in values])
+        self._round = Round(
+            self.session,
+            self._agreement.signatures,
+            secret,
+            notary=self._notary,
+            sealer=self._sealer,
+            entropy=entropy,
+        )
+
+    def refuse(self, error: P2PMPCError) -> None:
+        """Take part only to tell the others that this peer does not."""
+        self._refusal = error
+
+    async def interrupt(self, error: Interrupted) -> None:
+        """Break into the loop with a signal."""
+        await self._send_event.send(error)
+
+    async def run(self) -> Finished:
+        """Run to the end.
+
+        Raises:
+            P2PMPCError: Why there is no total.
+        """
+        if self._refusal is not None:
+            await self._perform(self._agreement.abort(self._refusal))
+            await self._linger(until_connected=True)
+            raise self._refusal
+        await self._perform(self._agreement.start())
+        deadline = self._deadline()
+        while self._end is None:
+            event: LoopEvent | None = None
+            with trio.move_on_at(deadline):
+                event = await self._events.receive()
+            before = self._progress()
+            actions = self._timed_out() if event is None else self._handle(event)
+            await self._perform(actions)
+            if event is None or self._progress() != before:
+                deadline = self._deadline()
+            elif self._round is not None and self._round.hopes_for_the_gone:
+                deadline = min(deadline, trio.current_time() + GONE_SECONDS)
+        if isinstance(self._end, Finished):
+            self._observer.tell("complete")
+        await self._linger(until_connected=False)
+        if isinstance(self._end, Failed):
+            raise self._end.error
+        return self._end
+
+    # -- events -------------------------------------------------------------------------------
+
+    @property
+    def _machine(self) -> Agreement | Round:
+        """The machine that decides now."""
+        if self._agreement.agreed and self._round is not None:
+            return self._round
+        return self._agreement
+
+    def _handle(self, event: LoopEvent) -> list[Action]:
+        match event:
+            case Received(peer, frame):
+                try:
+                    signed = self._notary.open(peer, frame)
+                except P2PMPCError as error:
+                    return self._machine.abort(error)
+                if frame.kind is Kind.ABORT:
+                    self.mesh.retire(peer)
+                    return self._machine.receive(peer, signed)
+                if frame.kind is Kind.ACCEPT:
+                    return self._agreement.receive(peer, signed)
+                assert self._round is not None
+                return self._round.receive(peer, signed)
+            case Violated(_, error):
+                return self._machine.abort(error)
+            case Connected(peer):
+                self._log.info("connected", peer=self.session.label(peer))
+                return self._round.reconnected(peer) if self._round else []
+            case Disconnected(peer, reason):
+                return self._disconnected(peer, reason)
+            case Lost(peer):
+                self._log.warning("lost", peer=self.session.label(peer))
+                return self._machine.lost(peer)
+            case Interrupted():
+                return self._machine.abort(event)
+
+    def _disconnected(self, peer: int, reason: str) -> list[Action]:
+        label = self.session.label(peer)
+        self._log.info("disconnected", peer=label, reason=reason)
+        assert self._round is not None
+        if not self._round.has_confirmed(peer):
+            self._observer.tell("disconnected", peer=label, reason=reason)
+        return self._round.disconnected(peer)
+
+    def _timed_out(self) -> list[Action]:
+        return self._machine.timed_out()
+
+    # -- deadlines ----------------------------------------------------------------------------
+
+    def _progress(self) -> object:
+        """Return something that changes whenever a peer or this one gets further."""
+        columns = () if self._round is None else self._round.progress
+        return len(self._agreement.signatures), columns
+
+    def _deadline(self) -> float:
+        """Return when to stop waiting for the next progress.
+
+        The last two stages have two deadlines each within the one that was promised: one to give
+        the silent up, one for what follows from it.
+        """
+        patience = self._options.timeout
+        if self._round is not None and self._round.stage >= Stage.OPENED:
+            patience /= 3
+        return trio.current_time() + patience
+
+    # -- actions ------------------------------------------------------------------------------
+
+    async def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(message, receiver):
+                    self.mesh.send(frame_bytes(message), receiver)
+                case Reached(step):
+                    await self._checkpoint(step)
+                case Agreed():
+                    await self._start_round()
+                case Finished() | Failed():
+                    self._end = self._end or action
+
+    async def _start_round(self) -> None:
+        assert self._round is not None
+        if self._log.failure is not None:
+            error = ResourceExhausted(
+                f"the log cannot be written: {self._log.failure.strerror}",
+                hint="make room, or name another folder with --log-dir; no share was sent",
+            )
+            await self._perform(self._round.abort(error))
+            return
+        actions = self._round.start()
+        dealing = self._round.dealing
+        if self._log.secrets and dealing is not None:
+            self._log.secret("secret mask", mask=dealing.mask_seed.hex())
+            for receiver, plain in dealing.plains.items():
+                label = self.session.label(receiver)
+                self._log.secret("secret share", peer=label, share=plain.share.hex())
+        await self._perform(actions)
+
+    async def _linger(self, *, until_connected: bool) -> None:
+        """Let what was said last reach the others, without waiting for the dead."""
+        if until_connected:
+            with trio.move_on_after(min(self._options.timeout, 10.0)):
+                connected: set[int] = set()
+                while len(connected) < len(self.session.others):
+                    event = await self._events.receive()
+                    if isinstance(event, Connected):
+                        connected.add(event.peer)
+        async with trio.open_nursery() as nursery:
+            # Readers must not stall on a full channel while the last frames go out.
+            nursery.start_soon(self._discard_events)
+            await self.mesh.drain(2.0)
+            nursery.cancel_scope.cancel()
+
+    async def _discard_events(self) -> None:
+        async for _ in self._events:
+            pass

@@ -1,0 +1,216 @@
+"""Who takes part in one session, under which parameters: what n equal signatures fix.
+
+The roster is in the order of IDs, which nobody chooses, and indices count from 1. The session id is
+the hash of the parameters and of every signed entry, and every entry holds a nonce of its owner's:
+no session id ever repeats while one member draws honest nonces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from p2pmpc.encoding import automatic_bound
+from p2pmpc.errors import AgreementFailed, RemoteProtocolError
+from p2pmpc.hashing import labelled_hash
+from p2pmpc.identity import certificate_key, peer_id, short_id, verify_signature
+from p2pmpc.messages import Accept, AcceptedEntry, Entry, Kind, SignedEntry
+from p2pmpc.parameters import Parameters
+from p2pmpc.weights import opening_threshold, total_magnitude
+from p2pmpc.wire import (
+    TO_ALL,
+    body_digest,
+    decode_entry,
+    encode_body,
+    parameters_digest,
+    signing_input,
+)
+
+
+def entry_signing_input(identifier: bytes, agreed: bytes, digest: bytes) -> bytes:
+    """Return what the owner of an entry signs.
+
+    Args:
+        identifier: The owner's ID.
+        agreed: The digest of the parameters, in the place of a session id: it holds the founder's
+            nonce, so an entry from another session convicts nobody in this one.
+        digest: Of the entry's bytes.
+    """
+    return signing_input(agreed, 0, Kind.HELLO, identifier, TO_ALL, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One verified line of a roster.
+
+    Args:
+        signed: The entry as its owner signed it.
+        entry: The same, decoded.
+        public_key: From its certificate.
+        digest: Of the entry's bytes.
+    """
+
+    signed: SignedEntry
+    entry: Entry
+    public_key: bytes
+    digest: bytes
+
+    @classmethod
+    def verify(cls, signed: SignedEntry) -> Member:
+        """Check an entry's certificate and signature.
+
+        Raises:
+            RemoteProtocolError: The entry is ill-formed, or its signature does not verify.
+            AgreementFailed: Its certificate cannot be used.
+        """
+        entry = decode_entry(signed.body)
+        public_key = certificate_key(entry.certificate)
+        digest = body_digest(Kind.HELLO, signed.body)
+        data = entry_signing_input(peer_id(public_key), entry.parameters_digest, digest)
+        verify_signature(public_key, signed.signature, data)
+        return cls(signed, entry, public_key, digest)
+
+    @property
+    def id(self) -> bytes:
+        """The member's ID."""
+        return peer_id(self.public_key)
+
+    @property
+    def weight(self) -> int:
+        """The member's public weight."""
+        return self.entry.weight
+
+    @property
+    def label(self) -> str:
+        """How messages to people call it."""
+        short = short_id(self.id)
+        return f"{self.entry.name} ({short})" if self.entry.name else short
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A closed roster under its parameters, as one member sees it.
+
+    Args:
+        parameters: Agreed.
+        members: In roster order.
+        own_index: This peer's, from 1.
+        acceptance: What every member signs.
+        id: The session id.
+    """
+
+    parameters: Parameters
+    members: tuple[Member, ...]
+    own_index: int
+    acceptance: Accept
+    id: bytes
+
+    @classmethod
+    def close(cls, parameters: Parameters, entries: Sequence[SignedEntry], own: bytes) -> Session:
+        """Verify a roster and fix its order.
+
+        Args:
+            parameters: Agreed.
+            entries: In any order.
+            own: This peer's ID.
+
+        Raises:
+            AgreementFailed: Somebody is missing, twice there, not allowed or agrees to other
+                parameters.
+        """
+        try:
+            members = sorted((Member.verify(signed) for signed in entries), key=lambda m: m.id)
+        except RemoteProtocolError as error:
+            raise AgreementFailed(f"the roster holds a line that is wrong: {error}") from None
+        ids = [member.id for member in members]
+        _check_roster(parameters, members, ids, own)
+        lines = tuple(AcceptedEntry(m.id, m.weight, m.digest, m.signed.signature) for m in members)
+        acceptance = Accept(parameters, lines)
+        session_id = labelled_hash("session", encode_body(acceptance))
+        return cls(parameters, tuple(members), ids.index(own) + 1, acceptance, session_id)
+
+    @property
+    def indices(self) -> range:
+        """All roster indices."""
+        return range(1, len(self.members) + 1)
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """All roster indices but this peer's."""
+        return tuple(index for index in self.indices if index != self.own_index)
+
+    def member(self, index: int) -> Member:
+        """Return the member with a roster index."""
+        return self.members[index - 1]
+
+    def label(self, index: int) -> str:
+        """Return how messages to people call a member."""
+        return self.member(index).label
+
+    def labels(self, indices: Sequence[int]) -> str:
+        """Return the names of several members, for a sentence."""
+        return ", ".join(self.label(index) for index in indices)
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """All weights, in roster order."""
+        return tuple(member.weight for member in self.members)
+
+    @property
+    def total_magnitude(self) -> int:
+        """The sum of |w_i|."""
+        return total_magnitude(self.weights)
+
+    @property
+    def threshold(self) -> int:
+        """t, the number of peers that open a missing peer's mask."""
+        return opening_threshold(len(self.members))
+
+    @property
+    def bound(self) -> int:
+        """The bound in scaled units: as agreed, or the largest that fits the weights."""
+        return self.parameters.bound or automatic_bound(self.parameters.arithmetic, self.weights)
+
+
+def _check_roster(
+    parameters: Parameters, members: Sequence[Member], ids: Sequence[bytes], own: bytes
+) -> None:
+    """Refuse a roster that is not what this peer agreed to be part of."""
+    hint = "if the founder is honest, start again; otherwise give IDs with --allow or --roster"
+    if len(set(ids)) != len(ids):
+        raise AgreementFailed("the roster lists one ID twice", hint=hint)
+    if own not in ids:
+        raise AgreementFailed("the roster does not list this peer", hint=hint)
+    if len(ids) != parameters.peers:
+        raise AgreementFailed(
+            f"the roster lists {len(ids)} peers and the parameters {parameters.peers}", hint=hint
+        )
+    if parameters.allowed:
+        strangers = [m.label for m in members if m.id not in parameters.allowed]
+        if strangers:
+            raise AgreementFailed(f"not on the allow-list: {', '.join(strangers)}", hint=hint)
+    due = parameters_digest(parameters)
+    for member in members:
+        if member.entry.parameters_digest != due:
+            raise AgreementFailed(f"{member.label} agreed to other parameters", hint=hint)
+
+
+def roster_differences(mine: Session, theirs: Accept) -> list[str]:
+    """Return a line for every difference between two peers' rosters."""
+    differences = mine.parameters.differences(theirs.parameters, here="here", there="there")
+    here = {line.id: line for line in mine.acceptance.entries}
+    there = {line.id: line for line in theirs.entries}
+    for identifier in sorted(here.keys() | there.keys()):
+        name = short_id(identifier)
+        if identifier not in there:
+            differences.append(f"{name} is only in the roster here")
+        elif identifier not in here:
+            differences.append(f"{name} is only in the roster there")
+        elif here[identifier].weight != there[identifier].weight:
+            differences.append(
+                f"{name} has weight {here[identifier].weight} here and "
+                f"{there[identifier].weight} there"
+            )
+        elif here[identifier] != there[identifier]:
+            differences.append(f"{name} has another HELLO there (name, keys or nonce)")
+    return differences or ["the order of the roster differs"]

@@ -1,0 +1,122 @@
+"""Folders and files of a run: made new, written whole, never overwritten."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import numpy as np
+
+from p2pmpc.encoding import format_scaled
+from p2pmpc.errors import ConfigurationError, ResourceExhausted
+from p2pmpc.field import Vector
+from p2pmpc.record import Record
+
+
+def new_run_directory(base: Path) -> Path:
+    """Make the folder of a new run, named by the UTC time, and point ``latest`` at it.
+
+    Args:
+        base: Usually ``logs``.
+
+    Raises:
+        ResourceExhausted: It cannot be made.
+    """
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        path = base / stamp
+        for number in range(2, 1000):
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                path = base / f"{stamp}-{number}"
+        _point_latest(base, path.name)
+    except OSError as error:
+        raise ResourceExhausted(
+            f"cannot make a folder for the logs in {base}: {error.strerror}",
+            hint="name a folder that can be written with --log-dir",
+        ) from None
+    return path
+
+
+def _point_latest(base: Path, name: str) -> None:
+    """Point ``latest`` at a run, in one step, where links are to be had."""
+    temporary = base / f".latest-{os.getpid()}"
+    try:
+        temporary.symlink_to(name)
+        temporary.replace(base / "latest")
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a convenience; the run does not depend on it
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file whole.
+
+    Raises:
+        ResourceExhausted: It cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse an output file that could not be written at the end, before anything leaves.
+
+    Raises:
+        ConfigurationError: Its folder is missing or cannot be written.
+    """
+    if path is not None and not os.access(path.parent, os.W_OK):
+        raise ConfigurationError(
+            f"cannot write the output {path}: its folder is missing or not writable"
+        )
+
+
+def write_output(path: Path, total: tuple[int, ...], fraction_bits: int) -> None:
+    """Write a total: a ``.npy`` vector, or text with a number a line.
+
+    Raises:
+        ResourceExhausted: It cannot be written.
+    """
+    try:
+        if path.suffix == ".npy":
+            scaled = np.array(total, dtype=np.int64)
+            values = (
+                scaled if fraction_bits == 0 else np.ldexp(scaled.astype(float), -fraction_bits)
+            )
+            with path.open("wb") as file:
+                np.save(file, values, allow_pickle=False)
+        else:
+            path.write_text("".join(f"{format_scaled(v, fraction_bits)}\n" for v in total))
+    except OSError as error:
+        raise ResourceExhausted(f"cannot write the output {path}: {error.strerror}") from None
+
+
+def write_partials(path: Path, record: Record) -> None:
+    """Keep the opened partial sums, as one ``.npz`` with an array a roster index.
+
+    Raises:
+        ResourceExhausted: It cannot be written.
+    """
+    width = record.session.parameters.arithmetic.width
+    arrays = {str(index): vector.astype(f"<u{width}") for index, vector in record.sums.items()}
+    try:
+        with path.open("xb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
+
+
+def read_partials(path: Path) -> dict[int, Vector]:
+    """Read kept partial sums back; what cannot be read is as if it were not there.
+
+    Raises:
+        ValueError: The file is not one that :func:`write_partials` makes.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        return {int(index): arrays[index].astype(np.uint64) for index in arrays.files}

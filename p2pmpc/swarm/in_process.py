@@ -1,0 +1,113 @@
+"""A swarm in one process: the same nodes over memory streams, each with its own identity."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import trio
+
+from p2pmpc.errors import P2PMPCError, exit_code_of
+from p2pmpc.network import MemoryNetwork
+from p2pmpc.node import run_options
+from p2pmpc.options import NodeOptions
+from p2pmpc.progress import Callback
+from p2pmpc.shamir import Entropy
+from p2pmpc.swarm.data import SwarmData
+from p2pmpc.swarm.options import SwarmOptions
+from p2pmpc.swarm.watch import PeerState
+
+_KILLED = -9
+
+
+class MemorySwarm:
+    """Runs the peers as tasks; see :class:`p2pmpc.swarm.processes.ProcessSwarm`.
+
+    Args:
+        options: Of the swarm.
+        data: What every peer brings.
+        directory: Where their logs go.
+        peers: What is known of each, kept up to date.
+        entropy: The operating system's.
+    """
+
+    def __init__(
+        self,
+        options: SwarmOptions,
+        data: SwarmData,
+        directory: Path,
+        peers: list[PeerState],
+        entropy: Entropy,
+    ) -> None:
+        self._options = options
+        self._data = data
+        self._directory = directory
+        self._peers = peers
+        self._entropy = entropy
+        self._kills = options.kills(len(peers))
+        self._network = MemoryNetwork()
+        self._bootstrap: str | None = None
+        self._founded = trio.Event()
+
+    async def run(self) -> None:
+        """Run all peers to their ends."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_peer, self._peers[0])
+            await self._founded.wait()
+            if self._bootstrap is not None:
+                for peer in self._peers[1:]:
+                    nursery.start_soon(self._run_peer, peer)
+
+    def _node_options(self, peer: PeerState) -> NodeOptions:
+        options = self._options
+        founds = peer.number == 1
+        return NodeOptions(
+            listen="memory:0",
+            bootstrap=None if founds else self._bootstrap,
+            peers=len(self._peers) if founds else None,
+            field=options.field if founds else None,
+            length=self._data.length if founds else None,
+            fraction_bits=options.fraction_bits if founds else None,
+            bound=options.bound if founds else None,
+            share_mode=options.share_mode if founds else None,
+            strict=options.strict if founds else None,
+            allow_two=options.allow_two if founds else None,
+            weight=peer.weight,
+            name=peer.name,
+            yes=True,
+            timeout=options.timeout,
+            join_timeout=options.timeout,
+            hold=self._kills.get(peer.number),
+            log_dir=str(self._directory),
+            log_secrets=options.log_secrets,
+            keep_partials=options.keep_partials,
+        )
+
+    async def _run_peer(self, peer: PeerState) -> None:
+        with trio.CancelScope() as scope:
+
+            def take(event: str, fields: dict[str, object]) -> None:
+                peer.take(event, fields)
+                if event == "founded":
+                    self._bootstrap = str(fields["bootstrap"])
+                    self._founded.set()
+                elif event == "holding":
+                    scope.cancel()
+
+            try:
+                outcome = await run_options(
+                    self._node_options(peer),
+                    self._data.numbers(peer.number),
+                    network=self._network,
+                    entropy=self._entropy,
+                    observer=Callback(take),
+                )
+                peer.exit_code = 0 if outcome.trouble is None else exit_code_of(outcome.trouble)
+                peer.result = json.loads(outcome.as_json())
+            except P2PMPCError as error:
+                peer.exit_code = exit_code_of(error)
+                peer.errors.append(error.describe())
+        if scope.cancelled_caught:
+            peer.exit_code = _KILLED
+        if peer.number == 1:
+            self._founded.set()

@@ -1,0 +1,243 @@
+"""Holds a run's files against themselves and each other: transcripts, receipts, logs, summary.
+
+Nothing here trusts whoever made the files. The first thing that does not hold is named with its file,
+line and step, and with the peer whose signature or value it concerns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from p2pmpc.encoding import format_scaled
+from p2pmpc.errors import ConfigurationError, VerificationFailed
+from p2pmpc.field import Vector
+from p2pmpc.identity import format_id
+from p2pmpc.logs import CHAIN_START, chain
+from p2pmpc.receipt import check_receipt
+from p2pmpc.storage import read_partials
+from p2pmpc.transcript import TranscriptFault, Verified, verify
+
+_CHAINED = re.compile(r'(\{.*), "chain": "([0-9a-f]{16})"\}')
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the files of a run prove.
+
+    Args:
+        transcript: Digest of the transcript that all share, hex.
+        peers: Files' stems with a transcript.
+        recomputed: Whether every S_j and T was computed again.
+        total: As exact decimal texts; None where it is too long for a transcript.
+        confirmed: IDs of everybody whose CONFIRM stands in some receipt.
+        logs: How many logs were checked.
+    """
+
+    transcript: str
+    peers: tuple[str, ...]
+    recomputed: bool
+    total: tuple[str, ...] | None
+    confirmed: tuple[str, ...]
+    logs: int
+
+    def as_json(self) -> str:
+        """Return one JSON object."""
+        content: dict[str, Any] = {
+            "transcript": self.transcript,
+            "peers": list(self.peers),
+            "recomputed": self.recomputed,
+            "total": None if self.total is None else list(self.total),
+            "confirmed": list(self.confirmed),
+            "logs": self.logs,
+        }
+        return json.dumps(content)
+
+    def as_text(self) -> str:
+        """Return the lines that people read."""
+        how = "every partial sum and the total recomputed"
+        if not self.recomputed:
+            how = "vectors too long for the transcript: run with --keep-partials to recompute them"
+        total = "too long to show" if self.total is None else " ".join(self.total)
+        return "\n".join(
+            [
+                f"verified       {len(self.peers)} transcripts, all equal; every signature holds",
+                f"arithmetic     {how}",
+                f"total          {total}",
+                f"confirmed      by {len(self.confirmed)} peers",
+                f"logs           {self.logs} unchanged",
+                f"transcript     {self.transcript}",
+            ]
+        )
+
+
+def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name: None) -> Verdict:
+    """Verify the files of a run.
+
+    Args:
+        directory: The run's folder, or one transcript.
+        told: Called with the name of each file before it is checked.
+
+    Raises:
+        ConfigurationError: There is nothing to verify.
+        VerificationFailed: Names file, line and step of the first thing that does not hold.
+    """
+    paths = [directory] if directory.is_file() else sorted(directory.glob("*.transcript"))
+    if not paths:
+        raise ConfigurationError(
+            f"there is no transcript in {directory}",
+            hint="name the folder of a run, e.g. logs/latest; a run that ended early leaves none",
+        )
+    texts = {path: _read(path) for path in paths}
+    verified: dict[str, Verified] = {}
+    confirmed: set[str] = set()
+    logs = 0
+    for path, text in texts.items():
+        told(path.name)
+        twin = hashlib.sha256(text.encode()).hexdigest()
+        if twin not in verified:
+            verified[twin] = _verify_transcript(path, text)
+        result = verified[twin]
+        receipt = path.with_suffix(".receipt.json")
+        log = path.with_suffix(".log")
+        if receipt.exists():
+            content = _verify_receipt(receipt, result)
+            confirmed |= set(content["confirmed"])
+            if not log.exists():
+                raise VerificationFailed(f"{log}: the log that the receipt speaks of is missing")
+            _verify_log(log, content["log"])
+            logs += 1
+        elif not directory.is_file():
+            raise VerificationFailed(f"{receipt}: the receipt is missing")
+    _compare(texts)
+    result = next(iter(verified.values()))
+    summary = directory / "swarm.json"
+    if not directory.is_file() and summary.exists():
+        _verify_summary(summary, result)
+    return _verdict(result, tuple(path.stem for path in paths), confirmed, logs)
+
+
+def _verdict(result: Verified, peers: tuple[str, ...], confirmed: set[str], logs: int) -> Verdict:
+    parameters = result.session.parameters
+    total = None
+    if result.total.values is not None:
+        shown = result.total.values[: parameters.length]
+        total = tuple(format_scaled(value, parameters.fraction_bits) for value in shown)
+    return Verdict(
+        result.digest.hex(), peers, result.recomputed, total, tuple(sorted(confirmed)), logs
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("ascii")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise VerificationFailed(f"{path}:{line}: a byte that no such file holds") from None
+
+
+def _verify_transcript(path: Path, text: str) -> Verified:
+    kept: dict[int, Vector] | None = None
+    partials = path.with_suffix(".partials.npz")
+    if partials.exists():
+        try:
+            kept = read_partials(partials)
+        except (ValueError, OSError, KeyError) as error:
+            raise VerificationFailed(
+                f"{partials}: it cannot be read ({type(error).__name__})"
+            ) from None
+    try:
+        return verify(text, kept)
+    except TranscriptFault as error:
+        step = _step_of(text, error.line)
+        raise VerificationFailed(
+            f"{path}:{error.line}: {step}{error.message}", peers=error.peers
+        ) from None
+
+
+def _step_of(text: str, line: int) -> str:
+    lines = text.split("\n")
+    words = lines[line - 1].split(" ") if line <= len(lines) else []
+    return f"{words[0]} {words[1]}: " if len(words) > 2 and words[0].startswith("R") else ""
+
+
+def _verify_receipt(path: Path, result: Verified) -> dict[str, Any]:
+    text = _read(path)
+    try:
+        return check_receipt(text, result.session, result.digest)
+    except VerificationFailed as error:
+        line = _odd_line(text, result)
+        raise VerificationFailed(f"{path}:{line}: {error.message}") from None
+
+
+def _odd_line(text: str, result: Verified) -> int:
+    """Return the line of a receipt that most likely was changed; 1 when only the signature knows."""
+    known = {member.id: format_id(member.id) for member in result.session.members}
+    due = {
+        "format": '"p2pmpc-receipt 1"',
+        "session": f'"{result.session.id.hex()}"',
+        "transcript": f'"{result.digest.hex()}"',
+        "round": str(result.round),
+    }
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = re.fullmatch(r'  "(\w+)": (.*?),?', line)
+        if match and match[1] in due and match[2] != due[match[1]]:
+            return number
+        if match and match[1] == "peer" and match[2].strip('"') not in known.values():
+            return number
+    return 1
+
+
+def _verify_log(path: Path, stated: dict[str, Any]) -> None:
+    """Follow the chain of a log to the hash that the signed receipt holds."""
+    previous = CHAIN_START
+    lines = _read(path).splitlines()
+    for number, line in enumerate(lines, start=1):
+        match = _CHAINED.fullmatch(line)
+        if match is None or chain(previous, match[1] + "}") != match[2]:
+            raise VerificationFailed(
+                f"{path}:{number}: the line, or the one before it, was changed"
+            )
+        previous = match[2]
+    if len(lines) != stated["lines"] or previous != stated["chain"]:
+        raise VerificationFailed(
+            f"{path}:{len(lines)}: the log ends here, and the receipt speaks of "
+            f"{stated['lines']} lines that end otherwise"
+        )
+
+
+def _compare(texts: dict[Path, str]) -> None:
+    """Refuse transcripts that differ, at the first line that does."""
+    first, *others = texts
+    lines = texts[first].splitlines()
+    for other in others:
+        for number, (here, there) in enumerate(
+            zip(lines, texts[other].splitlines(), strict=False), start=1
+        ):
+            if here != there:
+                step = _step_of(texts[other], number)
+                raise VerificationFailed(
+                    f"{other}:{number}: {step}differs from {first.name}, although each holds by "
+                    "itself: they are of different runs, or this peer signed twice"
+                )
+
+
+def _verify_summary(path: Path, result: Verified) -> None:
+    text = _read(path)
+    try:
+        content = json.loads(text)
+        digest = content.pop("sha256")
+        body = json.dumps(content, indent=2)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise VerificationFailed(f"{path}:1: it is not a summary") from None
+    if hashlib.sha256(body.encode()).hexdigest() != digest:
+        raise VerificationFailed(f"{path}:1: it was changed")
+    if content.get("transcript") not in (None, result.digest.hex()):
+        raise VerificationFailed(f"{path}:1: it speaks of another transcript")

@@ -1,0 +1,502 @@
+"""Bytes <-> messages: frames, caps, strict shapes. The only importer of msgpack.
+
+A frame is
+
+    length     4 bytes, big-endian: the number of bytes after the kind
+    kind       1 byte
+    round      4 bytes, big-endian
+    signature  64 bytes
+    body       the rest
+
+Bodies are msgpack arrays, but for SHARE (HPKE bytes) and PARTIAL (vector bytes), which are raw.
+
+Rules:
+
+1. The cap of a kind follows from the session's limits and is checked before a body is buffered.
+2. One message has one encoding: what does not re-encode to the same bytes is refused, and with it
+   every non-minimal integer, extension type, trailing byte, map and truth value for a number.
+3. Everything wrong raises :class:`RemoteProtocolError` without a name; the boundary adds it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgpack
+
+from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
+from p2pmpc.hashing import label, labelled_hash
+from p2pmpc.identity import SEALING_OVERHEAD, SIGNATURE_BYTES
+from p2pmpc.messages import (
+    Abort,
+    Accept,
+    AcceptedEntry,
+    Commitment,
+    Confirm,
+    Echo,
+    EchoEntry,
+    Entry,
+    Hello,
+    Join,
+    Kind,
+    Message,
+    Offer,
+    Open,
+    Partial,
+    RosterList,
+    Share,
+    SharePlain,
+    SignedEntry,
+    Unmask,
+)
+from p2pmpc.parameters import MOST_PEERS, PROTOCOL_VERSION, Parameters
+from p2pmpc.prg import SEED_BYTES
+from p2pmpc.shamir import SHARE_BYTES
+
+HEADER: Final = struct.Struct(">IB")
+_ROUND: Final = struct.Struct(">I")
+ENVELOPE_BYTES: Final = _ROUND.size + SIGNATURE_BYTES
+TO_ALL: Final = bytes(32)
+"""Stands for the receiver in what is signed to everybody."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may send, derived from what is agreed so far.
+
+    Args:
+        peers: n; the largest possible before parameters are known.
+        length: Elements of a vector, the checksum coordinate included; 0 before a session.
+        width: Bytes an element.
+        share_mode: ``seeds`` or ``dense``.
+    """
+
+    peers: int = MOST_PEERS
+    length: int = 0
+    width: int = 4
+    share_mode: str = "seeds"
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Limits:
+        """Return the limits of a session."""
+        return cls(
+            parameters.peers,
+            parameters.extended_length,
+            parameters.arithmetic.width,
+            parameters.share_mode,
+        )
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of one vector."""
+        return self.length * self.width
+
+    def body_cap(self, kind: Kind) -> int:
+        """Return the largest body a kind may have."""
+        n = self.peers
+        share = self.vector_bytes if self.share_mode == "dense" else SEED_BYTES
+        parameters = 256 + 34 * MOST_PEERS
+        caps = {
+            Kind.JOIN: 128,
+            Kind.PARAMETERS: parameters + 64,
+            Kind.HELLO: 3072,
+            Kind.ROSTER: 16 + 3072 * n,
+            Kind.ACCEPT: parameters + 16 + 160 * n,
+            Kind.COMMITMENT: 64 + 68 * n,
+            Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
+            Kind.PARTIAL: self.vector_bytes,
+            Kind.ECHO: 16 + 208 * n,
+            Kind.OPEN: 64 + 66 * n,
+            Kind.UNMASK: 64,
+            Kind.CONFIRM: 48,
+            Kind.ABORT: 512 + 3 * n,
+        }
+        return caps[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame as read, unverified.
+
+    Args:
+        kind: What the body claims to be.
+        round: The round it claims to belong to.
+        signature: 64 bytes.
+        body: Not yet decoded.
+    """
+
+    kind: Kind
+    round: int
+    signature: bytes
+    body: bytes
+
+
+def parse_header(header: bytes, limits: Limits, accepted: frozenset[Kind]) -> tuple[Kind, int]:
+    """Check the first five bytes of a frame, before anything else is read.
+
+    Args:
+        header: HEADER.size bytes.
+        limits: Of this connection.
+        accepted: Kinds that this connection may send now.
+
+    Returns:
+        The kind, and how many bytes follow.
+
+    Raises:
+        RemoteProtocolError: The kind has no business here, or the size is over its cap.
+    """
+    size, number = HEADER.unpack(header)
+    try:
+        kind = Kind(number)
+    except ValueError:
+        raise RemoteProtocolError(f"a message of unknown kind {number}") from None
+    if kind not in accepted:
+        raise RemoteProtocolError(f"{kind.name} has no place on this connection")
+    if not ENVELOPE_BYTES <= size <= ENVELOPE_BYTES + limits.body_cap(kind):
+        raise RemoteProtocolError(f"{kind.name} of {size} bytes is over its cap")
+    return kind, size
+
+
+def parse_frame(kind: Kind, rest: bytes) -> Frame:
+    """Take a frame apart, given what :func:`parse_header` allowed."""
+    (round_number,) = _ROUND.unpack_from(rest)
+    return Frame(kind, round_number, rest[_ROUND.size : ENVELOPE_BYTES], rest[ENVELOPE_BYTES:])
+
+
+def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:
+    """Return the bytes of a frame."""
+    header = HEADER.pack(ENVELOPE_BYTES + len(body), kind)
+    return b"".join((header, _ROUND.pack(round_number), signature, body))
+
+
+def body_digest(kind: Kind, body: bytes) -> bytes:
+    """Return the digest of a body, which signatures and echoes cover."""
+    return labelled_hash("body", bytes([kind]), body)
+
+
+def signing_input(
+    session_id: bytes, round_number: int, kind: Kind, sender: bytes, receiver: bytes, digest: bytes
+) -> bytes:
+    """Return what a signature covers.
+
+    Args:
+        session_id: 32 bytes; zero before there is a session.
+        round_number: The round within the session.
+        kind: The kind of message.
+        sender: The signer's ID.
+        receiver: The receiver's ID, or TO_ALL.
+        digest: Of the body.
+    """
+    numbers = _ROUND.pack(round_number) + bytes([kind])
+    return label("message") + session_id + numbers + sender + receiver + digest
+
+
+# -- reading, strictly ----------------------------------------------------------------------
+
+
+def _unpack(body: bytes) -> object:
+    try:
+        value = msgpack.unpackb(body, raw=False, strict_map_key=True, max_ext_len=0, max_map_len=0)
+        canonical = msgpack.packb(value)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
+        raise RemoteProtocolError("a body that is not msgpack as agreed") from None
+    if canonical != body:
+        raise RemoteProtocolError("a body that is not in its one canonical encoding")
+    return value
+
+
+def _array(value: object, size: int | None = None) -> list[object]:
+    if not isinstance(value, list) or (size is not None and len(value) != size):
+        raise RemoteProtocolError("an array of a wrong type or size")
+    return value
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if type(value) is not kind:  # a bool is an int, but not here
+        raise RemoteProtocolError(f"a value that is no {kind.__name__}")
+    return value
+
+
+def _many(value: object, size: int, read: Callable[[object], T]) -> tuple[T, ...]:
+    return tuple(read(item) for item in _array(value, size))
+
+
+def _bytes(value: object) -> bytes:
+    return _typed(value, bytes)
+
+
+def _check_version(body: bytes) -> None:
+    value = _array(_unpack(body))
+    version = _typed(value[0], int) if value else 0
+    if version != PROTOCOL_VERSION:
+        raise AgreementFailed(
+            f"this peer speaks protocol version {PROTOCOL_VERSION}, the other one {version}",
+            hint="install the same version of p2pmpc on all peers",
+        )
+
+
+# -- parameters -----------------------------------------------------------------------------
+
+
+def encode_parameters(parameters: Parameters) -> bytes:
+    """Return the canonical bytes of parameters."""
+    return _pack(_parameter_list(parameters))
+
+
+def decode_parameters(body: bytes) -> Parameters:
+    """Decode the canonical bytes of parameters.
+
+    Raises:
+        RemoteProtocolError: They are not shaped as agreed, or impossible.
+    """
+    return _read_parameters(_unpack(body))
+
+
+def parameters_digest(parameters: Parameters) -> bytes:
+    """Return the digest that every HELLO signs."""
+    return labelled_hash("parameters", encode_parameters(parameters))
+
+
+def _parameter_list(p: Parameters) -> list[object]:
+    flags = [p.strict, p.allow_two]
+    sizes = [p.peers, p.field, p.length, p.fraction_bits, p.bound]
+    return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
+
+
+def _read_parameters(value: object) -> Parameters:
+    nonce, peers, field, length, fraction, bound, share, summing, strict, two, allowed = _array(
+        value, 11
+    )
+    try:
+        return Parameters(
+            nonce=_bytes(nonce),
+            peers=_typed(peers, int),
+            field=_typed(field, str),
+            length=_typed(length, int),
+            fraction_bits=_typed(fraction, int),
+            bound=_typed(bound, int),
+            share_mode=_typed(share, str),
+            sum_mode=_typed(summing, str),
+            strict=_typed(strict, bool),
+            allow_two=_typed(two, bool),
+            allowed=tuple(_bytes(item) for item in _array(allowed)),
+        )
+    except ConfigurationError as error:
+        raise RemoteProtocolError(f"impossible parameters: {error.message}") from None
+
+
+# -- entries --------------------------------------------------------------------------------
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return the body that a peer signs about itself."""
+    key, weight, name = entry.sealing_key, entry.weight, entry.name
+    return _pack([entry.certificate, entry.nonce, key, weight, name, entry.parameters_digest])
+
+
+def decode_entry(body: bytes) -> Entry:
+    """Decode a signed entry.
+
+    Raises:
+        RemoteProtocolError: It is not shaped as agreed.
+    """
+    certificate, nonce, key, weight, name, digest = _array(_unpack(body), 6)
+    return Entry(
+        certificate=_bytes(certificate),
+        nonce=_bytes(nonce),
+        sealing_key=_bytes(key),
+        weight=_typed(weight, int),
+        name=_typed(name, str),
+        parameters_digest=_bytes(digest),
+    )
+
+
+def _read_signed_entry(value: object) -> SignedEntry:
+    body, signature, address = _array(value, 3)
+    return SignedEntry(_bytes(body), _bytes(signature), _typed(address, str))
+
+
+def _read_accepted_entry(value: object) -> AcceptedEntry:
+    identifier, weight, digest, signature = _array(value, 4)
+    return AcceptedEntry(_bytes(identifier), _typed(weight, int), _bytes(digest), _bytes(signature))
+
+
+def _read_echo_entry(value: object) -> EchoEntry:
+    return EchoEntry(*_many(value, 4, _bytes))
+
+
+# -- bodies ---------------------------------------------------------------------------------
+
+
+def _pack(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a kind
+    """Return the body of a message."""
+    match message:
+        case Share(sealed):
+            return sealed
+        case Partial(vector):
+            return vector
+        case Join(public_key, nonce):
+            return _pack([PROTOCOL_VERSION, public_key, nonce])
+        case Offer(nonce, parameters):
+            return _pack([PROTOCOL_VERSION, nonce, _parameter_list(parameters)])
+        case Hello(entry):
+            return _pack([entry.body, entry.signature, entry.address])
+        case RosterList(entries):
+            return _pack([[e.body, e.signature, e.address] for e in entries])
+        case Accept(parameters, accepted):
+            lines = [[a.id, a.weight, a.digest, a.signature] for a in accepted]
+            return _pack([_parameter_list(parameters), lines])
+        case Commitment(mask, mask_shares, shares):
+            return _pack([mask, list(mask_shares), list(shares)])
+        case Echo(heard):
+            return _pack(
+                [
+                    [e.commitment, e.commitment_signature, e.partial, e.partial_signature]
+                    for e in heard
+                ]
+            )
+        case Open(mask_seed, echoes):
+            return _pack([mask_seed, list(echoes)])
+        case Unmask(about, share):
+            return _pack([about, share])
+        case Confirm(digest):
+            return _pack([digest])
+        case Abort(code, peers, reason):
+            return _pack([code, list(peers), reason])
+
+
+def decode_body(kind: Kind, body: bytes, limits: Limits) -> Message:
+    """Decode a body strictly.
+
+    Args:
+        kind: As the frame says.
+        body: As received.
+        limits: Of the session; counts and sizes must fit them exactly.
+
+    Returns:
+        The message.
+
+    Raises:
+        RemoteProtocolError: It is not shaped as agreed.
+        AgreementFailed: It speaks another version of the protocol.
+    """
+    return _READERS[kind](body, limits)
+
+
+def _read_join(body: bytes, _limits: Limits) -> Message:
+    _check_version(body)
+    _, public_key, nonce = _array(_unpack(body), 3)
+    return Join(_bytes(public_key), _bytes(nonce))
+
+
+def _read_offer(body: bytes, _limits: Limits) -> Message:
+    _check_version(body)
+    _, nonce, parameters = _array(_unpack(body), 3)
+    return Offer(_bytes(nonce), _read_parameters(parameters))
+
+
+def _read_hello(body: bytes, _limits: Limits) -> Message:
+    return Hello(_read_signed_entry(_unpack(body)))
+
+
+def _read_roster(body: bytes, limits: Limits) -> Message:
+    return RosterList(_many(_unpack(body), limits.peers, _read_signed_entry))
+
+
+def _read_accept(body: bytes, _limits: Limits) -> Message:
+    # A differing roster may have another length; the difference is what the reader wants to see.
+    parameters, entries = _array(_unpack(body), 2)
+    lines = _array(entries)
+    return Accept(_read_parameters(parameters), _many(lines, len(lines), _read_accepted_entry))
+
+
+def _read_commitment(body: bytes, limits: Limits) -> Message:
+    mask, mask_shares, shares = _array(_unpack(body), 3)
+    hashes = tuple(_bytes(item) for item in _array(mask_shares))
+    return Commitment(_bytes(mask), hashes, _many(shares, limits.peers, _bytes))
+
+
+def _read_share(body: bytes, _limits: Limits) -> Message:
+    return Share(body)
+
+
+def _read_partial(body: bytes, limits: Limits) -> Message:
+    if len(body) != limits.vector_bytes:
+        raise RemoteProtocolError(
+            f"PARTIAL of {len(body)} bytes where {limits.vector_bytes} were due"
+        )
+    return Partial(body)
+
+
+def _read_echo(body: bytes, limits: Limits) -> Message:
+    return Echo(_many(_unpack(body), limits.peers, _read_echo_entry))
+
+
+def _read_open(body: bytes, limits: Limits) -> Message:
+    mask_seed, echoes = _array(_unpack(body), 2)
+    return Open(_bytes(mask_seed), _many(echoes, limits.peers, _bytes))
+
+
+def _read_unmask(body: bytes, limits: Limits) -> Message:
+    about, share = _array(_unpack(body), 2)
+    index = _typed(about, int)
+    if not 1 <= index <= limits.peers:
+        raise RemoteProtocolError("UNMASK about nobody in the roster")
+    return Unmask(index, _bytes(share))
+
+
+def _read_confirm(body: bytes, _limits: Limits) -> Message:
+    return Confirm(*_many(_unpack(body), 1, _bytes))
+
+
+def _read_abort(body: bytes, limits: Limits) -> Message:
+    code, peers, reason = _array(_unpack(body), 3)
+    blamed = tuple(_typed(item, int) for item in _array(peers))
+    if any(not 1 <= index <= limits.peers for index in blamed):
+        raise RemoteProtocolError("ABORT about nobody in the roster")
+    return Abort(_typed(code, int), blamed, _typed(reason, str))
+
+
+_READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
+    Kind.JOIN: _read_join,
+    Kind.PARAMETERS: _read_offer,
+    Kind.HELLO: _read_hello,
+    Kind.ROSTER: _read_roster,
+    Kind.ACCEPT: _read_accept,
+    Kind.COMMITMENT: _read_commitment,
+    Kind.SHARE: _read_share,
+    Kind.PARTIAL: _read_partial,
+    Kind.ECHO: _read_echo,
+    Kind.OPEN: _read_open,
+    Kind.UNMASK: _read_unmask,
+    Kind.CONFIRM: _read_confirm,
+    Kind.ABORT: _read_abort,
+}
+
+
+def encode_share(plain: SharePlain) -> bytes:
+    """Return the plaintext that a SHARE seals."""
+    return _pack([plain.share, plain.mask_share])
+
+
+def decode_share(data: bytes, limits: Limits, *, strict: bool) -> SharePlain:
+    """Decode the plaintext of a SHARE.
+
+    Raises:
+        RemoteProtocolError: It is not shaped as the parameters say.
+    """
+    plain = SharePlain(*_many(_unpack(data), 2, _bytes))
+    due = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES
+    if len(plain.share) != due or bool(plain.mask_share) == strict:
+        raise RemoteProtocolError("a share of a wrong length")
+    return plain
