@@ -21,7 +21,7 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import Identity, SealingKey, parse_id, peer_id, short_id
+from p2pmpc.identity import Identity, SealingKey, certificate_key, parse_id, peer_id, short_id
 from p2pmpc.links import Link, LinkEndedError, plain_reason
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Admission, Candidate, abort_message, make_entry
@@ -30,7 +30,7 @@ from p2pmpc.network import Address, Network
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_key, wrap_client
+from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
 from p2pmpc.wire import TO_ALL, Limits
 
 Checkpoint = Callable[[str], Awaitable[None]]
@@ -270,7 +270,7 @@ async def knock_at(network: Network, address: Address) -> AsyncIterator[Knock]:
         if alpn(tls) != JOIN_PROTOCOL:
             raise LinkEndedError("what answers there is not a peer")
         link = Link(tls)
-        public_key = remote_key(tls)
+        public_key = certificate_key(remote_certificate(tls))
         yield Knock(link, peer_id(public_key), public_key, local_host)
         await link.aclose()
     finally:

@@ -6,7 +6,7 @@ key of the member they came from; they never see bytes and never verify a plain 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.identity import (
@@ -30,6 +30,8 @@ from p2pmpc.wire import (
 )
 
 M = TypeVar("M", bound=Message)
+
+_SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 
 def frame_bytes(signed: Signed[Message]) -> bytes:
@@ -97,6 +99,7 @@ class Notary:
     def __init__(self, identity: Identity, session: Session) -> None:
         self._identity = identity
         self._session = session
+        self._decoded: dict[bytes, Message] = {}
         self.limits = Limits.of(session.parameters)
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
@@ -129,12 +132,21 @@ class Notary:
         try:
             digest = body_digest(frame.kind, frame.body)
             self._verify(sender, frame.kind, frame.round, digest, frame.signature, pairwise)
-            message = decode_body(frame.kind, frame.body, self.limits)
+            message = self._decode(frame, digest)
         except RemoteProtocolError as error:
             raise RemoteProtocolError(
                 f"{self._session.label(sender)} sent {frame.kind.name}: {error.message}"
             ).blaming(sender) from None
         return Signed(message, frame.round, digest, frame.signature, frame.body)
+
+    def _decode(self, frame: Frame, digest: bytes) -> Message:
+        """Decode a body; those that all n members should say alike are decoded only once."""
+        if frame.kind not in _SAID_ALIKE:
+            return decode_body(frame.kind, frame.body, self.limits)
+        known = self._decoded.get(digest)
+        if known is None:
+            known = self._decoded[digest] = decode_body(frame.kind, frame.body, self.limits)
+        return known
 
     def is_signed_by(
         self, sender: int, kind: Kind, round_number: int, digest: bytes, signature: bytes

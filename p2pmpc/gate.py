@@ -26,7 +26,7 @@ from p2pmpc.tls import (
     MESH_PROTOCOL,
     TlsStream,
     alpn,
-    remote_id,
+    remote_certificate,
     server_context,
     wrap_server,
 )
@@ -111,12 +111,12 @@ class Gate:
             await self.join_handler(Link(tls), scope)
             return
         if chosen != MESH_PROTOCOL or self._session is None or self.mesh_handler is None:
-            raise LinkEndedError(f"it speaks {chosen or 'no known protocol'}, not asked for here")
-        identifier = remote_id(tls)
-        ids = [member.id for member in self._session.members]
-        if identifier not in ids:
-            raise LinkEndedError("its ID is not in the roster")
-        index = ids.index(identifier) + 1
+            if chosen is None:
+                raise LinkEndedError("it is no peer: TLS without this protocol's ALPN")
+            raise LinkEndedError(f"it asks for {chosen}, which is not served here now")
+        index = self._session.index_of(remote_certificate(tls))
+        if index is None:
+            raise LinkEndedError("its certificate is not in the roster")
         if index <= self._session.own_index:
             raise LinkEndedError("a member with a lower index does not dial")
         link = Link(tls)

@@ -20,7 +20,7 @@ from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Network
 from p2pmpc.session import Session
-from p2pmpc.tls import mesh_context, remote_id, wrap_client
+from p2pmpc.tls import mesh_context, remote_certificate, wrap_client
 from p2pmpc.wire import Frame, Limits
 
 SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
@@ -186,7 +186,7 @@ class Mesh:
                 before = link.bytes_received
                 frame = await link.receive(self._limits, SESSION_KINDS)
                 self.bytes_received += link.bytes_received - before
-                await self._events.send(Received(index, frame))
+                await self._report(Received(index, frame))
         except LinkEndedError as error:
             reasons.append(error.reason)
         except RemoteProtocolError as error:
@@ -194,6 +194,13 @@ class Mesh:
             reasons.append(error.message)
             await self._events.send(Violated(index, error.blaming(index)))
         scope.cancel()
+
+    async def _report(self, event: Event) -> None:
+        """Hand an event over; it waits only when the loop is far behind."""
+        try:
+            self._events.send_nowait(event)
+        except trio.WouldBlock:
+            await self._events.send(event)
 
     async def _write(
         self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
@@ -224,18 +231,25 @@ class Mesh:
     # -- dialling -----------------------------------------------------------------------------
 
     async def _keep_dialling(self, index: int) -> None:
-        pause = 0.05
+        pause, refused_since = 0.05, float("inf")
         while index not in self._retired:
             try:
                 link = await self._dial(index)
-            except (LinkEndedError, OSError, trio.TooSlowError, PeerMissing):
+            except (LinkEndedError, OSError, trio.TooSlowError, PeerMissing) as error:
+                # A member listens before it says HELLO: where nobody listens any more, it ended.
+                now, refused = trio.current_time(), isinstance(error, ConnectionRefusedError)
+                refused_since = min(refused_since, now) if refused else float("inf")
+                if now - refused_since > RECONNECT_SECONDS:
+                    self.retire(index)
+                    await self._report(Lost(index))
+                    return
                 await trio.sleep(pause)
                 pause = min(2 * pause, 1.0)
                 continue
             except AgreementFailed as error:
                 await self._events.send(Violated(index, error))
                 return
-            pause = 0.05
+            pause, refused_since = 0.05, float("inf")
             await self.attach(index, link)
 
     async def _dial(self, index: int) -> Link:
@@ -247,7 +261,7 @@ class Mesh:
             link = Link(tls)
             try:
                 await tls.do_handshake()
-                if remote_id(tls) != member.id:
+                if self._session.index_of(remote_certificate(tls)) != index:
                     raise AgreementFailed(
                         f"at the address of {member.label} answers another member of the roster",
                         peers=(index,),

@@ -137,8 +137,18 @@ class TcpNetwork:
                 f"the name in {address} cannot be found: {error.strerror}",
                 hint="check the address for a typing error, and this machine's name service",
             ) from None
+        except OSError as error:
+            raise _plainest(error) from None
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream, stream.socket.getsockname()[0]
+
+
+def _plainest(error: OSError) -> OSError:
+    """Return the error of the first attempt, where trio reports that all attempts failed."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, OSError) else error
 
 
 def own_host() -> str:

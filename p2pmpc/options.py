@@ -122,9 +122,7 @@ class NodeOptions:
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
     output: Annotated[str | None, _option("Write the total to a file: text, or .npy.", _OUT)] = None
-    log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = (
-        None
-    )
+    log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
         bool, _option("Write shares, seeds and masks into the log. For teaching only.", _OUT)
     ] = False

@@ -75,6 +75,7 @@ class TextLines:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._founds = False
 
     def tell(self, event: str, **fields: object) -> None:
         """Write the lines of one event."""
@@ -86,6 +87,7 @@ class TextLines:
             case "identity":
                 return [f"this peer is {fields['id']}"]
             case "founded":
+                self._founds = True
                 return [
                     f"listening on {fields['address']}; the others type",
                     "",
@@ -96,6 +98,8 @@ class TextLines:
                 return [f"{fields['count']} of {fields['peers']} peers are here"]
             case "roster":
                 return [str(fields["text"])]
+            case "step" if self._founds and fields["step"] in ("join", "hello"):
+                return []  # it waits for others to do so
             case "step":
                 return [f"... {_STEPS[str(fields['step'])]}"]
             case "warning":

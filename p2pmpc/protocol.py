@@ -146,6 +146,8 @@ class Round:
         self.session = session
         self.stage = Stage.WAITING
         self.ended = False
+        self.moves = 0
+        """Grows whenever this peer or another one gets further."""
         self.dealing: Dealing | None = None
         self.links = {index: Link() for index in session.others}
         self._acceptances = acceptances
@@ -259,11 +261,6 @@ class Round:
         }.get(self.stage, Column.CONFIRMED)
         return tuple(i for i, link in self.links.items() if link.column < due)
 
-    @property
-    def progress(self) -> tuple[int, ...]:
-        """What changes whenever this peer or another one gets further."""
-        return (self.stage, *(link.column for link in self.links.values()))
-
     def has_confirmed(self, peer: int) -> bool:
         """Return whether a peer said everything it ever has to say."""
         return self.links[peer].confirmed is not None
@@ -293,6 +290,7 @@ class Round:
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
         self._check(peer, message)
+        self.moves += 1
         link.said[slot] = signed
         link.column = column
         return True
@@ -366,6 +364,7 @@ class Round:
                 if joint is None or not joint.ready(self):
                     break
                 actions += joint.act(self)
+                self.moves += 1
                 if not self.ended:
                     self.stage = joint.then
             if not self.ended:

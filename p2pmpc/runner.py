@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -55,6 +56,7 @@ class SessionRunner:
             2 * len(self.session.members)
         )
         self.mesh = Mesh(self.session, identity, network, found.addresses, self._send_event)
+        self._met: set[int] = set()
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
 
@@ -95,9 +97,7 @@ class SessionRunner:
         await self._perform(self._agreement.start())
         deadline = self._deadline()
         while self._end is None:
-            event: LoopEvent | None = None
-            with trio.move_on_at(deadline):
-                event = await self._events.receive()
+            event = await self._next_event(deadline)
             before = self._progress()
             actions = self._timed_out() if event is None else self._handle(event)
             await self._perform(actions)
@@ -111,6 +111,14 @@ class SessionRunner:
         if isinstance(self._end, Failed):
             raise self._end.error
         return self._end
+
+    async def _next_event(self, deadline: float) -> LoopEvent | None:
+        """Return the next event, or None at the deadline."""
+        with contextlib.suppress(trio.WouldBlock):
+            return self._events.receive_nowait()  # links yield often enough between events
+        with trio.move_on_at(deadline):
+            return await self._events.receive()
+        return None
 
     # -- events -------------------------------------------------------------------------------
 
@@ -138,7 +146,7 @@ class SessionRunner:
             case Violated(_, error):
                 return self._machine.abort(error)
             case Connected(peer):
-                self._log.info("connected", peer=self.session.label(peer))
+                self._connected(peer)
                 return self._round.reconnected(peer) if self._round else []
             case Disconnected(peer, reason):
                 return self._disconnected(peer, reason)
@@ -148,11 +156,20 @@ class SessionRunner:
             case Interrupted():
                 return self._machine.abort(event)
 
+    def _connected(self, peer: int) -> None:
+        """Log the first moment when everybody is connected, and every return of a peer."""
+        if peer in self._met:
+            self._log.info("reconnected", peer=self.session.label(peer))
+            return
+        self._met.add(peer)
+        if len(self._met) == len(self.session.others):
+            self._log.info("connected", count=len(self._met))
+
     def _disconnected(self, peer: int, reason: str) -> list[Action]:
         label = self.session.label(peer)
-        self._log.info("disconnected", peer=label, reason=reason)
         assert self._round is not None
         if not self._round.has_confirmed(peer):
+            self._log.info("disconnected", peer=label, reason=reason)
             self._observer.tell("disconnected", peer=label, reason=reason)
         return self._round.disconnected(peer)
 
@@ -163,8 +180,8 @@ class SessionRunner:
 
     def _progress(self) -> object:
         """Return something that changes whenever a peer or this one gets further."""
-        columns = () if self._round is None else self._round.progress
-        return len(self._agreement.signatures), columns
+        moves = 0 if self._round is None else self._round.moves
+        return len(self._agreement.signatures), moves
 
     def _deadline(self) -> float:
         """Return when to stop waiting for the next progress.

@@ -143,6 +143,13 @@ class Session:
         """Return the member with a roster index."""
         return self.members[index - 1]
 
+    def index_of(self, certificate: bytes) -> int | None:
+        """Return the roster index of the member with exactly this certificate."""
+        for index, member in enumerate(self.members, start=1):
+            if member.entry.certificate == certificate:
+                return index
+        return None
+
     def label(self, index: int) -> str:
         """Return how messages to people call a member."""
         return self.member(index).label

@@ -19,7 +19,7 @@ from typing import Final
 import trio
 
 from p2pmpc.errors import AgreementFailed
-from p2pmpc.identity import Identity, certificate_key, peer_id
+from p2pmpc.identity import Identity
 from p2pmpc.network import Stream
 
 JOIN_PROTOCOL: Final = "p2pmpc-join"
@@ -114,18 +114,13 @@ def alpn(stream: TlsStream) -> str | None:
     return chosen
 
 
-def remote_key(stream: TlsStream) -> bytes:
-    """Return the raw public key of the certificate that the other side showed.
+def remote_certificate(stream: TlsStream) -> bytes:
+    """Return the certificate (DER) that the other side showed.
 
     Raises:
-        AgreementFailed: It showed none, or one that no peer makes.
+        AgreementFailed: It showed none.
     """
-    certificate = stream.getpeercert(binary_form=True)
+    certificate: bytes | None = stream.getpeercert(binary_form=True)
     if certificate is None:
         raise AgreementFailed("the other side shows no certificate")
-    return certificate_key(certificate)
-
-
-def remote_id(stream: TlsStream) -> bytes:
-    """Return the other side's ID; raises like :func:`remote_key`."""
-    return peer_id(remote_key(stream))
+    return certificate

@@ -66,9 +66,7 @@ class SwarmOptions:
         float, _option("Seconds without progress, and for joining, after which peers end.", _RUN)
     ] = 60.0
 
-    log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = (
-        None
-    )
+    log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
         bool, _option("Write shares, seeds and masks into the logs. For teaching only.", _OUT)
     ] = False
