@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from p2pmpc.actions import Finished
-from p2pmpc.errors import ResourceExhausted
+from p2pmpc.errors import ResourceExhausted, Revealed
 from p2pmpc.identity import Identity, short_id
 from p2pmpc.logs import NodeLog
 from p2pmpc.options import NodeOptions
@@ -100,4 +100,7 @@ def _first_trouble(writes: list[Callable[[], None]], log: NodeLog) -> ResourceEx
             troubles.append(error)
     if log.failure is not None:
         troubles.append(ResourceExhausted(f"the log could not be written: {log.failure.strerror}"))
-    return troubles[0] if troubles else None
+    if not troubles:
+        return None
+    troubles[0].revealed = Revealed.TOTAL
+    return troubles[0]

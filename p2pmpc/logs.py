@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
@@ -45,14 +46,16 @@ class ChainedFile:
 
     Args:
         path: A new file.
+        mode: Its permissions.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = 0o644) -> None:
         self.path = path
         self.failure: OSError | None = None
         self.last = CHAIN_START
         self.lines = 0
-        self._file: TextIO = path.open("x", encoding="ascii", buffering=1)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        self._file: TextIO = os.fdopen(descriptor, "w", encoding="ascii", buffering=1)
 
     def msg(self, line: str) -> None:
         """Write one JSON object as a line."""
@@ -109,7 +112,7 @@ class NodeLog:
     def __init__(self, path: Path, *, secrets: bool) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = ChainedFile(path)
+            self.file = ChainedFile(path, 0o600 if secrets else 0o644)
         except OSError as error:
             raise ResourceExhausted(
                 f"cannot write the log {path}: {error.strerror}",

@@ -148,7 +148,8 @@ class Node:
     async def _checkpoint(self, step: str) -> None:
         """Tell that a step is reached; its messages have not left yet."""
         self._log.info("step", step=step)
-        self._observer.tell("step", step=step)
+        sent = 0 if self._runner is None else self._runner.mesh.bytes_sent
+        self._observer.tell("step", step=step, bytes_sent=sent)
         if self._options.hold == step:
             self._observer.tell("holding", step=step)
             await trio.sleep_forever()
@@ -333,11 +334,11 @@ class Node:
 
 def roster_text(session: Session) -> str:
     """Return the roster as a table for people."""
-    rows = [f"  {'peer':<34}{'weight':>12}  ID"]
+    rows = [f"  {'weight':>11}  {'ID':<71}  name"]
     for index in session.indices:
         member = session.member(index)
         you = " (you)" if index == session.own_index else ""
-        rows.append(f"  {member.entry.name + you:<34}{member.weight:>12}  {format_id(member.id)}")
+        rows.append(f"  {member.weight:>11}  {format_id(member.id)}  {member.entry.name}{you}")
     return "\n".join([f"session {session.id.hex()[:16]} of {len(session.members)}:", *rows])
 
 

@@ -103,7 +103,7 @@ class SessionRunner:
             await self._perform(actions)
             if event is None or self._progress() != before:
                 deadline = self._deadline()
-            elif self._round is not None and self._round.hopes_for_the_gone:
+            if self._round is not None and self._round.hopes_for_the_gone:
                 deadline = min(deadline, trio.current_time() + GONE_SECONDS)
         if isinstance(self._end, Finished):
             self._observer.tell("complete")

@@ -61,7 +61,10 @@ def write_text(path: Path, text: str) -> None:
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
+    except FileExistsError:
+        raise ResourceExhausted(f"{path} exists already, and nothing is overwritten") from None
     except OSError as error:
+        path.unlink(missing_ok=True)  # half a file would only mislead
         raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
 
 

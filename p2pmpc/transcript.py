@@ -249,6 +249,7 @@ class _Verification:
         self._text = text
         self._kept = sums
         self._reader = _Reader(text)
+        self._members: list[Member] = []
 
     def run(self) -> Verified:
         reader = self._reader
@@ -262,10 +263,10 @@ class _Verification:
             echo_digest, echoes = self._echoes(context, commitments, partials)
             masks, written, vectors = self._openings(context, commitments, partials)
             total = self._total(context, vectors)
-        except TranscriptFault:
-            raise
+        except TranscriptFault as error:
+            raise TranscriptFault(self._naming(error), error.line, error.peers) from None
         except P2PMPCError as error:
-            raise TranscriptFault(error.message, reader.number, error.peers) from None
+            raise TranscriptFault(self._naming(error), reader.number, error.peers) from None
         reader.finish()
         record = Record(
             session,
@@ -282,6 +283,12 @@ class _Verification:
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
         return Verified(session, round_number, digest_of(self._text), total, vectors is not None)
 
+    def _naming(self, error: P2PMPCError) -> str:
+        """Return an error's message with the names of the peers it concerns."""
+        known = [self._members[i - 1].label for i in error.peers if i <= len(self._members)]
+        missing = [name for name in known if name not in error.message]
+        return f"{error.message} (of {', '.join(missing)})" if missing else error.message
+
     def _compare(self, due: Sequence[str]) -> None:
         """Refuse lines that say anything but what their signed bytes say."""
         for number, (line, expected) in enumerate(
@@ -297,7 +304,7 @@ class _Verification:
     def _session(self, parameters: Parameters) -> Session:
         reader, entries = self._reader, []
         agreed = parameters_digest(parameters)
-        members: list[Member] = []
+        members = self._members
         for index in range(1, parameters.peers + 1):
             fields = reader.take("R0b", index, "hello", "body", "signature")
             signed = SignedEntry(

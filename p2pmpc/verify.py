@@ -114,8 +114,8 @@ def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name
             logs += 1
         elif not directory.is_file():
             raise VerificationFailed(f"{receipt}: the receipt is missing")
-    _compare(texts)
     result = next(iter(verified.values()))
+    _compare(texts, result)
     summary = directory / "swarm.json"
     if not directory.is_file() and summary.exists():
         _verify_summary(summary, result)
@@ -213,7 +213,7 @@ def _verify_log(path: Path, stated: dict[str, Any]) -> None:
         )
 
 
-def _compare(texts: dict[Path, str]) -> None:
+def _compare(texts: dict[Path, str], result: Verified) -> None:
     """Refuse transcripts that differ, at the first line that does."""
     first, *others = texts
     lines = texts[first].splitlines()
@@ -223,9 +223,14 @@ def _compare(texts: dict[Path, str]) -> None:
         ):
             if here != there:
                 step = _step_of(texts[other], number)
+                index = int(step.split()[1].rstrip(":")) if step else 0
+                whose = (
+                    result.session.label(index) if 0 < index <= len(result.session.members) else ""
+                )
                 raise VerificationFailed(
                     f"{other}:{number}: {step}differs from {first.name}, although each holds by "
-                    "itself: they are of different runs, or this peer signed twice"
+                    "itself: they are of different runs, or "
+                    f"{whose or 'somebody'} signed two things"
                 )
 
 

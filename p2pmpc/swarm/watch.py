@@ -57,12 +57,12 @@ class PeerState:
     def take(self, event: str, fields: dict[str, object]) -> None:
         """Take an event of the peer."""
         at = float(str(fields["at"]))
+        if "bytes_sent" in fields:
+            self.bytes_sent = int(str(fields["bytes_sent"]))
         if event == "step":
             self.reached[str(fields["step"])] = at
         elif event == "complete":
             self.complete = at
-        elif event == "finished":
-            self.bytes_sent = int(str(fields["bytes_sent"]))
 
 
 class Display(Protocol):
