@@ -156,8 +156,7 @@ def verify_signature(public_key: bytes, signature: bytes, data: bytes) -> None:
 def certificate_key(der: bytes) -> bytes:
     """Return the raw Ed25519 public key of a peer's certificate.
 
-    Its self-signature is not verified: what it says is signed again in the owner's HELLO, and the
-    TLS handshake proves possession of the key.
+    The certificate must be what :meth:`Identity.certificate` makes, but for the key.
 
     Raises:
         AgreementFailed: The certificate is of another kind, or its name is not its key's ID.
@@ -170,7 +169,8 @@ def certificate_key(der: bytes) -> bytes:
         if not isinstance(key, Ed25519PublicKey):
             raise AgreementFailed("a certificate whose key is not Ed25519")
         raw = key.public_bytes_raw()
-    except (ValueError, x509.ExtensionNotFound) as error:
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes)
+    except (ValueError, x509.ExtensionNotFound, InvalidSignature) as error:
         raise AgreementFailed(
             f"a certificate that cannot be used ({type(error).__name__})"
         ) from None

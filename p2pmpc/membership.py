@@ -15,15 +15,20 @@ whose server side is authenticated by its ID, and goes straight to the Agreement
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from p2pmpc.actions import Action, Agreed, Failed, Reached, Send
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
+    InputRefused,
+    Interrupted,
+    LocalProtocolError,
     P2PMPCError,
     PeerMissing,
     RemoteProtocolError,
+    ResourceExhausted,
     error_for_code,
 )
 from p2pmpc.identity import Identity, SealingKey, peer_id, short_id
@@ -394,16 +399,25 @@ class Agreement:
         return RemoteProtocolError(reason, peers=tuple(sorted({owner, witness})))
 
 
+_TOLD_INSTEAD: Final = {
+    InputRefused: "it refused to share its input",
+    ConfigurationError: "its options do not allow it to go on",
+    ResourceExhausted: "it ran out of disk, descriptors or memory",
+    Interrupted: "it was interrupted",
+    LocalProtocolError: "it found a fault in itself",
+}
+
+
 def abort_message(error: P2PMPCError) -> Abort:
     """Return what the others are told about an error.
 
     Only reasons that concern peers are told. What went wrong with this peer's own input, files or
     options is not theirs to know.
     """
-    told = isinstance(error, PeerMissing | RemoteProtocolError | AgreementFailed)
-    reason = error.message if told else f"it cannot go on ({type(error).__name__})"
-    if isinstance(error, ConfigurationError):
-        reason = "it cannot go on"
+    reason = error.message
+    for kind, told in _TOLD_INSTEAD.items():
+        if isinstance(error, kind):
+            reason = told
     printable = "".join(c if is_display_text(c, 1) else "?" for c in reason)[:300]
     code = error.exit_code
     return Abort(code, tuple(sorted(set(error.peers))), printable)

@@ -100,6 +100,7 @@ class Node:
         self._founder: Founder | None = None
         self._interrupted: Interrupted | None = None
         self._discovering = trio.CancelScope()
+        self._asking = trio.CancelScope()
         check_output(Path(options.output) if options.output else None)
 
     # -- the whole run ------------------------------------------------------------------------
@@ -139,6 +140,7 @@ class Node:
         """End the run because of a signal: tell the others, then stop."""
         self._interrupted = error
         if self._runner is not None:
+            self._asking.cancel()
             await self._runner.interrupt(error)
             return
         if self._founder is not None:
@@ -315,7 +317,10 @@ class Node:
         self._gate.open_mesh(found.session)
         self._nursery.start_soon(runner.mesh.run)
         try:
-            await self._confirm_roster(found.session)
+            with self._asking:
+                await self._confirm_roster(found.session)
+            if self._interrupted is not None:
+                raise self._interrupted
             runner.prepare(self._values(found.session), self._entropy)
         except P2PMPCError as error:
             runner.refuse(error)
