@@ -28,7 +28,6 @@ from p2pmpc.dealing import (
     RoundContext,
     Sealer,
     check_commitment,
-    check_mask_share,
     check_total,
     deal,
     open_share,
@@ -60,9 +59,10 @@ from p2pmpc.messages import (
     Signed,
     Unmask,
 )
+from p2pmpc.opening import Opening
 from p2pmpc.record import Heard, Record
 from p2pmpc.session import Session
-from p2pmpc.shamir import Entropy, combine
+from p2pmpc.shamir import Entropy
 
 
 class Column(IntEnum):
@@ -159,9 +159,7 @@ class Round:
         self._started = False
         self._own: dict[Kind, Signed[Message]] = {}
         self._echoes: dict[int, bytes] = {}
-        self._masks: dict[int, bytes] = {}
-        self._mask_shares: dict[int, dict[int, bytes]] = {i: {} for i in session.indices}
-        self._released: set[int] = set()
+        self._opening = Opening(self._context, self._commitment)
         self._impatient = False
         self._sums: dict[int, Vector] = {}
         self._total: Vector | None = None
@@ -252,7 +250,7 @@ class Round:
     def waiting_for(self) -> tuple[int, ...]:
         """Return the peers whose next message this peer cannot go on without."""
         if self.stage is Stage.OPENED:
-            return tuple(i for i in self.session.others if i not in self._masks)
+            return tuple(i for i in self.session.others if i not in self._opening.seeds)
         due = {
             Stage.WAITING: Column.CONNECTED,
             Stage.DEALT: Column.SHARED,
@@ -314,7 +312,7 @@ class Round:
             case Open():
                 self._check_open(peer, message)
             case Unmask(about, share):
-                self._check_unmask(peer, about, share)
+                self._opening.take(about, peer, share)
             case Confirm(digest):
                 link.confirmed = digest
             case _:
@@ -330,18 +328,9 @@ class Round:
                 continue
             if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
                 raise RemoteProtocolError("opened without n equal echoes")
-        commitment = self._commitment(peer)
-        if self._context.mask_commitment(peer, message.mask_seed) != commitment.mask:
-            raise RemoteProtocolError("the mask seed is not the one committed to")
+        self._opening.open(peer, message.mask_seed)
         for index, signature in enumerate(message.echoes, start=1):
             self._echoes.setdefault(index, signature)
-        self._masks[peer] = message.mask_seed
-
-    def _check_unmask(self, peer: int, about: int, share: bytes) -> None:
-        if self.session.parameters.strict:
-            raise RemoteProtocolError("a mask share in strict mode")
-        check_mask_share(self._context, about, peer, self._commitment(about), share)
-        self._mask_shares[about][peer] = share
 
     def _commitment(self, peer: int) -> Commitment:
         message = self._said(peer, Kind.COMMITMENT).message
@@ -398,7 +387,7 @@ class Round:
         self._sums[own] = total
         masked = parameters.arithmetic.add(total, self._context.expand_mask(own, dealing.mask_seed))
         for index, plain in plains.items():
-            self._mask_shares[index][own] = plain.mask_share
+            self._opening.hold(index, plain.mask_share)
         return [Reached("partial"), self._say(Partial(parameters.arithmetic.encode(masked)))]
 
     def _echo(self) -> list[Action]:
@@ -432,44 +421,27 @@ class Round:
 
     def _open(self) -> list[Action]:
         assert self.dealing is not None
-        own = self.session.own_index
-        self._masks[own] = self.dealing.mask_seed
+        self._opening.open(self.session.own_index, self.dealing.mask_seed)
         signatures = tuple(self._echoes[index] for index in self.session.indices)
         return [Reached("open"), self._say(Open(self.dealing.mask_seed, signatures))]
 
     def _release_mask_shares(self) -> list[Action]:
         """Hand out b-shares of peers that cannot open themselves, or that others miss."""
-        if self.stage < Stage.OPENED or self.session.parameters.strict:
+        if self.stage < Stage.OPENED:
             return []
-        actions: list[Action] = []
-        for index, link in self.links.items():
-            missing = index not in self._masks and (link.gone or link.away or self._impatient)
-            asked = any(i != self.session.own_index for i in self._mask_shares[index])
-            if (missing or asked) and index not in self._released:
-                self._released.add(index)
-                share = self._mask_shares[index][self.session.own_index]
-                signed = self._notary.sign(Unmask(index, share), round_number=self._context.number)
-                actions.append(Send(signed))
-        return actions
+        return [
+            Send(self._notary.sign(Unmask(owner, share), round_number=self._context.number))
+            for owner, share in self._opening.release(self._is_missing)
+        ]
+
+    def _is_missing(self, peer: int) -> bool:
+        link = self.links[peer]
+        return link.gone or link.away or self._impatient
 
     def _masks_complete(self) -> bool:
         """Recover what can be recovered, and return whether every mask seed is known."""
-        for index in self.session.others:
-            shares = self._mask_shares[index]
-            if index in self._masks or len(shares) < self.session.threshold:
-                continue
-            chosen = dict(sorted(shares.items())[: self.session.threshold])
-            try:
-                seed = combine(chosen)
-            except RemoteProtocolError as error:
-                raise error.blaming(index) from None
-            if self._context.mask_commitment(index, seed) != self._commitment(index).mask:
-                raise RemoteProtocolError(
-                    f"{self.session.label(index)} dealt mask shares that do not give its mask",
-                    peers=(index,),
-                )
-            self._masks[index] = seed
-        return len(self._masks) == len(self.session.members)
+        self._opening.recover()
+        return self._opening.complete
 
     def _finish(self) -> list[Action]:
         parameters = self.session.parameters
@@ -478,7 +450,7 @@ class Round:
             partial = link.message(Kind.PARTIAL).message
             assert isinstance(partial, Partial)
             masked = arithmetic.decode(partial.vector, length)
-            mask = self._context.expand_mask(index, self._masks[index])
+            mask = self._context.expand_mask(index, self._opening.seeds[index])
             self._sums[index] = arithmetic.subtract(masked, mask)
         total = arithmetic.sum((self._sums[i] for i in self.session.indices), length)
         check_total(self._context, total)
@@ -520,7 +492,7 @@ class Round:
             partials={i: Heard(said.digest, said.signature) for i, said in partials.items()},
             echo_digest=self._own[Kind.ECHO].digest,
             echoes=dict(self._echoes),
-            masks=dict(self._masks),
+            masks=dict(self._opening.seeds),
             sums=dict(self._sums),
             total=total,
         )

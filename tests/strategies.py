@@ -1,0 +1,44 @@
+"""What several test modules draw from: fields, toy fields, and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import strategies as st
+
+from p2pmpc.field import M31, M61, Field, Vector
+from p2pmpc.weights import LARGEST_WEIGHT
+
+TOYS = (Field("toy3", 3, 4), Field("toy5", 5, 4), Field("toy7", 7, 4))
+ALL_FIELDS = (M31, M61, *TOYS)
+
+fields = st.sampled_from(ALL_FIELDS)
+
+weights = st.one_of(
+    st.sampled_from([1, -1, LARGEST_WEIGHT, -LARGEST_WEIGHT]),
+    st.integers(-LARGEST_WEIGHT, LARGEST_WEIGHT),
+).filter(bool)
+
+
+def edges(field: Field) -> list[int]:
+    """Return the residues at which arithmetic goes wrong first."""
+    p = field.modulus
+    near = [0, 1, 2, p // 2, p // 2 + 1, p - 2, p - 1]
+    limbs = [(1 << 30) - 1, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 60) - 1, 1 << 60]
+    return sorted({value for value in near + limbs if 0 <= value < p})
+
+
+def residues(field: Field) -> st.SearchStrategy[int]:
+    """Draw a residue, often one at an edge."""
+    return st.one_of(st.sampled_from(edges(field)), st.integers(0, field.modulus - 1))
+
+
+def vector(values: Sequence[int]) -> Vector:
+    """Return integers as a vector."""
+    return np.array(values, dtype=np.uint64)
+
+
+def integers(values: Vector) -> list[int]:
+    """Return a vector as plain integers."""
+    return [int(value) for value in values]

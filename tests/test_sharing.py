@@ -1,0 +1,104 @@
+"""Additive sharing: n shares give the secret, n - 1 say nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pmpc.field import M31, Field
+from p2pmpc.sharing import combine, correction, mask_from_seed, share_from_seed, uniform_vector
+from tests import reference
+from tests.strategies import TOYS, fields, integers, residues, vector
+
+SESSION = b"\x66" * 32
+seeds = st.binary(min_size=32, max_size=32)
+
+
+def words(values: list[int]) -> bytes:
+    """Return 32-bit words as an entropy source plays them."""
+    return reference.little_endian(values, 4)
+
+
+@given(st.data(), fields, st.lists(seeds, min_size=1, max_size=5), st.integers(0, 3))
+def test_all_shares_of_a_dealer_give_its_secret(
+    data: st.DataObject, field: Field, drawn: list[bytes], number: int
+) -> None:
+    """Expanded seeds and the correction sum to the secret."""
+    values = data.draw(st.lists(residues(field), min_size=1, max_size=6))
+    given_away = [
+        share_from_seed(seed, SESSION, number, 1, j, field, len(values))
+        for j, seed in enumerate(drawn, start=2)
+    ]
+    kept = correction(field, vector(values), given_away)
+    assert integers(combine(field, [kept, *given_away], len(values))) == values
+    total = [sum(column) % field.modulus for column in zip(*map(integers, given_away), strict=True)]
+    assert integers(kept) == [(v - t) % field.modulus for v, t in zip(values, total, strict=True)]
+
+
+@pytest.mark.parametrize("field", TOYS, ids=lambda field: str(field.name))
+def test_any_all_but_one_shares_are_uniform_whatever_the_secret(field: Field) -> None:
+    """Over all draws of a dealer among three, any two shares take every pair equally often."""
+    p = field.modulus
+    for secret in range(p):
+        shares: list[tuple[int, int, int]] = []
+        for first, second in product(range(p), repeat=2):
+            given_away = [vector([first]), vector([second])]
+            kept = correction(field, vector([secret]), given_away)
+            shares.append((int(kept[0]), first, second))
+        for places in combinations(range(3), 2):
+            views = Counter(tuple(share[place] for place in places) for share in shares)
+            assert views == dict.fromkeys(product(range(p), repeat=2), 1)
+
+
+@given(seeds, st.integers(0, 9), st.integers(1, 1000), st.integers(1, 1000), fields)
+def test_shares_and_masks_expand_as_in_the_reference(
+    seed: bytes, number: int, i: int, j: int, field: Field
+) -> None:
+    """A share binds dealer and receiver under its own label, a mask its owner under another."""
+
+    def expected(purpose: str, first: int, second: int) -> list[int]:
+        info = reference.expansion_info(purpose, number, first, second, field.name, 5)
+        return reference.expand(seed, SESSION, info, field.modulus, field.width, 5)
+
+    share = share_from_seed(seed, SESSION, number, i, j, field, 5)
+    assert integers(share) == expected("share", i, j)
+    assert integers(mask_from_seed(seed, SESSION, number, i, field, 5)) == expected("mask", i, 0)
+
+
+def test_a_known_mask() -> None:
+    """A mask seed gives the same mask on every machine."""
+    mask = mask_from_seed(bytes(range(32)), b"\x55" * 32, 0, 7, M31, 3)
+    assert integers(mask) == [1846158021, 144754870, 549851420]
+
+
+def test_dense_elements_are_drawn_by_rejection() -> None:
+    """Words are masked to the field's bits; a word equal to p is skipped and drawn again."""
+    p = M31.modulus
+    played = [words([p, 5, 2**32 - 1]), words([p, 2**31 + 7]), words([p - 1])]
+    sizes: list[int] = []
+
+    def entropy(size: int) -> bytes:
+        sizes.append(size)
+        return played.pop(0)
+
+    assert integers(uniform_vector(M31, 3, entropy)) == [5, 7, p - 1]
+    assert sizes == [12, 8, 4]
+
+
+def first_element(field: Field, word: int) -> int | None:
+    """Return what a first word is drawn as, or None if another one is asked for."""
+    played = [words([word]), words([0])]
+    drawn = uniform_vector(field, 1, lambda _size: played.pop(0))
+    return int(drawn[0]) if played else None
+
+
+@pytest.mark.parametrize("field", TOYS, ids=lambda field: str(field.name))
+def test_dense_elements_are_exactly_uniform(field: Field) -> None:
+    """Every residue comes from the same number of words."""
+    drawn = Counter(first_element(field, word) for word in range(2 << field.bits))
+    drawn.pop(None, None)
+    assert drawn == dict.fromkeys(range(field.modulus), 2)
