@@ -11,6 +11,7 @@ from p2pmpc.discovery import Bootstrap
 from p2pmpc.encoding import parse_scaled
 from p2pmpc.errors import ConfigurationError
 from p2pmpc.identity import parse_id
+from p2pmpc.messages import LONGEST_NAME, is_display_text
 from p2pmpc.network import Address
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.roster_file import RosterFile
@@ -149,6 +150,8 @@ class NodeOptions:
                 hint="found one with --listen 127.0.0.1:9000 --peers 3, or join one with "
                 "--bootstrap HOST:PORT",
             )
+        if not is_display_text(self.name, LONGEST_NAME):
+            raise ConfigurationError(f"--name is at most {LONGEST_NAME} printable ASCII characters")
         for name, seconds in (("timeout", self.timeout), ("join-timeout", self.join_timeout)):
             if not 0 < seconds < 1e6:
                 raise ConfigurationError(f"--{name} is a positive number of seconds")

@@ -99,21 +99,23 @@ def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name
     logs = 0
     for path, text in texts.items():
         told(path.name)
-        twin = hashlib.sha256(text.encode()).hexdigest()
-        if twin not in verified:
-            verified[twin] = _verify_transcript(path, text)
-        result = verified[twin]
+        partials = path.with_suffix(".partials.npz")
+        known = None if partials.exists() else verified.get(text)
+        result = verified[text] = known or _verify_transcript(path, text, partials)
         receipt = path.with_suffix(".receipt.json")
-        log = path.with_suffix(".log")
         if receipt.exists():
             content = _verify_receipt(receipt, result)
             confirmed |= set(content["confirmed"])
-            if not log.exists():
-                raise VerificationFailed(f"{log}: the log that the receipt speaks of is missing")
-            _verify_log(log, content["log"])
+            _verify_partials(partials, content["partials"])
+            _verify_log(path.with_suffix(".log"), content["log"])
             logs += 1
         elif not directory.is_file():
             raise VerificationFailed(f"{receipt}: the receipt is missing")
+        elif not result.recomputed:
+            raise VerificationFailed(
+                f"{path}: nothing proves this total: its vectors are too long to stand here, and "
+                "neither a receipt nor kept partial sums are beside it"
+            )
     result = next(iter(verified.values()))
     _compare(texts, result)
     summary = directory / "swarm.json"
@@ -143,16 +145,25 @@ def _read(path: Path) -> str:
         raise VerificationFailed(f"{path}:{line}: a byte that no such file holds") from None
 
 
-def _verify_transcript(path: Path, text: str) -> Verified:
+def _verify_partials(path: Path, stated: str | None) -> None:
+    """Hold the file of partial sums against the hash in the signed receipt."""
+    if stated is None and not path.exists():
+        return
+    if stated is None or not path.exists():
+        what = "is missing" if stated else "is one that the receipt does not speak of"
+        raise VerificationFailed(f"{path}: the file of partial sums {what}")
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != stated:
+            raise VerificationFailed(f"{path}: it is not the file that the receipt speaks of")
+
+
+def _verify_transcript(path: Path, text: str, partials: Path) -> Verified:
     kept: dict[int, Vector] | None = None
-    partials = path.with_suffix(".partials.npz")
     if partials.exists():
         try:
             kept = read_partials(partials)
-        except (ValueError, OSError, KeyError) as error:
-            raise VerificationFailed(
-                f"{partials}: it cannot be read ({type(error).__name__})"
-            ) from None
+        except ValueError as error:
+            raise VerificationFailed(f"{partials}: it cannot be read ({error})") from None
     try:
         return verify(text, kept)
     except TranscriptFault as error:
@@ -171,7 +182,7 @@ def _step_of(text: str, line: int) -> str:
 def _verify_receipt(path: Path, result: Verified) -> dict[str, Any]:
     text = _read(path)
     try:
-        return check_receipt(text, result.session, result.digest)
+        return check_receipt(text, result)
     except VerificationFailed as error:
         line = _odd_line(text, result)
         raise VerificationFailed(f"{path}:{line}: {error.message}") from None
@@ -185,6 +196,7 @@ def _odd_line(text: str, result: Verified) -> int:
         "session": f'"{result.session.id.hex()}"',
         "transcript": f'"{result.digest.hex()}"',
         "round": str(result.round),
+        "total_digest": f'"{result.total.digest.hex()}"',
     }
     for number, line in enumerate(text.splitlines(), start=1):
         match = re.fullmatch(r'  "(\w+)": (.*?),?', line)
@@ -197,6 +209,8 @@ def _odd_line(text: str, result: Verified) -> int:
 
 def _verify_log(path: Path, stated: dict[str, Any]) -> None:
     """Follow the chain of a log to the hash that the signed receipt holds."""
+    if not path.exists():
+        raise VerificationFailed(f"{path}: the log that the receipt speaks of is missing")
     previous = CHAIN_START
     lines = _read(path).splitlines()
     for number, line in enumerate(lines, start=1):

@@ -312,6 +312,18 @@ class Party:
         while not until() and (links := self.waiting()):
             self.deliver(*(choose(links) if choose else links[0]))
 
+    def run_links(self, wanted: Callable[[int, int], bool]) -> None:
+        """Deliver everything on some links, and nothing on the others."""
+        self.run(
+            choose=lambda links: next(link for link in links if wanted(*link)),
+            until=lambda: not any(wanted(*link) for link in self.waiting()),
+        )
+
+    def run_to_echo(self) -> None:
+        """Deliver everything up to the ECHOs, and none of those."""
+        self.run_links(lambda *link: self.queues[link][0][HEADER.size - 1] < Kind.ECHO)
+        assert all("echo" in member.steps for member in self.members.values())
+
     # -- faults -----------------------------------------------------------------------------
 
     def corrupt(
@@ -374,13 +386,13 @@ class Party:
             for column in zip(*self.values, strict=True)
         ]
 
-    def totals(self) -> list[list[int]]:
+    def totals(self, *, but: int = 0) -> list[list[int]]:
         """Return every finished peer's total as signed integers."""
         arithmetic = self.parameters.arithmetic
         return [
-            [int(v) for v in arithmetic.to_signed(m.finished.total)]
-            for m in self.members.values()
-            if m.finished is not None
+            [int(v) for v in arithmetic.to_signed(member.finished.total)]
+            for index, member in self.members.items()
+            if member.finished is not None and index != but
         ]
 
     def errors(self, *, but: int = 0) -> list[P2PMPCError]:
