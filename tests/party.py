@@ -294,6 +294,8 @@ class Party:
             assert size == len(data) - HEADER.size
             signed = member.notary.open(sender, parse_frame(kind, data[HEADER.size :]))
         except P2PMPCError as error:
+            # The boundary that knows whose bytes these are adds the name, as the mesh does.
+            error.peers = error.peers or (sender,)
             self.perform(receiver, member.machine.abort(error))
         else:
             self.perform(receiver, member.take(sender, signed))
