@@ -149,7 +149,7 @@ class SignedEntry:
 
     Args:
         body: The bytes that were signed.
-        signature: Over (no session, round 0, HELLO, owner, all, body).
+        signature: Over (digest of the parameters, round 0, HELLO, owner, all, body).
         address: ``host:port``; a wrong one only fails to connect.
     """
 

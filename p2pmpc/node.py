@@ -301,9 +301,11 @@ class Node:
             return
         reason = (
             "a dishonest bootstrap peer could play all the others, and the total would be yours"
+            if options.bootstrap
+            else "anybody could have joined, and one party could be all the others"
         )
         if self._ask is None:
-            self._warn(f"{reason}: pin it with #ID, or use --allow or --roster")
+            self._warn(f"{reason}: pin the founder with #ID, or use --allow or --roster")
             return
         agreed = False
         with trio.move_on_after(options.timeout):

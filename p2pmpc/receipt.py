@@ -111,6 +111,8 @@ def _check(content: dict[str, Any], proven: Verified) -> None:
     signature = bytes.fromhex(content["signature"])
     unsigned = {name: value for name, value in content.items() if name != "signature"}
     verify_signature(peer.public_key, signature, _signed_bytes(unsigned))
+    if content["signature"] != signature.hex():
+        raise VerificationFailed("the receipt's signature is not in its canonical form")
     if content["session"] != session.id.hex():
         raise VerificationFailed("the receipt is of another session")
     if content["transcript"] != proven.digest.hex():
@@ -127,7 +129,7 @@ def _check(content: dict[str, Any], proven: Verified) -> None:
 
 
 def _signed_bytes(content: Mapping[str, Any]) -> bytes:
-    return label("receipt") + json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return label("receipt") + json.dumps(content, separators=(",", ":")).encode()
 
 
 def _render(content: Mapping[str, Any]) -> str:

@@ -8,8 +8,10 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, ResourceExhausted
@@ -129,9 +131,13 @@ def read_partials(path: Path) -> dict[int, Vector]:
     Raises:
         ValueError: The file is not one that :func:`write_partials` makes.
     """
+    vectors: dict[int, npt.NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            vectors = {int(index): arrays[index] for index in arrays.files}
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    index = int(name.removesuffix(".npy"))
+                    vectors[index] = np.lib.format.read_array(file, allow_pickle=False)
     except (
         OSError,
         KeyError,

@@ -19,6 +19,7 @@ from p2pmpc.errors import ConfigurationError, VerificationFailed
 from p2pmpc.field import Vector
 from p2pmpc.identity import format_id
 from p2pmpc.logs import CHAIN_START, chain
+from p2pmpc.outcome import json_values
 from p2pmpc.receipt import check_receipt
 from p2pmpc.storage import read_partials
 from p2pmpc.transcript import TranscriptFault, Verified, verify
@@ -167,9 +168,8 @@ def _verify_transcript(path: Path, text: str, partials: Path) -> Verified:
     try:
         return verify(text, kept)
     except TranscriptFault as error:
-        step = _step_of(text, error.line)
         raise VerificationFailed(
-            f"{path}:{error.line}: {step}{error.message}", peers=error.peers
+            f"{path}:{error.line}: {_with_step(text, error)}", peers=error.peers
         ) from None
 
 
@@ -177,6 +177,12 @@ def _step_of(text: str, line: int) -> str:
     lines = text.split("\n")
     words = lines[line - 1].split(" ") if line <= len(lines) else []
     return f"{words[0]} {words[1]}: " if len(words) > 2 and words[0].startswith("R") else ""
+
+
+def _with_step(text: str, error: TranscriptFault) -> str:
+    """Return a fault's message with the step of its line, unless it says so itself."""
+    step = _step_of(text, error.line)
+    return error.message if step.rstrip(": ") in error.message else step + error.message
 
 
 def _verify_receipt(path: Path, result: Verified) -> dict[str, Any]:
@@ -212,7 +218,9 @@ def _verify_log(path: Path, stated: dict[str, Any]) -> None:
     if not path.exists():
         raise VerificationFailed(f"{path}: the log that the receipt speaks of is missing")
     previous = CHAIN_START
-    lines = _read(path).splitlines()
+    *lines, rest = _read(path).split("\n")
+    if rest:
+        raise VerificationFailed(f"{path}:{len(lines) + 1}: the last line is cut short")
     for number, line in enumerate(lines, start=1):
         match = _CHAINED.fullmatch(line)
         if match is None or chain(previous, match[1] + "}") != match[2]:
@@ -256,7 +264,18 @@ def _verify_summary(path: Path, result: Verified) -> None:
         body = json.dumps(content, indent=2)
     except (ValueError, KeyError, AttributeError, TypeError):
         raise VerificationFailed(f"{path}:1: it is not a summary") from None
-    if hashlib.sha256(body.encode()).hexdigest() != digest:
+    canonical = json.dumps({**content, "sha256": digest}, indent=2) + "\n"
+    if hashlib.sha256(body.encode()).hexdigest() != digest or text != canonical:
         raise VerificationFailed(f"{path}:1: it was changed")
     if content.get("transcript") not in (None, result.digest.hex()):
         raise VerificationFailed(f"{path}:1: it speaks of another transcript")
+    if content.get("total") is not None and result.total.values is not None:
+        parameters = result.session.parameters
+        shown = result.total.values[: parameters.length]
+        if content["total"] != json_values(shown, parameters.fraction_bits):
+            raise VerificationFailed(f"{path}:1: it speaks of another total than the transcripts")
+    codes = content.get("exit_codes")
+    for number, code in enumerate(codes if isinstance(codes, list) else (), start=1):
+        expected = path.with_name(f"peer-{number:02}.transcript")
+        if code == 0 and not expected.exists():
+            raise VerificationFailed(f"{expected}: it is missing, although this peer finished")

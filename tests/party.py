@@ -68,6 +68,8 @@ class Member:
     echo: Signed[Message] | None = None
     """The echo that it sent."""
     opened: bool = False
+    unmasked: set[int] = field(default_factory=set)
+    """Whose mask shares it has handed out."""
 
     @classmethod
     def create(
@@ -224,7 +226,7 @@ class Party:
                     member.error = error
 
     def _hold_to_the_rule(self, index: int, member: Member, signed: Signed[Message]) -> None:
-        """Fail the test if an honest peer lets out a mask without n equal echoes."""
+        """Fail the test if an honest peer lets out a mask without n equal echoes, or twice."""
         message = signed.message
         if index in self.dishonest:
             return
@@ -241,6 +243,8 @@ class Party:
             member.opened = True
         elif isinstance(message, Unmask):
             assert member.opened
+            assert message.about not in member.unmasked
+            member.unmasked.add(message.about)
 
     # -- frames -----------------------------------------------------------------------------
 
