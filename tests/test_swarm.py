@@ -1,248 +1,328 @@
-"""Whole swarms, as a user runs them: real processes, real files, the numbers checked."""
+"""`swarm.py`: peers as processes, or all in one, held against the plain sum of their inputs.
+
+The runs that these tests look at are started together, since most of their time is waiting.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
+import shlex
 import signal
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from p2pmpc.actions import STEPS
+from p2pmpc.swarm.command import main as swarm_main
 from p2pmpc.verify import verify_directory
+from tests.processes import SECONDS, Ended, Processes, Running, children_of, is_running
 
-ROOT = Path(__file__).resolve().parent.parent
+RUNS = {
+    "plain": "4 --seed 7 --length 2 --json",
+    "in process": "4 --seed 7 --length 2 --json --in-process",
+    "unseeded": "3 --json --in-process",
+    "lost while sharing": "4 --kill 3@share --timeout 20 --json",
+    "lost while sharing, in process": "4 --kill 3@share --timeout 20 --json --in-process",
+    "lost at the end": "4 --kill 3@open --timeout 20",
+    "lost at the end, in process": "4 --kill 3@open --timeout 20 --json --in-process",
+    "two lost": "4 --kill 3@open --kill 4@open --timeout 20 --json --in-process",
+    "strict": "4 --strict --kill 2@open --timeout 20 --json --in-process",
+    "table": "3 --values {cwd}/values.csv --weights 2,-1,3 --fraction-bits 8 --bound 100 --json",
+    "large": "3 --values {cwd}/large.csv --weights 1,1,1 --field m61 --json --in-process",
+    "two alone": "2 --timeout 20 --json --in-process",
+    "two allowed": "2 --allow-two --timeout 20 --json --in-process",
+    "kept": "3 --length 100 --keep-partials --log-dir {cwd}/kept/here --json --in-process",
+}
+
+TABLE = "1.5, -2\n-0.25,100\n3,0.00390625\n"
+EXPECTED = ["12.25", "-103.98828125"]
 
 
-@dataclass
-class Done:
-    """A swarm run that ended."""
+class Swarms:
+    """Runs in folders of their own, and how each of them ended."""
 
-    code: int
-    out: str
-    err: str
-    directory: Path
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+        (cwd / "values.csv").write_text(TABLE)
+        (cwd / "large.csv").write_text("288230376151711743\n1\n-2\n")
+        self.folders = {name: cwd / name.replace(" ", "-") for name in RUNS}
+        for folder in self.folders.values():
+            folder.mkdir()
+        with Processes(cwd) as processes:
+            running: dict[str, Running] = {}
+            for name, line in RUNS.items():
+                processes.cwd = self.folders[name]
+                running[name] = processes.swarm(line.format(cwd=cwd))
+            self.ended = {name: process.end() for name, process in running.items()}
 
-    @property
-    def json(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self.out)
-        return content
+    def __getitem__(self, name: str) -> Ended:
+        return self.ended[name]
 
-
-def swarm(directory: Path, *arguments: str) -> Done:
-    """Run ``python swarm.py`` to its end."""
-    command = [sys.executable, str(ROOT / "swarm.py"), *arguments, "--log-dir", str(directory)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=90, cwd=ROOT, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return Done(done.returncode, done.stdout, done.stderr, directory)
+    def logs(self, name: str) -> Path:
+        """Return the folder of a run's files."""
+        return self.folders[name] / "logs" / "latest"
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    return swarm(tmp_path_factory.mktemp("swarm") / "logs", "4", "--length", "3", "--json")
-
-
-def test_the_total_is_the_plain_sum_and_every_field_is_there(honest: Done) -> None:
-    """--json prints one object with all fields, and the total is the plain sum of the inputs."""
-    content = honest.json
-    assert honest.code == 0
-    assert content["total"] == content["expected"]
-    assert [type(value) for value in content["total"]] == [int] * 3
-    assert (content["peers"], content["length"], content["field"]) == (4, 3, "m31")
-    assert len(content["weights"]) == 4
-    assert all(1 <= weight <= 10 for weight in content["weights"])
-    assert content["verified"] == 4
-    assert content["exit_codes"] == [0] * 4
-    assert len(content["bytes_sent"]) == 4
-    assert min(content["bytes_sent"]) > 1000
-    assert re.fullmatch(r"[0-9a-f]{64}", content["transcript"])
-    assert set(content["seconds"]) == {*STEPS, "round", "wall"}
-    assert 0 < content["seconds"]["round"] < content["seconds"]["wall"]
-    assert json.loads((honest.directory / "swarm.json").read_text())["total"] == content["total"]
-
-
-def test_every_step_is_told_in_one_line(honest: Done) -> None:
-    """Where standard error is no terminal, each step is one line."""
-    told = re.findall(r"^ *[0-9.]+ s +(\w+) +4 of 4 peers$", honest.err, re.MULTILINE)
-    assert told == list(STEPS)
-
-
-def test_transcripts_are_equal_to_the_byte_and_verify(honest: Done) -> None:
-    """All peers leave the same transcript, and the run's folder verifies."""
-    names = sorted(path.name for path in honest.directory.iterdir())
-    kinds = ("log", "receipt.json", "transcript")
-    assert names == sorted(
-        [f"peer-{k:02}.{kind}" for k in range(1, 5) for kind in kinds] + ["swarm.json"]
-    )
-    texts = {path.read_bytes() for path in honest.directory.glob("*.transcript")}
-    assert len(texts) == 1
-    verdict = verify_directory(honest.directory)
-    assert verdict.transcript == honest.json["transcript"]
-    assert list(verdict.total or ()) == [str(value) for value in honest.json["total"]]
-
-
-def test_a_peer_killed_while_sharing_stops_the_sum_and_reveals_nothing(tmp_path: Path) -> None:
-    """Row 2: the others end with 3, name the lost peer, and no total is printed."""
-    done = swarm(tmp_path / "logs", "3", "--kill", "3@share", "--json", "--timeout", "15")
-    assert done.code == 3
-    assert done.json["exit_codes"] == [3, 3, -9]
-    assert done.json["total"] is None
-    assert done.json["verified"] == 0
-    assert "peer-03" in done.err
-    assert "nothing about your data was revealed" in done.err
-
-
-def test_a_majority_finishes_without_a_peer_killed_before_opening(tmp_path: Path) -> None:
-    """Row 3: once its echo is out, a lost peer's data are in the total that the others verify."""
-    done = swarm(tmp_path / "logs", "4", "--kill", "2@open", "--timeout", "15")
-    assert done.code == 0
-    lines = dict(line.split(maxsplit=1) for line in done.out.splitlines())
-    assert lines["total"] == lines["expected"]
-    assert lines["verified"] == "3 of 4"
-    assert lines["logs"] == str(done.directory)
-    assert verify_directory(done.directory).peers == ("peer-01", "peer-03", "peer-04")
+def swarms(tmp_path_factory: pytest.TempPathFactory) -> Swarms:
+    """All runs, ended."""
+    return Swarms(tmp_path_factory.mktemp("swarms"))
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("4", "--kill", "2@open", "--kill", "3@open"), ("4", "--strict", "--kill", "2@open")],
-    ids=["below-the-majority", "strict"],
-)
-def test_without_a_majority_or_in_strict_mode_a_late_loss_ends_with_3(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
-    """Row 3: below the majority nothing is printed, and the total may have been opened."""
-    done = swarm(tmp_path / "logs", *arguments, "--in-process", "--json", "--timeout", "4")
-    assert done.code == 3
-    assert done.json["total"] is None
-    assert "may have been opened" in done.err
-
-
-def test_given_data_in_fixed_point_are_summed_exactly(tmp_path: Path) -> None:
-    """--values and --weights are summed as written, and fixed-point totals are decimal strings."""
-    rows = tmp_path / "rows.csv"
-    rows.write_text("1.5,-2\n0.25,1e2\n-3,0.125\n")
-    done = swarm(
-        tmp_path / "logs", "3", "--in-process", "--values", str(rows), "--weights", "1,2,-3",
-        "--fraction-bits", "8", "--field", "m61", "--share-mode", "dense", "--json",
-    )  # fmt: skip
-    assert done.code == 0
-    assert done.json["total"] == ["11", "197.625"]
-    assert done.json["weights"] == [1, 2, -3]
-    assert done.json["length"] == 2
-
-
-def test_a_seed_draws_the_same_data_again_and_never_the_same_session(tmp_path: Path) -> None:
-    """--seed repeats the test data; the protocol's randomness is new every time."""
-    runs = [
-        swarm(tmp_path / str(k), "3", "--in-process", "--seed", "7", "--json").json for k in (1, 2)
-    ]
-    assert runs[0]["total"] == runs[1]["total"]
-    assert runs[0]["weights"] == runs[1]["weights"]
-    assert runs[0]["transcript"] != runs[1]["transcript"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("name", "code"),
     [
-        (("1",), 2, "2..1000 peers"),
-        (("3", "--kill", "4@share"), 2, "no such peer or step"),
-        (("3", "--kill", "1@lunch"), 2, "no such peer or step"),
-        (("3", "--weights", "1,2"), 2, "2 weights for 3 peers"),
-        (("3", "--weights", "1,2,0"), 2, "contributes nothing"),
-        (("3", "--field", "m7"), 2, "m31"),
-        (("3", "--nonsense"), 2, "nonsense"),
-        (("3", "--values", "/nonexistent"), 2, "cannot read"),
-        (("2", "--in-process"), 8, "each learns the other's input"),
-        (("3", "--in-process", "--bound", "1000000000", "--weights", "9,9,9"), 8, "--field m61"),
+        ("plain", 0),
+        ("in process", 0),
+        ("unseeded", 0),
+        ("lost while sharing", 3),
+        ("lost while sharing, in process", 3),
+        ("lost at the end", 0),
+        ("lost at the end, in process", 0),
+        ("two lost", 3),
+        ("strict", 3),
+        ("table", 0),
+        ("large", 0),
+        ("two alone", 8),
+        ("two allowed", 0),
+        ("kept", 0),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_bad_options_are_refused_in_words(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, told: str
+def test_every_run_ends_with_its_code(swarms: Swarms, name: str, code: int) -> None:
+    """The exit code is the highest among the peers that were not killed, and nothing shows a traceback."""
+    ended = swarms[name]
+    assert ended.code == code, ended.err
+    assert not ended.has_traceback, ended.err
+    if "--json" in RUNS[name]:
+        codes = [peer for peer in ended.json["exit_codes"] if peer != -9]
+        assert max(codes) == code
+
+
+@pytest.mark.parametrize("name", ["plain", "in process"])
+def test_the_json_of_a_run_holds_everything(swarms: Swarms, name: str) -> None:
+    """--json prints one object with all fields, of the right types and consistent with each other."""
+    ended = swarms[name]
+    assert ended.out.count("\n") == 1
+    content = ended.json
+    assert content["peers"] == 4
+    assert content["length"] == 2
+    assert content["field"] == "m31"
+    assert len(content["weights"]) == 4
+    assert all(type(weight) is int and 1 <= weight <= 10 for weight in content["weights"])
+    assert all(type(value) is int for value in content["total"] + content["expected"])
+    assert content["total"] == content["expected"]
+    assert len(content["total"]) == 2
+    assert content["verified"] == 4
+    assert re.fullmatch("[0-9a-f]{64}", content["transcript"])
+    assert content["exit_codes"] == [0, 0, 0, 0]
+    assert all(type(sent) is int and sent > 1000 for sent in content["bytes_sent"])
+    assert len(content["bytes_sent"]) == 4
+    seconds = content["seconds"]
+    assert set(seconds) == {*STEPS, "round", "wall"}
+    assert all(type(took) is float and took >= 0 for took in seconds.values())
+    assert seconds["round"] <= seconds["wall"] <= ended.seconds
+
+
+@pytest.mark.parametrize("name", ["plain", "in process"])
+def test_the_files_of_a_run_are_where_they_belong(swarms: Swarms, name: str) -> None:
+    """Logs go to logs/<UTC time>, logs/latest points there, and every peer leaves three files."""
+    content = swarms[name].json
+    latest = swarms.logs(name)
+    assert latest.is_symlink()
+    assert re.fullmatch(r"\d{8}T\d{6}Z", latest.resolve().name)
+    assert (swarms.folders[name] / content["log_dir"]).resolve() == latest.resolve()
+    names = {f"peer-{k:02}.{end}" for k in range(1, 5) for end in ("log", "transcript")}
+    names |= {f"peer-{k:02}.receipt.json" for k in range(1, 5)} | {"swarm.json"}
+    assert {path.name for path in latest.iterdir()} == names
+    summary = json.loads((latest / "swarm.json").read_text())
+    assert {key: value for key, value in summary.items() if key != "sha256"} == content
+
+
+@pytest.mark.parametrize("name", ["plain", "in process", "table", "large", "kept", "two allowed"])
+def test_the_transcripts_of_a_run_are_equal_and_verify(swarms: Swarms, name: str) -> None:
+    """All peers write the same bytes, the digest is the one printed, and `verify` passes."""
+    content = swarms[name].json
+    folder = swarms.folders[name] / content["log_dir"]
+    texts = {path.read_bytes() for path in folder.glob("*.transcript")}
+    assert len(texts) == 1
+    verdict = verify_directory(folder)
+    assert verdict.transcript == content["transcript"]
+    assert verdict.recomputed
+    if verdict.total is not None:
+        assert list(verdict.total) == list(map(str, content["total"]))
+
+
+def test_processes_and_tasks_give_the_same_total(swarms: Swarms) -> None:
+    """--seed draws the same weights and values again; only keys and randomness differ."""
+    first, second = swarms["plain"].json, swarms["in process"].json
+    for field in ("weights", "expected", "total"):
+        assert first[field] == second[field]
+    assert first["transcript"] != second["transcript"]
+    assert swarms["unseeded"].json["expected"] != first["expected"]
+
+
+def test_progress_is_a_line_a_step(swarms: Swarms) -> None:
+    """Away from a terminal stderr has one line a step, in order, and stdout none of them."""
+    for name in ("plain", "in process"):
+        lines = [line for line in swarms[name].err.splitlines() if " of 4 peers" in line]
+        assert [line.split()[2] for line in lines] == list(STEPS)
+        assert all(line.endswith("4 of 4 peers") for line in lines)
+
+
+def test_the_last_lines_tell_the_result(swarms: Swarms) -> None:
+    """Without --json stdout ends with total, expected, verified, transcript and log directory."""
+    lines = swarms["lost at the end"].out.splitlines()
+    rows = dict(line.split(maxsplit=1) for line in lines[-5:])
+    assert list(rows) == ["total", "expected", "verified", "transcript", "logs"]
+    assert rows["total"] == rows["expected"]
+    assert rows["verified"] == "3 of 4"
+    assert re.fullmatch("[0-9a-f]{64}", rows["transcript"])
+    assert (swarms.folders["lost at the end"] / rows["logs"]).is_dir()
+
+
+@pytest.mark.parametrize("name", ["lost while sharing", "lost while sharing, in process"])
+def test_a_peer_killed_while_sharing_stops_the_sum(swarms: Swarms, name: str) -> None:
+    """Row 2: nothing is opened, the others end with 3 and name the peer, and no transcript is left."""
+    content = swarms[name].json
+    assert content["exit_codes"] == [3, 3, -9, 3]
+    assert content["total"] is None
+    assert content["transcript"] is None
+    assert content["verified"] == 0
+    assert len(content["expected"]) == 1
+    assert not list(swarms.logs(name).glob("*.transcript"))
+    assert len(list(swarms.logs(name).glob("*.log"))) == 4
+    errors = [line for line in swarms[name].err.splitlines() if "error: " in line]
+    assert len(errors) == 3
+    assert all("peer-03" in line for line in errors)
+    assert content["seconds"]["round"] is None
+
+
+def test_a_peer_killed_at_the_end_is_done_without(swarms: Swarms) -> None:
+    """Row 3: the majority opens the sum with the lost peer's data in it, and it is right."""
+    content = swarms["lost at the end, in process"].json
+    assert content["exit_codes"] == [0, 0, -9, 0]
+    assert content["total"] == content["expected"]
+    assert content["verified"] == 3
+    for name in ("lost at the end", "lost at the end, in process"):
+        verdict = verify_directory(swarms.logs(name))
+        assert verdict.peers == ("peer-01", "peer-02", "peer-04")
+        assert len(verdict.confirmed) == 3
+
+
+@pytest.mark.parametrize(("name", "killed"), [("two lost", [3, 4]), ("strict", [2])])
+def test_what_cannot_be_opened_is_said_to_be_perhaps_opened(
+    swarms: Swarms, name: str, killed: list[int]
 ) -> None:
-    """Each impossible option ends with its code and says what would do."""
-    done = swarm(tmp_path / "logs", *arguments)
-    assert done.code == code
-    assert told in " ".join(done.err.split())
+    """Row 3: below a majority, and with --strict, the rest ends with 3: it may have been opened."""
+    content = swarms[name].json
+    assert [k for k, code in enumerate(content["exit_codes"], 1) if code == -9] == killed
+    assert content["total"] is None
+    assert swarms[name].err.count("may have been opened") == 4 - len(killed)
+
+
+def test_fixed_point_values_are_exact_texts(swarms: Swarms) -> None:
+    """Signed decimals from a table are summed exactly, and shown as decimal texts."""
+    content = swarms["table"].json
+    assert content["weights"] == [2, -1, 3]
+    assert content["total"] == content["expected"] == EXPECTED
+    assert content["length"] == 2
+
+
+def test_large_integers_are_exact(swarms: Swarms) -> None:
+    """Integers beyond what a float holds come out exactly."""
+    assert swarms["large"].json["total"] == [288230376151711743 - 1]
+
+
+def test_two_peers_need_a_word(swarms: Swarms) -> None:
+    """Row 18: two peers end with 8 at both unless --allow-two is given."""
+    assert swarms["two alone"].json["exit_codes"] == [8, 8]
+    assert "--allow-two" in swarms["two alone"].err
+    assert swarms["two allowed"].json["verified"] == 2
+
+
+def test_an_explicit_log_directory_is_used(swarms: Swarms) -> None:
+    """--log-dir makes the folder it names, and logs/ is left alone."""
+    content = swarms["kept"].json
+    assert content["log_dir"] == str(swarms.cwd / "kept" / "here")
+    assert len(list(Path(content["log_dir"]).glob("*.partials.npz"))) == 3
+    assert not (swarms.folders["kept"] / "logs").exists()
+
+
+# -- signals ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Processes in a folder of their own."""
+    with Processes(tmp_path) as started:
+        yield started
+
+
+def test_a_signal_ends_the_swarm_and_its_peers(processes: Processes) -> None:
+    """Row 8: SIGINT to the swarm ends it with 130, and none of its peers is left running."""
+    swarm = processes.swarm("8 --json")
+    deadline = time.monotonic() + SECONDS
+    children: list[int] = []
+    while len(children) < 4:
+        assert time.monotonic() < deadline, swarm.err
+        children = children_of(swarm.process.pid)
+    swarm.signal(signal.SIGINT)
+    ended = swarm.end()
+    assert ended.code == 130, ended.err
+    assert not ended.has_traceback
+    assert ended.out == ""
+    assert not any(is_running(child) for child in children)
+    assert children_of(swarm.process.pid) == []
+
+
+# -- usage ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
-    [("1\n2\nx\n", ":3:1:"), ("1,2\n3\n4,5\n", ":2:1:"), ("1\nnan\n3\n", ":2:1:"), ("1,2\n3,4.5\n5,6\n", ":2:2:")],
-)  # fmt: skip
-def test_bad_values_are_refused_with_their_place(tmp_path: Path, text: str, place: str) -> None:
-    """Row 20: a value that is none ends with 8 and file, line and column."""
-    rows = tmp_path / "rows.csv"
-    rows.write_text(text)
-    done = swarm(tmp_path / "logs", "3", "--values", str(rows))
-    assert done.code == 8
-    assert f"{rows}{place}" in done.err
-
-
-def test_two_peers_may_sum_when_that_is_said(tmp_path: Path) -> None:
-    """--allow-two lets two peers sum."""
-    done = swarm(tmp_path / "logs", "2", "--in-process", "--allow-two", "--json")
-    assert done.code == 0
-    assert done.json["verified"] == 2
-
-
-def test_an_interrupt_ends_all_children(tmp_path: Path) -> None:
-    """Row 8: SIGINT at the launcher ends every peer, and the launcher with 130."""
-    command = [sys.executable, str(ROOT / "swarm.py"), "4", "--kill", "4@join"]
-    with subprocess.Popen(
-        [*command, "--log-dir", str(tmp_path / "logs"), "--timeout", "60"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    ) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline()  # the joiners knock, and wait for one that never comes
-        children = _children(process.pid)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 130, err
-    assert children
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-
-
-def _children(parent: int) -> list[int]:
-    """Return the processes that a process started; some within a deadline, since they start late."""
-    deadline = time.monotonic() + 10
-    found: list[int] = []
-    while not found and time.monotonic() < deadline:
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
-                    found.append(int(stat.parent.name))
-    return found
-
-
-def test_latest_points_at_the_newest_run(tmp_path: Path) -> None:
-    """Without --log-dir, logs/<UTC time>/ is made and logs/latest points at it."""
-    command = [sys.executable, str(ROOT / "swarm.py"), "3", "--in-process", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    directory = tmp_path / json.loads(done.stdout)["log_dir"]
-    assert re.fullmatch(r"\d{8}T\d{6}Z", directory.name)
-    assert (tmp_path / "logs" / "latest").resolve() == directory
+    ("line", "code", "says"),
+    [
+        ("1", 2, "2..1000 peers"),
+        ("ten", 2, "ten"),
+        ("3 --kill 4@share", 2, "no such peer or step"),
+        ("3 --kill 1@lunch", 2, "no such peer or step"),
+        ("3 --weights 1,2", 2, "2 weights for 3 peers"),
+        ("3 --weights 1,0,2", 2, "--weights"),
+        ("3 --length 0", 2, "--length"),
+        ("3 --field m32", 2, "m32"),
+        ("3 --fraction-bits 99", 2, "--fraction-bits"),
+        ("3 --bound lots", 2, "--bound"),
+        ("3 --values missing.csv", 2, "missing.csv"),
+        ("2 --values values.csv", 2, "3 rows for 2 peers"),
+        ("3 --values values.csv --length 5", 2, "--length 5"),
+        ("3 --values wrong.csv", 8, "wrong.csv:2:2: "),
+        ("3 --values ragged.csv", 8, "ragged.csv:3:1: "),
+        ("3 --values latin.csv", 8, "latin.csv:1:"),
+        ("3 --frobnicate", 2, "--frobnicate"),
+        ("3 --log-dir values.csv/logs", 7, "values.csv"),
+    ],
+)
+def test_what_makes_no_swarm_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    code: int,
+    says: str,
+) -> None:
+    """Bad options end with 2 and bad values with 8 at file:line:column, before any peer is started."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "values.csv").write_text("1\n2\n3\n")
+    (tmp_path / "wrong.csv").write_text("1,2\n3,four\n5,6\n")
+    (tmp_path / "ragged.csv").write_text("1,2\n3,4\n5\n")
+    (tmp_path / "latin.csv").write_bytes(b"1,\xe9\n2,3\n")
+    monkeypatch.setattr(sys, "argv", ["swarm.py", *shlex.split(line)])
+    with pytest.raises(SystemExit) as caught:
+        swarm_main()
+    out, err = capsys.readouterr()
+    assert caught.value.code == code, err
+    assert out == ""
+    assert says in err
