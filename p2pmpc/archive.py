@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from p2pmpc.actions import Finished
 from p2pmpc.errors import ResourceExhausted, Revealed
@@ -15,6 +16,8 @@ from p2pmpc.receipt import make_receipt
 from p2pmpc.session import Session
 from p2pmpc.storage import write_output, write_partials, write_text
 from p2pmpc.transcript import digest_of, render
+
+T = TypeVar("T")
 
 
 def file_stem(name: str, identity: Identity) -> str:
@@ -58,6 +61,24 @@ def write_down(
         bytes_sent=sent,
         bytes_received=received,
     )
+    log.file.close()
+    stem = file_stem(options.name, identity)
+    troubles: list[ResourceExhausted] = []
+
+    def attempt(write: Callable[[], T]) -> T | None:
+        """Write what can be written, and remember what could not."""
+        try:
+            return write()
+        except ResourceExhausted as error:
+            error.revealed = Revealed.TOTAL
+            troubles.append(error)
+            return None
+
+    attempt(lambda: write_text(directory / f"{stem}.transcript", text))
+    kept: bytes | None = None
+    if options.keep_partials:
+        path = directory / f"{stem}.partials.npz"
+        kept = attempt(lambda: write_partials(path, finished.record))
     receipt = make_receipt(
         identity,
         finished.record,
@@ -65,19 +86,15 @@ def write_down(
         transcript_digest=digest,
         log_lines=log.file.lines,
         log_chain=log.file.last,
+        partials=kept,
     )
-    log.file.close()
-    stem = file_stem(options.name, identity)
-    writes: list[Callable[[], None]] = [
-        lambda: write_text(directory / f"{stem}.transcript", text),
-        lambda: write_text(directory / f"{stem}.receipt.json", receipt),
-    ]
-    if options.keep_partials:
-        path = directory / f"{stem}.partials.npz"
-        writes.append(lambda: write_partials(path, finished.record))
+    attempt(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
     if options.output is not None:
         output = Path(options.output)
-        writes.append(lambda: write_output(output, total, fraction_bits))
+        attempt(lambda: write_output(output, total, fraction_bits))
+    if log.failure is not None:
+        reason = f"the log could not be written: {log.failure.strerror}"
+        troubles.append(ResourceExhausted(reason, revealed=Revealed.TOTAL))
     return Outcome(
         total=total,
         fraction_bits=fraction_bits,
@@ -86,21 +103,5 @@ def write_down(
         missing=missing,
         transcript=digest.hex(),
         log_dir=str(directory),
-        trouble=_first_trouble(writes, log),
+        trouble=troubles[0] if troubles else None,
     )
-
-
-def _first_trouble(writes: list[Callable[[], None]], log: NodeLog) -> ResourceExhausted | None:
-    """Write everything that can be written, and return the first thing that could not."""
-    troubles = []
-    for write in writes:
-        try:
-            write()
-        except ResourceExhausted as error:
-            troubles.append(error)
-    if log.failure is not None:
-        troubles.append(ResourceExhausted(f"the log could not be written: {log.failure.strerror}"))
-    if not troubles:
-        return None
-    troubles[0].revealed = Revealed.TOTAL
-    return troubles[0]

@@ -143,12 +143,13 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
         plains[receiver] = SharePlain(share, mask_shares[receiver - 1] if mask_shares else b"")
     given = (context.expand_share(plain, own, receiver) for receiver, plain in plains.items())
     kept = correction(parameters.arithmetic, secret, given)
-    shares = {
-        receiver: Share(
-            sealer.seal(receiver, encode_share(plain), context.sealing_info(own, receiver))
-        )
-        for receiver, plain in plains.items()
-    }
+    shares = {}
+    for receiver, plain in plains.items():
+        info = context.sealing_info(own, receiver)
+        try:
+            shares[receiver] = Share(sealer.seal(receiver, encode_share(plain), info))
+        except RemoteProtocolError as error:
+            raise error.blaming(receiver) from None
     commitment = Commitment(
         mask=context.mask_commitment(own, mask_seed),
         mask_shares=tuple(

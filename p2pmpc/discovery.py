@@ -151,8 +151,9 @@ class Founder:
 
     async def dismiss(self, error: P2PMPCError) -> None:
         """Tell everybody who waits that there will be no session."""
-        for link in list(self._waiting.values()):
-            await refuse(link, self._me.identity, error)
+        async with trio.open_nursery() as nursery:
+            for link in list(self._waiting.values()):
+                nursery.start_soon(refuse, link, self._me.identity, error)
 
     async def serve(self, link: Link, unverified: trio.CancelScope) -> None:
         """Serve one join link; the scope's deadline falls away once its HELLO is verified."""
@@ -171,7 +172,7 @@ class Founder:
                 receiver=identity.id,
             )
             assert isinstance(hello, Hello)
-            self._admission.enter(identifier, hello)
+            self._admission.enter(join, hello)
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, identity, error)
             raise
@@ -310,7 +311,9 @@ class Joiner:
         self._check = check
         self._checkpoint = checkpoint
         self._address: Address | None = None
-        self._said: tuple[Parameters, SignedEntry, SealingKey] | None = None
+        # One HELLO for one set of parameters, however often the link is cut: two would look as if
+        # this peer told different peers different things.
+        self._said: dict[Parameters, tuple[SignedEntry, SealingKey]] = {}
 
     async def join(self, join_timeout: float) -> Found:
         """Join.
@@ -349,10 +352,10 @@ class Joiner:
         assert isinstance(offer, Offer)
         parameters = self._candidate.accept_offer(offer)
         self._check(parameters)
-        if self._said is None or self._said[0] != parameters:
+        if parameters not in self._said:
             key = SealingKey(self._me.entropy)
-            self._said = parameters, self._me.entry(parameters, key, self._address), key
-        _, entry, key = self._said
+            self._said[parameters] = self._me.entry(parameters, key, self._address), key
+        entry, key = self._said[parameters]
         await self._checkpoint("hello")
         hello = sign_before_session(identity, Hello(entry), knock.identifier)
         await knock.link.send(frame_bytes(hello))

@@ -35,7 +35,7 @@ def who_lied(
             (Kind.COMMITMENT, there.commitment, there.commitment_signature),
             (Kind.PARTIAL, there.partial, there.partial_signature),
         )
-        if all(
+        if notary.is_acceptance(index, there.acceptance_signature) and all(
             notary.is_signed_by(index, kind, round_number, digest, signature)
             for kind, digest, signature in signed
         ):

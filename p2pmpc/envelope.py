@@ -31,6 +31,7 @@ from p2pmpc.wire import (
 
 M = TypeVar("M", bound=Message)
 
+_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 
@@ -99,7 +100,7 @@ class Notary:
     def __init__(self, identity: Identity, session: Session) -> None:
         self._identity = identity
         self._session = session
-        self._decoded: dict[bytes, Message] = {}
+        self._said: dict[bytes, Message] = {}
         self.limits = Limits.of(session.parameters)
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
@@ -115,6 +116,8 @@ class Notary:
         to = TO_ALL if receiver is None else self._session.member(receiver).id
         session_id = self._session_id(message.kind)
         data = signing_input(session_id, round_number, message.kind, self._identity.id, to, digest)
+        if message.kind in _SAID_ALIKE:
+            self._said[digest] = message  # all n should say it alike: it need not be decoded again
         return Signed(message, round_number, digest, self._identity.sign(data), body)
 
     def open(self, sender: int, frame: Frame) -> Signed[Message]:
@@ -132,6 +135,8 @@ class Notary:
         try:
             digest = body_digest(frame.kind, frame.body)
             self._verify(sender, frame.kind, frame.round, digest, frame.signature, pairwise)
+            if frame.round and frame.kind in _OF_NO_ROUND:
+                raise RemoteProtocolError(f"it belongs to no round, and says {frame.round}")
             message = self._decode(frame, digest)
         except RemoteProtocolError as error:
             raise RemoteProtocolError(
@@ -140,13 +145,9 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, frame.body)
 
     def _decode(self, frame: Frame, digest: bytes) -> Message:
-        """Decode a body; those that all n members should say alike are decoded only once."""
-        if frame.kind not in _SAID_ALIKE:
-            return decode_body(frame.kind, frame.body, self.limits)
-        known = self._decoded.get(digest)
-        if known is None:
-            known = self._decoded[digest] = decode_body(frame.kind, frame.body, self.limits)
-        return known
+        """Decode a body, unless it is one that this peer said itself."""
+        known = self._said.get(digest)
+        return decode_body(frame.kind, frame.body, self.limits) if known is None else known
 
     def is_signed_by(
         self, sender: int, kind: Kind, round_number: int, digest: bytes, signature: bytes
@@ -161,6 +162,11 @@ class Notary:
         except RemoteProtocolError:
             return False
         return True
+
+    def is_acceptance(self, member: int, signature: bytes) -> bool:
+        """Return whether a member signed the roster as this peer sees it."""
+        digest = body_digest(Kind.ACCEPT, encode_body(self._session.acceptance))
+        return self.is_signed_by(member, Kind.ACCEPT, 0, digest, signature)
 
     def entry_is_signed_by(self, member: int, digest: bytes, signature: bytes) -> bool:
         """Return whether a member signed a roster entry with this digest."""

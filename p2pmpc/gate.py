@@ -89,6 +89,8 @@ class Gate:
             self._refused(_tls_reason(error))
         except (OSError, trio.ClosedResourceError) as error:
             self._refused(str(error) or "closed")
+        except Exception as error:  # rule 1, whatever a peer's bytes may bring about
+            self._refused(f"a fault in this program: {type(error).__name__}")
         finally:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)

@@ -11,6 +11,7 @@ traffic stays unreadable when either of the two falls.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ class Identity:
             .subject_name(name)
             .issuer_name(name)
             .public_key(self._key.public_key())
-            .serial_number(int.from_bytes(self.id[:8], "big") | 1)
+            .serial_number(1)
             .not_valid_before(_VALID_FROM)
             .not_valid_after(_VALID_UNTIL)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -153,32 +154,40 @@ def verify_signature(public_key: bytes, signature: bytes, data: bytes) -> None:
         raise RemoteProtocolError("a signature that does not verify") from None
 
 
+@functools.cache
+def _template() -> bytes:
+    """Return the certificate of a fixed key: all others differ from it in four places alone."""
+    return Identity(bytes(SEED_BYTES)).certificate()
+
+
 def certificate_key(der: bytes) -> bytes:
     """Return the raw Ed25519 public key of a peer's certificate.
 
-    The certificate must be what :meth:`Identity.certificate` makes, but for the key.
+    Every certificate is what :meth:`Identity.certificate` makes: one fixed encoding with the key, its
+    ID (as issuer and as subject) and the self-signature filled in. So a peer's bytes are compared with
+    the only certificate its key can have, and no X.509 parser ever sees them.
 
     Raises:
-        AgreementFailed: The certificate is of another kind, or its name is not its key's ID.
+        AgreementFailed: It is not the certificate of its key.
     """
+    template, sample = _template(), Identity(bytes(SEED_BYTES))
+    place = template.index(sample.public_key)
+    key = der[place : place + PUBLIC_KEY_BYTES]
+    expected = template.replace(sample.public_key, key)
+    expected = expected.replace(sample.id.hex().encode(), peer_id(key).hex().encode())
+    if der[:-SIGNATURE_BYTES] != expected[:-SIGNATURE_BYTES] or len(der) != len(expected):
+        raise AgreementFailed("a certificate that is not the one of its key")
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
-        names = [attribute.value for attribute in certificate.subject]
-        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if not isinstance(key, Ed25519PublicKey):
-            raise AgreementFailed("a certificate whose key is not Ed25519")
-        raw = key.public_bytes_raw()
-        key.verify(certificate.signature, certificate.tbs_certificate_bytes)
-    except (ValueError, x509.ExtensionNotFound, InvalidSignature) as error:
-        raise AgreementFailed(
-            f"a certificate that cannot be used ({type(error).__name__})"
-        ) from None
-    if names != [peer_id(raw).hex()] or certificate.issuer != certificate.subject:
-        raise AgreementFailed("a certificate whose name is not the ID of its key")
-    if basic.ca:
-        raise AgreementFailed("a certificate that claims to be an authority")
-    return raw
+        verify_signature(key, der[-SIGNATURE_BYTES:], _signed_part(der))
+    except RemoteProtocolError:
+        raise AgreementFailed("a certificate whose signature does not verify") from None
+    return key
+
+
+def _signed_part(der: bytes) -> bytes:
+    """Return the part of a certificate of our one shape that its signature covers."""
+    start = 4  # the outer SEQUENCE: a tag and a length in three bytes
+    return der[start : start + 4 + int.from_bytes(der[start + 2 : start + 4], "big")]
 
 
 class SealingKey:
@@ -223,6 +232,20 @@ class SealingPublicKey:
 
     raw: bytes
 
+    def parse(self) -> hpke.MLKEM768X25519PublicKey:
+        """Return the key itself.
+
+        Raises:
+            RemoteProtocolError: The bytes are none.
+        """
+        try:
+            return hpke.MLKEM768X25519PublicKey(
+                MLKEM768PublicKey.from_public_bytes(self.raw[:_MLKEM_PUBLIC_BYTES]),
+                X25519PublicKey.from_public_bytes(self.raw[_MLKEM_PUBLIC_BYTES:]),
+            )
+        except ValueError:
+            raise RemoteProtocolError("a sealing key that cannot be used") from None
+
     def seal(self, plaintext: bytes, info: bytes) -> bytes:
         """Seal a plaintext so that only the owner of the key can read it.
 
@@ -233,10 +256,6 @@ class SealingPublicKey:
             RemoteProtocolError: The key is not one.
         """
         try:
-            key = hpke.MLKEM768X25519PublicKey(
-                MLKEM768PublicKey.from_public_bytes(self.raw[:_MLKEM_PUBLIC_BYTES]),
-                X25519PublicKey.from_public_bytes(self.raw[_MLKEM_PUBLIC_BYTES:]),
-            )
-            return _SUITE.encrypt(plaintext, key, info=info)
-        except ValueError:
+            return _SUITE.encrypt(plaintext, self.parse(), info=info)
+        except ValueError:  # e.g. a point of small order
             raise RemoteProtocolError("a sealing key that cannot be used") from None

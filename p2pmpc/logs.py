@@ -58,7 +58,9 @@ class ChainedFile:
         self._file: TextIO = os.fdopen(descriptor, "w", encoding="ascii", buffering=1)
 
     def msg(self, line: str) -> None:
-        """Write one JSON object as a line."""
+        """Write one JSON object as a line; after the end, nothing."""
+        if self._file.closed:
+            return
         self.last = chain(self.last, line)
         self.lines += 1
         try:

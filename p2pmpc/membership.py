@@ -125,10 +125,7 @@ class Admission:
             )
         known = self._nonces.get(identifier)
         if known is not None and known != join.nonce:
-            raise AgreementFailed(
-                f"two nodes with one key: {short_id(identifier)} has joined already",
-                hint="give each peer a --key of its own, or none",
-            )
+            raise self._two_nodes(identifier)
         if self.parameters.allowed and identifier not in self.parameters.allowed:
             raise AgreementFailed(
                 f"the founder does not list the ID {short_id(identifier)}",
@@ -139,21 +136,22 @@ class Admission:
                 "the session is closed: all its peers have joined",
                 hint="ask the founder for a new session",
             )
-        self._nonces[identifier] = join.nonce
         return Offer(join.nonce, self.parameters)
 
-    def enter(self, identifier: bytes, hello: Hello) -> None:
+    def enter(self, join: Join, hello: Hello) -> None:
         """Take a joiner's entry; the same one again changes nothing.
 
         Args:
-            identifier: The ID that the JOIN on this link proved.
+            join: The JOIN on this link, which proved the ID.
             hello: With the joiner's entry.
 
         Raises:
             AgreementFailed: The entry is another's, under other parameters, or too late.
             RemoteProtocolError: It is ill-formed or not signed.
         """
-        member = Member.verify(hello.entry)
+        identifier, member = peer_id(join.public_key), Member.verify(hello.entry)
+        if self._nonces.get(identifier, join.nonce) != join.nonce:
+            raise self._two_nodes(identifier)
         if member.id != identifier:
             raise RemoteProtocolError("a HELLO in somebody else's name")
         if member.entry.parameters_digest != parameters_digest(self.parameters):
@@ -164,7 +162,14 @@ class Admission:
             return
         if identifier not in self._entries and self.is_full:
             raise AgreementFailed("the session is full")
+        self._nonces[identifier] = join.nonce
         self._entries[identifier] = hello.entry
+
+    def _two_nodes(self, identifier: bytes) -> AgreementFailed:
+        return AgreementFailed(
+            f"two nodes with one key: {short_id(identifier)} has joined already",
+            hint="give each peer a --key of its own, or none",
+        )
 
     def leave(self, identifier: bytes) -> None:
         """Forget a joiner whose link ended before the set was closed."""
@@ -329,6 +334,11 @@ class Agreement:
             )
         return self._advance()
 
+    def contradicts(self, peer: int, signed: Signed[Message]) -> bool:
+        """Return whether an ACCEPT that comes after the agreement differs from the one before."""
+        same = signed.message == self._session.acceptance
+        return not same or signed.signature != self.signatures.get(peer)
+
     def lost(self, peer: int) -> list[Action]:
         """Give a member up."""
         if self.ended:
@@ -390,13 +400,14 @@ class Agreement:
         )
 
     def _two_entries(self, owner: int, witness: int) -> RemoteProtocolError:
+        # Both are signed by the owner for these parameters, and still it may be honest: a peer that
+        # started again with the same key has signed two, and a founder may give each to somebody.
         name, shown_by = self._session.label(owner), self._session.label(witness)
-        if any(self._session.parameters.nonce):
-            reason = f"{name} signed two different HELLOs for this session"
-            return RemoteProtocolError(reason, peers=(owner,))
-        # Without a founder's nonce the second one may be from an earlier session.
-        reason = f"{name} signed two different HELLOs, or {shown_by} shows an old one"
-        return RemoteProtocolError(reason, peers=tuple(sorted({owner, witness})))
+        return RemoteProtocolError(
+            f"{name} signed two different HELLOs for this session, or {shown_by} was given an old one",
+            peers=tuple(sorted({owner, witness})),
+            hint="the founder, who gives the HELLOs out, may be faulty or dishonest",
+        )
 
 
 _TOLD_INSTEAD: Final = {
@@ -425,9 +436,11 @@ def abort_message(error: P2PMPCError) -> Abort:
 
 def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
     """Return the error a peer ends with when another one says that it ends."""
-    peers = (
-        tuple(dict.fromkeys((peer, *abort.peers))) if abort.code == 4 else abort.peers or (peer,)
-    )
+    peers = abort.peers or (peer,)
+    if abort.code == RemoteProtocolError.exit_code and len(abort.peers) == 1:
+        # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
+        # already, handed on.
+        peers = tuple(dict.fromkeys((peer, *abort.peers)))
     return error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
     )

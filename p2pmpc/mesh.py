@@ -115,6 +115,7 @@ class Mesh:
         self._links: dict[int, trio.CancelScope] = {}
         self._generation = dict.fromkeys(session.others, 0)
         self._retired: set[int] = set()
+        self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -132,6 +133,12 @@ class Mesh:
             for index in list(self._links):
                 if self._outboxes[index].frames:
                     await self._outboxes[index].flushed.wait()
+
+    async def wait_until_closed(self, seconds: float) -> None:
+        """Wait until the others have closed every link."""
+        with trio.move_on_after(seconds):
+            while self._links:
+                await self._changed.wait()
 
     def retire(self, peer: int) -> None:
         """Expect nothing more of a peer: do not dial it again, do not report it lost."""
@@ -166,6 +173,8 @@ class Mesh:
                 await link.aclose()
         if self._links.get(index) is scope:
             del self._links[index]
+            self._changed.set()
+            self._changed = trio.Event()
             await self._events.send(Disconnected(index, reason))
             if self._nursery is not None and index not in self._retired:
                 self._nursery.start_soon(self._give_up_later, index, generation)
@@ -249,8 +258,11 @@ class Mesh:
             except AgreementFailed as error:
                 await self._events.send(Violated(index, error))
                 return
-            pause, refused_since = 0.05, float("inf")
+            refused_since = float("inf")
             await self.attach(index, link)
+            # Whoever lets this peer in only to hang up is not dialled any faster for it.
+            pause = 0.05 if link.bytes_received > 1 else min(2 * pause, 1.0)
+            await trio.sleep(pause)
 
     async def _dial(self, index: int) -> Link:
         member = self._session.member(index)

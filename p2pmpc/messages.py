@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar, Final, Generic, TypeVar
@@ -30,6 +31,11 @@ LONGEST_NAME: Final = 32
 LONGEST_REASON: Final = 300
 LONGEST_ADDRESS: Final = 255
 LONGEST_CERTIFICATE: Final = 600
+
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_ADDRESS: Final = re.compile(
+    rf"(?:\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\]|{_LABEL}(?:\.{_LABEL})*\.?):([0-9]{{1,5}})", re.ASCII
+)
 
 NO_SESSION: Final = bytes(32)
 """Stands for the session in messages from before there is one."""
@@ -60,6 +66,12 @@ PAIRWISE: Final = frozenset({Kind.JOIN, Kind.PARAMETERS, Kind.HELLO, Kind.SHARE}
 def _need(holds: bool, what: str) -> None:
     if not holds:
         raise RemoteProtocolError(what)
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is ``host:port``, with a host that can be a name or an IP address."""
+    match = _ADDRESS.fullmatch(text)
+    return match is not None and len(text) <= LONGEST_ADDRESS and 0 < int(match[1]) < 1 << 16
 
 
 def is_display_text(text: str, longest: int) -> bool:
@@ -137,7 +149,7 @@ class SignedEntry:
 
     Args:
         body: The bytes that were signed.
-        signature: Over (no session, round 0, HELLO, owner, all, body).
+        signature: Over (digest of the parameters, round 0, HELLO, owner, all, body).
         address: ``host:port``; a wrong one only fails to connect.
     """
 
@@ -147,7 +159,7 @@ class SignedEntry:
 
     def __post_init__(self) -> None:
         _need(len(self.signature) == SIGNATURE_BYTES, "HELLO: a signature of a wrong size")
-        _need(is_display_text(self.address, LONGEST_ADDRESS), "HELLO: an impossible address")
+        _need(is_address(self.address), "HELLO: an impossible address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +273,14 @@ class EchoEntry:
     """What one peer was heard to say, with its signatures, so that a difference is its own proof.
 
     Args:
+        acceptance_signature: The peer's ACCEPT signature.
         commitment: Digest of the COMMITMENT's body.
         commitment_signature: Its sender's signature.
         partial: Digest of the PARTIAL's body.
         partial_signature: Its sender's signature.
     """
 
+    acceptance_signature: bytes
     commitment: bytes
     commitment_signature: bytes
     partial: bytes
@@ -275,8 +289,22 @@ class EchoEntry:
     def __post_init__(self) -> None:
         for digest in (self.commitment, self.partial):
             _need(len(digest) == DIGEST_BYTES, "ECHO: a digest of a wrong size")
-        for signature in (self.commitment_signature, self.partial_signature):
+        for signature in (
+            self.acceptance_signature,
+            self.commitment_signature,
+            self.partial_signature,
+        ):
             _need(len(signature) == SIGNATURE_BYTES, "ECHO: a signature of a wrong size")
+
+    def as_list(self) -> list[bytes]:
+        """Return the fields in the order in which they are sent."""
+        return [
+            self.acceptance_signature,
+            self.commitment,
+            self.commitment_signature,
+            self.partial,
+            self.partial_signature,
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,8 @@ class TcpNetwork:
                 f"the name in {address} cannot be found: {error.strerror}",
                 hint="check the address for a typing error, and this machine's name service",
             ) from None
+        except UnicodeError:
+            raise PeerMissing(f"the name in {address} cannot be one") from None
         except OSError as error:
             raise _plainest(error) from None
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

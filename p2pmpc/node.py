@@ -28,6 +28,7 @@ from p2pmpc.errors import (
     Interrupted,
     LocalProtocolError,
     P2PMPCError,
+    ResourceExhausted,
     exit_code_of,
 )
 from p2pmpc.gate import Gate
@@ -263,7 +264,7 @@ class Node:
         """
         parameters = session.parameters
         check_allowed(session, self._options.allowed)
-        check_contributors(len(session.members), allow_two=parameters.allow_two)
+        self._check_contributors(session)
         fraction_bits = parameters.fraction_bits
         check_budget(parameters.arithmetic, session.weights, session.bound, fraction_bits)
         if self._numbers is None:
@@ -271,6 +272,14 @@ class Node:
         values = self._numbers.scale(fraction_bits)
         check_bound(values, session.bound, fraction_bits, self._numbers.source)
         return values
+
+    def _check_contributors(self, session: Session) -> None:
+        """Refuse too few: that two may sum must be said by both whose input it shows."""
+        agreed = session.parameters.allow_two
+        stated = self._options.allow_two or self._options.roster or self._numbers is None
+        check_contributors(len(session.members), allow_two=bool(agreed and stated))
+        if len(session.members) == 2:
+            self._warn("two peers sum: each learns the other's input from the total")
 
     async def _confirm_roster(self, session: Session) -> None:
         """Show with whom this peer is about to sum, and ask where that rests on trust alone.
@@ -292,9 +301,11 @@ class Node:
             return
         reason = (
             "a dishonest bootstrap peer could play all the others, and the total would be yours"
+            if options.bootstrap
+            else "anybody could have joined, and one party could be all the others"
         )
         if self._ask is None:
-            self._warn(f"{reason}: pin it with #ID, or use --allow or --roster")
+            self._warn(f"{reason}: pin the founder with #ID, or use --allow or --roster")
             return
         agreed = False
         with trio.move_on_after(options.timeout):
@@ -461,6 +472,9 @@ def run_node(options: NodeOptions | None = None) -> int:
         outcome = trio.run(_run_until_signal, options, numbers)
     except P2PMPCError as error:
         return report_failure(error, as_json=options.json, debug=options.debug)
+    except MemoryError:
+        exhausted = ResourceExhausted("out of memory", hint="use a shorter vector")
+        return report_failure(exhausted, as_json=options.json, debug=options.debug)
     print(outcome.as_json() if options.json else outcome.as_text(), flush=True)
     if outcome.trouble is not None:
         print(outcome.trouble.describe(), file=sys.stderr)

@@ -59,22 +59,21 @@ class Opening:
         check_mask_share(self._context, owner, holder, self._commitment_of(owner), share)
         self.shares[owner][holder] = share
 
-    def release(self, missing: Callable[[int], bool]) -> list[tuple[int, bytes]]:
+    def release(self, is_missed: Callable[[int], bool]) -> list[tuple[int, bytes]]:
         """Return the b-shares to hand out now, each only once.
 
         Args:
-            missing: Whether a peer that did not open cannot be waited for.
+            is_missed: Whether an owner's seed may be missed by somebody.
 
         Returns:
-            Owner and share: of the missing, and of those whom others miss.
+            Owner and share: of the missed, and of those that others have begun to recover.
         """
         if self._session.parameters.strict:
             return []
         own, due = self._session.own_index, []
         for owner in self._session.others:
             asked = any(holder != own for holder in self.shares[owner])
-            needed = owner not in self.seeds and missing(owner)
-            if (asked or needed) and owner not in self.released:
+            if (asked or is_missed(owner)) and owner not in self.released:
                 self.released.add(owner)
                 due.append((owner, self.shares[owner][own]))
         return due

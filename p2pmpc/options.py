@@ -9,8 +9,9 @@ from cyclopts import Group, Parameter
 
 from p2pmpc.discovery import Bootstrap
 from p2pmpc.encoding import parse_scaled
-from p2pmpc.errors import ConfigurationError
+from p2pmpc.errors import AgreementFailed, ConfigurationError
 from p2pmpc.identity import parse_id
+from p2pmpc.messages import LONGEST_NAME, is_address, is_display_text
 from p2pmpc.network import Address
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.roster_file import RosterFile
@@ -124,7 +125,8 @@ class NodeOptions:
     output: Annotated[str | None, _option("Write the total to a file: text, or .npy.", _OUT)] = None
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
-        bool, _option("Write shares, seeds and masks into the log. For teaching only.", _OUT)
+        bool,
+        _option("Write inputs, shares, seeds and masks into the log. For teaching only.", _OUT),
     ] = False
     keep_partials: Annotated[
         bool, _option("Keep the opened partial sums beside the transcript.", _OUT)
@@ -149,6 +151,13 @@ class NodeOptions:
                 hint="found one with --listen 127.0.0.1:9000 --peers 3, or join one with "
                 "--bootstrap HOST:PORT",
             )
+        if self.advertise is not None and not is_address(self.advertise):
+            raise ConfigurationError(
+                f"--advertise {self.advertise} is not an address that others can dial",
+                hint="write HOST:PORT as the others reach this peer",
+            )
+        if not is_display_text(self.name, LONGEST_NAME):
+            raise ConfigurationError(f"--name is at most {LONGEST_NAME} printable ASCII characters")
         for name, seconds in (("timeout", self.timeout), ("join-timeout", self.join_timeout)):
             if not 0 < seconds < 1e6:
                 raise ConfigurationError(f"--{name} is a positive number of seconds")
@@ -186,6 +195,7 @@ class NodeOptions:
 
         Raises:
             ConfigurationError: They make no session.
+            AgreementFailed: --peers is another number than the roster file's.
         """
         table = dict(roster.parameters) if roster else {}
         names = ("field", "length", "fraction_bits", "bound", "share_mode", "strict", "allow_two")
@@ -195,12 +205,16 @@ class NodeOptions:
         merged: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
         merged |= {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         merged.setdefault("length", length or 1)
-        fraction_bits = merged.get("fraction_bits", 0)
+        fraction_bits, given = merged.get("fraction_bits", 0), "bound" in merged
         try:
             bound = parse_scaled(str(merged.pop("bound", "0")), int(fraction_bits))
         except ValueError as error:
             raise ConfigurationError(f"--bound: {error}") from None
+        if given and bound == 0:
+            raise ConfigurationError("--bound is above zero", hint="leave it out for what fits")
         peers = len(roster.peers) if roster else self.peers
+        if roster and self.peers not in (None, peers):
+            raise AgreementFailed(f"--peers {self.peers} here, {peers} peers in {roster.path}")
         allowed = tuple(sorted({*self.allowed, own})) if self.allow and not roster else ()
         try:
             return Parameters(nonce=nonce, peers=peers or 0, bound=bound, allowed=allowed, **merged)

@@ -160,7 +160,8 @@ class Round:
         self._own: dict[Kind, Signed[Message]] = {}
         self._echoes: dict[int, bytes] = {}
         self._opening = Opening(self._context, self._commitment)
-        self._impatient = False
+        self._impatient_at = Stage.WAITING
+        self._told: P2PMPCError | None = None
         self._sums: dict[int, Vector] = {}
         self._total: Vector | None = None
 
@@ -223,13 +224,16 @@ class Round:
         if self.ended:
             return []
         silent = self.waiting_for()
+        if self.stage >= Stage.OPENED and self._impatient_at < self.stage:
+            # First hand out every b-share that somebody may miss; give up only after that.
+            self._impatient_at = self.stage
+            return self._advance()
         if self.stage is Stage.CONFIRMED:
             for peer in silent:
                 self.links[peer].gone = True
             return self._advance()
-        if self.stage is Stage.OPENED and not self._impatient:
-            self._impatient = True
-            return self._advance()
+        if self._told is not None:
+            return self.abort(self._told)
         return self.abort(
             PeerMissing(
                 f"too late: {self.session.labels(silent)} said nothing more",
@@ -288,7 +292,8 @@ class Round:
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
         self._check(peer, message)
-        self.moves += 1
+        if not isinstance(message, Unmask):  # any number of these may come
+            self.moves += 1
         link.said[slot] = signed
         link.column = column
         return True
@@ -309,6 +314,8 @@ class Round:
             case Echo():
                 if self.stage < Stage.SUMMED:
                     raise RemoteProtocolError("an echo before this peer's sum could be held")
+                if self.stage >= Stage.ECHOED:
+                    self._compare_echo(peer, message)
             case Open():
                 self._check_open(peer, message)
             case Unmask(about, share):
@@ -328,6 +335,11 @@ class Round:
                 continue
             if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
                 raise RemoteProtocolError("opened without n equal echoes")
+            if index in self._echoes:
+                raise RemoteProtocolError(
+                    f"it shows that {self.session.label(index)} signed one echo in two ways",
+                    peers=(index,),
+                )
         self._opening.open(peer, message.mask_seed)
         for index, signature in enumerate(message.echoes, start=1):
             self._echoes.setdefault(index, signature)
@@ -397,27 +409,35 @@ class Round:
             partial = self._said(index, Kind.PARTIAL)
             entries.append(
                 EchoEntry(
-                    commitment.digest, commitment.signature, partial.digest, partial.signature
+                    self._acceptances[index],
+                    commitment.digest,
+                    commitment.signature,
+                    partial.digest,
+                    partial.signature,
                 )
             )
         send = self._say(Echo(tuple(entries)))
         self._echoes[self.session.own_index] = send.message.signature
+        for index, link in self.links.items():
+            if link.column >= Column.ECHOED:
+                self._compare_echo(index, link.message(Kind.ECHO).message)
         return [Reached("echo"), send]
 
     def _echoes_complete(self) -> bool:
         """Take the echoes that came, and return whether n equal ones are held."""
-        own = self._own[Kind.ECHO]
         for index, link in self.links.items():
-            if index in self._echoes or link.column < Column.ECHOED:
-                continue
-            echo = link.message(Kind.ECHO)
-            if echo.digest != own.digest:
-                mine, theirs, number = own.message, echo.message, self._context.number
-                assert isinstance(mine, Echo)
-                assert isinstance(theirs, Echo)
-                raise who_lied(self.session, self._notary, number, mine, theirs, index)
-            self._echoes[index] = echo.signature
+            if index not in self._echoes and link.column >= Column.ECHOED:
+                self._echoes[index] = link.message(Kind.ECHO).signature
         return len(self._echoes) == len(self.session.members)
+
+    def _compare_echo(self, peer: int, theirs: Message) -> None:
+        """Refuse an echo that is not the own one, naming who lied."""
+        mine = self._own[Kind.ECHO].message
+        assert isinstance(mine, Echo)
+        assert isinstance(theirs, Echo)
+        if mine != theirs:
+            number = self._context.number
+            raise who_lied(self.session, self._notary, number, mine, theirs, peer)
 
     def _open(self) -> list[Action]:
         assert self.dealing is not None
@@ -431,12 +451,16 @@ class Round:
             return []
         return [
             Send(self._notary.sign(Unmask(owner, share), round_number=self._context.number))
-            for owner, share in self._opening.release(self._is_missing)
+            for owner, share in self._opening.release(self._is_missed)
         ]
 
-    def _is_missing(self, peer: int) -> bool:
-        link = self.links[peer]
-        return link.gone or link.away or self._impatient
+    def _is_missed(self, owner: int) -> bool:
+        """Return whether this peer, or for all it knows another one, may lack a mask seed."""
+        if self._impatient_at is Stage.CONFIRMED:
+            return True  # somebody does not confirm: perhaps a seed was kept from it alone
+        link = self.links[owner]
+        unreachable = link.gone or link.away or self._impatient_at is Stage.OPENED
+        return unreachable and owner not in self._opening.seeds
 
     def _masks_complete(self) -> bool:
         """Recover what can be recovered, and return whether every mask seed is known."""
@@ -502,6 +526,7 @@ class Round:
         self.links[peer].gone = True
         if self.stage < Stage.ECHOED:
             return self.abort(error_of_abort(self.session, peer, abort))
+        self._told = self._told or error_of_abort(self.session, peer, abort)
         return self._advance()
 
 

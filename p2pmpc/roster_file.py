@@ -26,6 +26,7 @@ from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_be
 from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
+    P2PMPCError,
     PeerMissing,
     RemoteProtocolError,
     error_for_code,
@@ -168,7 +169,7 @@ class Gathering:
         try:
             with trio.move_on_after(join_timeout):
                 await self._ask_all()
-        except AgreementFailed:
+        except P2PMPCError:
             # The others must see the difference as well, and they see it by asking here.
             await trio.sleep(min(_LINGER_SECONDS, join_timeout))
             raise
@@ -189,12 +190,12 @@ class Gathering:
         return Found(session, addresses, self._key)
 
     async def _ask_all(self) -> None:
-        failures: list[AgreementFailed] = []
+        failures: list[P2PMPCError] = []
 
         async def ask(identifier: bytes, scope: trio.CancelScope) -> None:
             try:
                 await self._ask(identifier)
-            except AgreementFailed as error:
+            except P2PMPCError as error:
                 failures.append(error)
                 scope.cancel()
 

@@ -11,12 +11,19 @@ from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, Send
 from p2pmpc.discovery import Found
 from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
-from p2pmpc.errors import Interrupted, P2PMPCError, ResourceExhausted
+from p2pmpc.errors import (
+    AgreementFailed,
+    InputRefused,
+    Interrupted,
+    P2PMPCError,
+    RemoteProtocolError,
+    ResourceExhausted,
+)
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Agreement
 from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
-from p2pmpc.messages import Kind
+from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Observer
@@ -25,6 +32,10 @@ from p2pmpc.shamir import Entropy
 
 GONE_SECONDS = 3.0
 """How long to hope for a way to finish when all who are missing have ended."""
+
+_MEETING_SECONDS = 10.0
+_DRAIN_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 LoopEvent = Event | Interrupted
 
@@ -92,7 +103,7 @@ class SessionRunner:
         """
         if self._refusal is not None:
             await self._perform(self._agreement.abort(self._refusal))
-            await self._linger(until_connected=True)
+            await self._end_with_failure(self._refusal)
             raise self._refusal
         await self._perform(self._agreement.start())
         deadline = self._deadline()
@@ -105,11 +116,11 @@ class SessionRunner:
                 deadline = self._deadline()
             if self._round is not None and self._round.hopes_for_the_gone:
                 deadline = min(deadline, trio.current_time() + GONE_SECONDS)
-        if isinstance(self._end, Finished):
-            self._observer.tell("complete")
-        await self._linger(until_connected=False)
         if isinstance(self._end, Failed):
+            await self._end_with_failure(self._end.error)
             raise self._end.error
+        self._observer.tell("complete")
+        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
         return self._end
 
     async def _next_event(self, deadline: float) -> LoopEvent | None:
@@ -140,7 +151,7 @@ class SessionRunner:
                     self.mesh.retire(peer)
                     return self._machine.receive(peer, signed)
                 if frame.kind is Kind.ACCEPT:
-                    return self._agreement.receive(peer, signed)
+                    return self._accepted(peer, signed)
                 assert self._round is not None
                 return self._round.receive(peer, signed)
             case Violated(_, error):
@@ -155,6 +166,15 @@ class SessionRunner:
                 return self._machine.lost(peer)
             case Interrupted():
                 return self._machine.abort(event)
+
+    def _accepted(self, peer: int, signed: Signed[Message]) -> list[Action]:
+        if not self._agreement.agreed:
+            return self._agreement.receive(peer, signed)
+        if not self._agreement.contradicts(peer, signed):
+            return []
+        name = self.session.label(peer)
+        error = RemoteProtocolError(f"{name} signed another roster than before", peers=(peer,))
+        return self._machine.abort(error)
 
     def _connected(self, peer: int) -> None:
         """Log the first moment when everybody is connected, and every return of a peer."""
@@ -226,19 +246,28 @@ class SessionRunner:
                 self._log.secret("secret share", peer=label, share=plain.share.hex())
         await self._perform(actions)
 
-    async def _linger(self, *, until_connected: bool) -> None:
-        """Let what was said last reach the others, without waiting for the dead."""
-        if until_connected:
-            with trio.move_on_after(min(self._options.timeout, 10.0)):
-                connected: set[int] = set()
-                while len(connected) < len(self.session.others):
+    async def _end_with_failure(self, error: P2PMPCError) -> None:
+        """Let what was said last reach the others, without waiting for the dead.
+
+        Before the agreement some links may not be up yet, and their peers would wait in vain; after
+        an error the others end as well, and closing before they do could cut off what they read.
+        """
+        if not self._agreement.agreed and isinstance(error, AgreementFailed | InputRefused):
+            with trio.move_on_after(min(self._options.timeout, _MEETING_SECONDS)):
+                while len(self._met) < len(self.session.others):
                     event = await self._events.receive()
                     if isinstance(event, Connected):
-                        connected.add(event.peer)
+                        self._met.add(event.peer)
+        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
+        await self._while_discarding(self.mesh.wait_until_closed, _CLOSE_SECONDS)
+
+    async def _while_discarding(
+        self, wait: Callable[[float], Awaitable[None]], seconds: float
+    ) -> None:
+        """Wait for something while nobody reads events: readers must not stall on a full channel."""
         async with trio.open_nursery() as nursery:
-            # Readers must not stall on a full channel while the last frames go out.
             nursery.start_soon(self._discard_events)
-            await self.mesh.drain(2.0)
+            await wait(seconds)
             nursery.cancel_scope.cancel()
 
     async def _discard_events(self) -> None:

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from p2pmpc.encoding import automatic_bound
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
 from p2pmpc.hashing import labelled_hash
-from p2pmpc.identity import certificate_key, peer_id, short_id, verify_signature
+from p2pmpc.identity import (
+    SealingPublicKey,
+    certificate_key,
+    peer_id,
+    short_id,
+    verify_signature,
+)
 from p2pmpc.messages import Accept, AcceptedEntry, Entry, Kind, SignedEntry
 from p2pmpc.parameters import Parameters
 from p2pmpc.weights import opening_threshold, total_magnitude
@@ -65,6 +71,7 @@ class Member:
         """
         entry = decode_entry(signed.body)
         public_key = certificate_key(entry.certificate)
+        SealingPublicKey(entry.sealing_key).parse()
         digest = body_digest(Kind.HELLO, signed.body)
         data = entry_signing_input(peer_id(public_key), entry.parameters_digest, digest)
         verify_signature(public_key, signed.signature, data)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
+import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, ResourceExhausted
@@ -100,8 +105,11 @@ def write_output(path: Path, total: tuple[int, ...], fraction_bits: int) -> None
         raise ResourceExhausted(f"cannot write the output {path}: {error.strerror}") from None
 
 
-def write_partials(path: Path, record: Record) -> None:
+def write_partials(path: Path, record: Record) -> bytes:
     """Keep the opened partial sums, as one ``.npz`` with an array a roster index.
+
+    Returns:
+        SHA-256 of the file, for the receipt.
 
     Raises:
         ResourceExhausted: It cannot be written.
@@ -111,15 +119,34 @@ def write_partials(path: Path, record: Record) -> None:
     try:
         with path.open("xb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
 
 
 def read_partials(path: Path) -> dict[int, Vector]:
-    """Read kept partial sums back; what cannot be read is as if it were not there.
+    """Read kept partial sums back.
 
     Raises:
         ValueError: The file is not one that :func:`write_partials` makes.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        return {int(index): arrays[index].astype(np.uint64) for index in arrays.files}
+    vectors: dict[int, npt.NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    index = int(name.removesuffix(".npy"))
+                    vectors[index] = np.lib.format.read_array(file, allow_pickle=False)
+    except (
+        OSError,
+        KeyError,
+        EOFError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(type(error).__name__) from None
+    if any(vector.ndim != 1 or vector.dtype.kind != "u" for vector in vectors.values()):
+        raise ValueError("not vectors")
+    return {index: vector.astype(np.uint64) for index, vector in vectors.items()}

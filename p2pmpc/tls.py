@@ -18,7 +18,7 @@ from typing import Final
 
 import trio
 
-from p2pmpc.errors import AgreementFailed
+from p2pmpc.errors import AgreementFailed, ResourceExhausted
 from p2pmpc.identity import Identity
 from p2pmpc.network import Stream
 
@@ -79,8 +79,11 @@ def mesh_context(identity: Identity, anchors: Sequence[bytes]) -> ssl.SSLContext
 
 def _load_key(context: ssl.SSLContext, identity: Identity) -> None:
     certificate = ssl.DER_cert_to_PEM_cert(identity.certificate()).encode("ascii")
-    with _readable(identity.private_pem() + certificate) as path:
-        context.load_cert_chain(path)
+    try:
+        with _readable(identity.private_pem() + certificate) as path:
+            context.load_cert_chain(path)
+    except OSError as error:
+        raise ResourceExhausted(f"cannot set TLS up: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ line again from the signed bytes and compares.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,9 @@ from p2pmpc.wire import (
 )
 
 FORMAT = "p2pmpc-transcript 1"
+_NOWHERE = "0.0.0.0:1"
+"""Transcripts hold no addresses."""
+
 LONGEST_WRITTEN = 64
 """Vectors of more elements stand as digests."""
 
@@ -117,8 +121,16 @@ def render(record: Record) -> str:
     """
     arithmetic = record.session.parameters.arithmetic
     sums = {index: Written.of(vector, arithmetic) for index, vector in record.sums.items()}
-    lines = list(_lines(record, sums, Written.of(record.total, arithmetic)))
+    total = _written_total(RoundContext(record.session, record.round), record.total)
+    lines = list(_lines(record, sums, total))
     return "\n".join([FORMAT, *map(str, lines)]) + "\n"
+
+
+def _written_total(context: RoundContext, total: Vector) -> Written:
+    """Return how the total is written: under the digest that every CONFIRM signs."""
+    arithmetic = context.session.parameters.arithmetic
+    written = Written.of(total, arithmetic)
+    return Written(context.total_digest(arithmetic.encode(total)), written.values)
 
 
 def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Iterator[Line]:
@@ -260,7 +272,7 @@ class _Verification:
             acceptances = self._acceptances(session)
             commitments = self._commitments(context)
             partials = self._partials(context)
-            echo_digest, echoes = self._echoes(context, commitments, partials)
+            echo_digest, echoes = self._echoes(context, acceptances, commitments, partials)
             masks, written, vectors = self._openings(context, commitments, partials)
             total = self._total(context, vectors)
         except TranscriptFault as error:
@@ -308,7 +320,7 @@ class _Verification:
         for index in range(1, parameters.peers + 1):
             fields = reader.take("R0b", index, "hello", "body", "signature")
             signed = SignedEntry(
-                reader.bytes_of(fields, "body"), reader.bytes_of(fields, "signature", 64), ""
+                reader.bytes_of(fields, "body"), reader.bytes_of(fields, "signature", 64), _NOWHERE
             )
             member = Member.verify(signed)
             if member.entry.parameters_digest != agreed:
@@ -322,9 +334,9 @@ class _Verification:
     def _round_number(self) -> int:
         last = self._text.rstrip("\n").rpartition("\n")[2].split(" ")
         values = [part.removeprefix("round=") for part in last if part.startswith("round=")]
-        if len(values) != 1 or not values[0].isascii() or not values[0].isdigit():
+        if len(values) != 1 or not re.fullmatch(r"[0-9]{1,9}", values[0]):
             raise TranscriptFault("the last line names no round", self._text.count("\n"))
-        return int(values[0]) & 0xFFFFFFFF
+        return int(values[0])
 
     def _check(
         self, context: RoundContext, index: int, kind: Kind, digest: bytes, signature: bytes
@@ -379,12 +391,14 @@ class _Verification:
     def _echoes(
         self,
         context: RoundContext,
+        acceptances: Mapping[int, bytes],
         commitments: Mapping[int, Heard],
         partials: Mapping[int, Heard],
     ) -> tuple[bytes, dict[int, bytes]]:
         reader = self._reader
         entries = tuple(
             EchoEntry(
+                acceptances[index],
                 body_digest(Kind.COMMITMENT, commitments[index].body),
                 commitments[index].signature,
                 partials[index].body,
@@ -468,7 +482,7 @@ class _Verification:
             return Written(reader.bytes_of(fields, "digest", 32), None)
         total = parameters.arithmetic.sum(vectors.values(), parameters.extended_length)
         check_total(context, total)
-        written = Written.of(total, parameters.arithmetic)
+        written = _written_total(context, total)
         if written.digest != reader.bytes_of(fields, "digest", 32):
             raise TranscriptFault("the total is not the sum of the partial sums", reader.number)
         return written

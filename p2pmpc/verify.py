@@ -19,6 +19,7 @@ from p2pmpc.errors import ConfigurationError, VerificationFailed
 from p2pmpc.field import Vector
 from p2pmpc.identity import format_id
 from p2pmpc.logs import CHAIN_START, chain
+from p2pmpc.outcome import json_values
 from p2pmpc.receipt import check_receipt
 from p2pmpc.storage import read_partials
 from p2pmpc.transcript import TranscriptFault, Verified, verify
@@ -99,21 +100,23 @@ def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name
     logs = 0
     for path, text in texts.items():
         told(path.name)
-        twin = hashlib.sha256(text.encode()).hexdigest()
-        if twin not in verified:
-            verified[twin] = _verify_transcript(path, text)
-        result = verified[twin]
+        partials = path.with_suffix(".partials.npz")
+        known = None if partials.exists() else verified.get(text)
+        result = verified[text] = known or _verify_transcript(path, text, partials)
         receipt = path.with_suffix(".receipt.json")
-        log = path.with_suffix(".log")
         if receipt.exists():
             content = _verify_receipt(receipt, result)
             confirmed |= set(content["confirmed"])
-            if not log.exists():
-                raise VerificationFailed(f"{log}: the log that the receipt speaks of is missing")
-            _verify_log(log, content["log"])
+            _verify_partials(partials, content["partials"])
+            _verify_log(path.with_suffix(".log"), content["log"])
             logs += 1
         elif not directory.is_file():
             raise VerificationFailed(f"{receipt}: the receipt is missing")
+        elif not result.recomputed:
+            raise VerificationFailed(
+                f"{path}: nothing proves this total: its vectors are too long to stand here, and "
+                "neither a receipt nor kept partial sums are beside it"
+            )
     result = next(iter(verified.values()))
     _compare(texts, result)
     summary = directory / "swarm.json"
@@ -143,22 +146,30 @@ def _read(path: Path) -> str:
         raise VerificationFailed(f"{path}:{line}: a byte that no such file holds") from None
 
 
-def _verify_transcript(path: Path, text: str) -> Verified:
+def _verify_partials(path: Path, stated: str | None) -> None:
+    """Hold the file of partial sums against the hash in the signed receipt."""
+    if stated is None and not path.exists():
+        return
+    if stated is None or not path.exists():
+        what = "is missing" if stated else "is one that the receipt does not speak of"
+        raise VerificationFailed(f"{path}: the file of partial sums {what}")
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != stated:
+            raise VerificationFailed(f"{path}: it is not the file that the receipt speaks of")
+
+
+def _verify_transcript(path: Path, text: str, partials: Path) -> Verified:
     kept: dict[int, Vector] | None = None
-    partials = path.with_suffix(".partials.npz")
     if partials.exists():
         try:
             kept = read_partials(partials)
-        except (ValueError, OSError, KeyError) as error:
-            raise VerificationFailed(
-                f"{partials}: it cannot be read ({type(error).__name__})"
-            ) from None
+        except ValueError as error:
+            raise VerificationFailed(f"{partials}: it cannot be read ({error})") from None
     try:
         return verify(text, kept)
     except TranscriptFault as error:
-        step = _step_of(text, error.line)
         raise VerificationFailed(
-            f"{path}:{error.line}: {step}{error.message}", peers=error.peers
+            f"{path}:{error.line}: {_with_step(text, error)}", peers=error.peers
         ) from None
 
 
@@ -168,10 +179,16 @@ def _step_of(text: str, line: int) -> str:
     return f"{words[0]} {words[1]}: " if len(words) > 2 and words[0].startswith("R") else ""
 
 
+def _with_step(text: str, error: TranscriptFault) -> str:
+    """Return a fault's message with the step of its line, unless it says so itself."""
+    step = _step_of(text, error.line)
+    return error.message if step.rstrip(": ") in error.message else step + error.message
+
+
 def _verify_receipt(path: Path, result: Verified) -> dict[str, Any]:
     text = _read(path)
     try:
-        return check_receipt(text, result.session, result.digest)
+        return check_receipt(text, result)
     except VerificationFailed as error:
         line = _odd_line(text, result)
         raise VerificationFailed(f"{path}:{line}: {error.message}") from None
@@ -185,6 +202,7 @@ def _odd_line(text: str, result: Verified) -> int:
         "session": f'"{result.session.id.hex()}"',
         "transcript": f'"{result.digest.hex()}"',
         "round": str(result.round),
+        "total_digest": f'"{result.total.digest.hex()}"',
     }
     for number, line in enumerate(text.splitlines(), start=1):
         match = re.fullmatch(r'  "(\w+)": (.*?),?', line)
@@ -197,8 +215,12 @@ def _odd_line(text: str, result: Verified) -> int:
 
 def _verify_log(path: Path, stated: dict[str, Any]) -> None:
     """Follow the chain of a log to the hash that the signed receipt holds."""
+    if not path.exists():
+        raise VerificationFailed(f"{path}: the log that the receipt speaks of is missing")
     previous = CHAIN_START
-    lines = _read(path).splitlines()
+    *lines, rest = _read(path).split("\n")
+    if rest:
+        raise VerificationFailed(f"{path}:{len(lines) + 1}: the last line is cut short")
     for number, line in enumerate(lines, start=1):
         match = _CHAINED.fullmatch(line)
         if match is None or chain(previous, match[1] + "}") != match[2]:
@@ -242,7 +264,18 @@ def _verify_summary(path: Path, result: Verified) -> None:
         body = json.dumps(content, indent=2)
     except (ValueError, KeyError, AttributeError, TypeError):
         raise VerificationFailed(f"{path}:1: it is not a summary") from None
-    if hashlib.sha256(body.encode()).hexdigest() != digest:
+    canonical = json.dumps({**content, "sha256": digest}, indent=2) + "\n"
+    if hashlib.sha256(body.encode()).hexdigest() != digest or text != canonical:
         raise VerificationFailed(f"{path}:1: it was changed")
     if content.get("transcript") not in (None, result.digest.hex()):
         raise VerificationFailed(f"{path}:1: it speaks of another transcript")
+    if content.get("total") is not None and result.total.values is not None:
+        parameters = result.session.parameters
+        shown = result.total.values[: parameters.length]
+        if content["total"] != json_values(shown, parameters.fraction_bits):
+            raise VerificationFailed(f"{path}:1: it speaks of another total than the transcripts")
+    codes = content.get("exit_codes")
+    for number, code in enumerate(codes if isinstance(codes, list) else (), start=1):
+        expected = path.with_name(f"peer-{number:02}.transcript")
+        if code == 0 and not expected.exists():
+            raise VerificationFailed(f"{expected}: it is missing, although this peer finished")

@@ -74,7 +74,7 @@ def check_contributors(contributors: int, *, allow_two: bool) -> None:
     if contributors == 2:
         raise InputRefused(
             "with two contributors each learns the other's input: it is the total minus one's own",
-            hint="add a third peer, or say --allow-two at the founder if that is meant",
+            hint="add a third peer, or say --allow-two at both if that is meant",
         )
     raise InputRefused(
         f"a sum needs at least {FEWEST_CONTRIBUTORS} contributors, not {contributors}",

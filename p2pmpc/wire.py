@@ -110,7 +110,7 @@ class Limits:
             Kind.COMMITMENT: 64 + 68 * n,
             Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
             Kind.PARTIAL: self.vector_bytes,
-            Kind.ECHO: 16 + 208 * n,
+            Kind.ECHO: 16 + 280 * n,
             Kind.OPEN: 64 + 66 * n,
             Kind.UNMASK: 64,
             Kind.CONFIRM: 48,
@@ -196,10 +196,51 @@ def signing_input(
     return label("message") + session_id + numbers + sender + receiver + digest
 
 
+_COUNTED_BYTES: Final = 4096
+_FEWEST_BYTES_A_VALUE: Final = 16
+
+_FIXED: Final = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}  # fmt: skip
+_COUNTED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+_ARRAYS: Final = {0xDC: 2, 0xDD: 4}
+
+
+def _count_values(body: bytes) -> None:
+    """Refuse a long body of very many values before any of them is made.
+
+    The long bodies of this protocol hold digests, keys and signatures: 16 bytes a value and more. One
+    that holds more values is meant to cost memory: a megabyte of empty arrays takes 75.
+
+    Raises:
+        RemoteProtocolError: There are too many values, or kinds that no body has.
+    """
+    position, left = 0, len(body) // _FEWEST_BYTES_A_VALUE + 64
+    while position < len(body):
+        if left == 0:
+            raise RemoteProtocolError("a body of too many values")
+        left -= 1
+        byte = body[position]
+        position += 1
+        if byte <= 0x7F or byte >= 0xE0 or 0x90 <= byte <= 0x9F:  # fixint, fixarray
+            continue
+        if 0xA0 <= byte <= 0xBF:  # fixstr
+            position += byte & 0x1F
+        elif byte in _FIXED:
+            position += _FIXED[byte]
+        elif byte in _ARRAYS:
+            position += _ARRAYS[byte]
+        elif byte in _COUNTED:
+            width = _COUNTED[byte]
+            position += width + int.from_bytes(body[position : position + width], "big")
+        else:
+            raise RemoteProtocolError("a body that is not msgpack as agreed")
+
+
 # -- reading, strictly ----------------------------------------------------------------------
 
 
 def _unpack(body: bytes) -> object:
+    if len(body) > _COUNTED_BYTES:
+        _count_values(body)
     try:
         value = msgpack.unpackb(body, raw=False, strict_map_key=True, max_ext_len=0, max_map_len=0)
         canonical = msgpack.packb(value)
@@ -327,7 +368,7 @@ def _read_accepted_entry(value: object) -> AcceptedEntry:
 
 
 def _read_echo_entry(value: object) -> EchoEntry:
-    return EchoEntry(*_many(value, 4, _bytes))
+    return EchoEntry(*_many(value, 5, _bytes))
 
 
 # -- bodies ---------------------------------------------------------------------------------
@@ -359,12 +400,7 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
         case Commitment(mask, mask_shares, shares):
             return _pack([mask, list(mask_shares), list(shares)])
         case Echo(heard):
-            return _pack(
-                [
-                    [e.commitment, e.commitment_signature, e.partial, e.partial_signature]
-                    for e in heard
-                ]
-            )
+            return _pack([entry.as_list() for entry in heard])
         case Open(mask_seed, echoes):
             return _pack([mask_seed, list(echoes)])
         case Unmask(about, share):

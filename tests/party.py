@@ -68,6 +68,8 @@ class Member:
     echo: Signed[Message] | None = None
     """The echo that it sent."""
     opened: bool = False
+    unmasked: set[int] = field(default_factory=set)
+    """Whose mask shares it has handed out."""
 
     @classmethod
     def create(
@@ -224,7 +226,7 @@ class Party:
                     member.error = error
 
     def _hold_to_the_rule(self, index: int, member: Member, signed: Signed[Message]) -> None:
-        """Fail the test if an honest peer lets out a mask without n equal echoes."""
+        """Fail the test if an honest peer lets out a mask without n equal echoes, or twice."""
         message = signed.message
         if index in self.dishonest:
             return
@@ -241,6 +243,8 @@ class Party:
             member.opened = True
         elif isinstance(message, Unmask):
             assert member.opened
+            assert message.about not in member.unmasked
+            member.unmasked.add(message.about)
 
     # -- frames -----------------------------------------------------------------------------
 
@@ -294,6 +298,8 @@ class Party:
             assert size == len(data) - HEADER.size
             signed = member.notary.open(sender, parse_frame(kind, data[HEADER.size :]))
         except P2PMPCError as error:
+            # The boundary that knows whose bytes these are adds the name, as the mesh does.
+            error.peers = error.peers or (sender,)
             self.perform(receiver, member.machine.abort(error))
         else:
             self.perform(receiver, member.take(sender, signed))
@@ -311,6 +317,18 @@ class Party:
         """
         while not until() and (links := self.waiting()):
             self.deliver(*(choose(links) if choose else links[0]))
+
+    def run_links(self, wanted: Callable[[int, int], bool]) -> None:
+        """Deliver everything on some links, and nothing on the others."""
+        self.run(
+            choose=lambda links: next(link for link in links if wanted(*link)),
+            until=lambda: not any(wanted(*link) for link in self.waiting()),
+        )
+
+    def run_to_echo(self) -> None:
+        """Deliver everything up to the ECHOs, and none of those."""
+        self.run_links(lambda *link: self.queues[link][0][HEADER.size - 1] < Kind.ECHO)
+        assert all("echo" in member.steps for member in self.members.values())
 
     # -- faults -----------------------------------------------------------------------------
 
@@ -374,13 +392,13 @@ class Party:
             for column in zip(*self.values, strict=True)
         ]
 
-    def totals(self) -> list[list[int]]:
+    def totals(self, *, but: int = 0) -> list[list[int]]:
         """Return every finished peer's total as signed integers."""
         arithmetic = self.parameters.arithmetic
         return [
-            [int(v) for v in arithmetic.to_signed(m.finished.total)]
-            for m in self.members.values()
-            if m.finished is not None
+            [int(v) for v in arithmetic.to_signed(member.finished.total)]
+            for index, member in self.members.items()
+            if member.finished is not None and index != but
         ]
 
     def errors(self, *, but: int = 0) -> list[P2PMPCError]:

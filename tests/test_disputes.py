@@ -22,9 +22,10 @@ def heard(index: int, commitment: int = 0, partial: int = 0, round_number: int =
     """Return what a member was heard to say: its signature on one of several versions."""
     digest = bytes([commitment]) * 32
     notary = NOTARIES[index - 1]
+    accepted = notary.sign(SESSIONS[0].acceptance).signature
     said = notary.sign(Commitment(digest, (), (digest,) * 4), round_number=round_number)
     summed = notary.sign(Partial(bytes([partial]) * 8), round_number=round_number)
-    return EchoEntry(said.digest, said.signature, summed.digest, summed.signature)
+    return EchoEntry(accepted, said.digest, said.signature, summed.digest, summed.signature)
 
 
 HONEST = tuple(heard(index) for index in range(1, 5))
@@ -58,6 +59,8 @@ MADE_UP = [
     replace(HONEST[2], commitment=bytes(32)),
     replace(HONEST[2], partial=bytes(32)),
     replace(HONEST[2], commitment_signature=bytes(64)),
+    replace(HONEST[2], acceptance_signature=bytes(64)),
+    replace(heard(3, commitment=1), acceptance_signature=HONEST[3].acceptance_signature),
     replace(HONEST[2], partial_signature=HONEST[2].commitment_signature),
     heard(3, commitment=1, round_number=1),
     heard(4, commitment=1),

@@ -217,6 +217,24 @@ def test_arrays_of_integers_are_scaled(kind: str) -> None:
     assert Numbers.from_bytes(npy(array), "data.npy").scale(7).tolist() == [0, 128, 12800]
 
 
+@pytest.mark.parametrize("bits", [0, 7])
+def test_integers_of_arrays_end_where_the_fields_do(bits: int) -> None:
+    """The largest integers that any field holds are scaled, and the next ones are refused."""
+    limit = LARGEST_SCALED >> bits
+    numbers = Numbers.from_bytes(npy(np.array([limit, -limit])), "data.npy")
+    assert numbers.scale(bits).tolist() == [limit << bits, -(limit << bits)]
+    for beyond in (limit + 1, -limit - 1):
+        with pytest.raises(InputRefused, match=r"^data.npy:2:1: the number is too large"):
+            Numbers("data.npy", array=np.array([0, beyond])).scale(bits)
+
+
+@pytest.mark.parametrize("content", [b"1\nx", npy(np.array([1.0, np.nan]))], ids=["text", "npy"])
+def test_the_form_of_a_file_is_checked_when_it_is_read(content: bytes) -> None:
+    """What can never be summed is refused before anybody has been met."""
+    with pytest.raises(InputRefused, match=r"^data:2:1: "):
+        Numbers.from_bytes(content, "data")
+
+
 @pytest.mark.parametrize(
     ("array", "place", "why"),
     [
@@ -318,6 +336,18 @@ def test_a_budget_that_breaks_names_a_field_that_fits() -> None:
     )
     check_budget(M61, [10**6, -(10**6), 10**6], 1000, 0)
     check_budget(M31, [10**6, -(10**6), 10**6], 357, 0)
+    with pytest.raises(InputRefused) as caught:
+        check_budget(M31, [1, 1, 1], LARGEST_SCALED // 3, 0)
+    assert caught.value.hint.startswith("--field m61 at the founder would do")
+    check_budget(M61, [1, 1, 1], LARGEST_SCALED // 3, 0)
+
+
+def test_weights_that_leave_no_bound_are_refused() -> None:
+    """Where the automatic bound is 0 nothing can be summed, not even zeros."""
+    weights_alone = [10**9] * 3
+    assert automatic_bound(M31, weights_alone) == 0
+    with pytest.raises(InputRefused, match="does not fit m31"):
+        check_budget(M31, weights_alone, 0, 0)
 
 
 def test_a_budget_that_no_field_holds_asks_for_a_smaller_bound() -> None:

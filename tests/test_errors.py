@@ -40,7 +40,9 @@ def test_every_error_has_its_exit_code(name: str, code: int) -> None:
 @pytest.mark.parametrize(("signal", "code"), [(2, 130), (15, 143)])
 def test_signals_end_with_128_and_their_number(signal: int, code: int) -> None:
     """SIGINT and SIGTERM are told apart by the exit code."""
-    assert exit_code_of(Interrupted(signal)) == code
+    error = Interrupted(signal, Revealed.MAYBE_TOTAL)
+    assert exit_code_of(error) == code
+    assert (error.message, error.revealed) == (f"stopped by signal {signal}", Revealed.MAYBE_TOTAL)
 
 
 def test_the_code_of_another_peer_gives_its_error() -> None:
@@ -65,6 +67,8 @@ def test_an_error_says_what_was_revealed_and_what_is_next() -> None:
 
 def test_blame_is_added_to_the_same_error() -> None:
     """The boundary that knows a peer's name adds it to the error that came without one."""
-    error = RemoteProtocolError("garbage")
+    error = RemoteProtocolError("garbage", peers=(1,))
+    assert str(error) == error.message == "garbage"
+    assert set(error.peers) == {1}
     assert error.blaming(2, 3) is error
-    assert error.peers == (2, 3)
+    assert set(error.peers) == {2, 3}

@@ -64,13 +64,18 @@ def admission(**changes: Any) -> Admission:
     return Admission(parameters, FOUNDER.id, entry(FOUNDER, parameters))
 
 
+def knock(identity: Identity, nonce: bytes = NONCE) -> Join:
+    """Return the JOIN of a peer's process."""
+    return Join(identity.public_key, nonce)
+
+
 def let_in(founder: Admission, *joiners: Identity) -> list[SignedEntry]:
     """Let peers join, and return their entries."""
     entries = []
     for joiner in joiners:
-        founder.offer(Join(joiner.public_key, NONCE))
+        founder.offer(knock(joiner))
         entries.append(entry(joiner, founder.parameters))
-        founder.enter(joiner.id, Hello(entries[-1]))
+        founder.enter(knock(joiner), Hello(entries[-1]))
     return entries
 
 
@@ -88,7 +93,7 @@ def test_strangers_become_a_session() -> None:
         parameters = candidate.accept_offer(founder.offer(candidate.join()))
         assert parameters == PARAMETERS
         entries.append(entry(key, parameters))
-        founder.enter(key.id, Hello(entries[-1]))
+        founder.enter(candidate.join(), Hello(entries[-1]))
     assert founder.is_full
     assert set(founder.joined) == {FOUNDER.id, JOINER.id, THIRD.id}
     session, roster = founder.close()
@@ -103,24 +108,27 @@ def test_two_nodes_with_one_key_are_refused() -> None:
     """Neither the founder's ID nor that of somebody who is here may join once more."""
     founder = admission()
     with pytest.raises(AgreementFailed, match="the joiner has the founder's ID"):
-        founder.offer(Join(FOUNDER.public_key, NONCE))
-    founder.offer(Join(JOINER.public_key, NONCE))
-    with pytest.raises(
-        AgreementFailed, match=f"{JOINER.id.hex()[:8]} has joined already"
-    ) as caught:
-        founder.offer(Join(JOINER.public_key, OTHER_NONCE))
+        founder.offer(knock(FOUNDER))
+    # Both of two processes may knock; the one whose HELLO comes first is the peer.
+    founder.offer(knock(JOINER, OTHER_NONCE))
+    let_in(founder, JOINER)
+    twice = f"{JOINER.id.hex()[:8]} has joined already"
+    with pytest.raises(AgreementFailed, match=twice) as caught:
+        founder.offer(knock(JOINER, OTHER_NONCE))
     assert "--key" in caught.value.hint
+    with pytest.raises(AgreementFailed, match=twice):
+        founder.enter(knock(JOINER, OTHER_NONCE), Hello(entry(JOINER)))
 
 
 def test_a_reconnection_is_told_by_its_nonce() -> None:
     """The same process may knock and enter again: before the set is closed, and after it."""
     founder = admission()
     own, _ = let_in(founder, JOINER, THIRD)
-    assert founder.offer(Join(JOINER.public_key, NONCE)).parameters == PARAMETERS
-    founder.enter(JOINER.id, Hello(own))
+    assert founder.offer(knock(JOINER)).parameters == PARAMETERS
+    founder.enter(knock(JOINER), Hello(own))
     _, roster = founder.close()
-    assert founder.offer(Join(JOINER.public_key, NONCE)).nonce == NONCE
-    founder.enter(JOINER.id, Hello(own))
+    assert founder.offer(knock(JOINER)).nonce == NONCE
+    founder.enter(knock(JOINER), Hello(own))
     assert own in roster.entries
 
 
@@ -130,8 +138,8 @@ def test_who_leaves_before_the_close_may_come_back_as_another_process() -> None:
     let_in(founder, JOINER, THIRD)
     founder.leave(JOINER.id)
     assert not founder.is_full
-    founder.offer(Join(JOINER.public_key, OTHER_NONCE))
-    founder.enter(JOINER.id, Hello(entry(JOINER)))
+    founder.offer(knock(JOINER, OTHER_NONCE))
+    founder.enter(knock(JOINER, OTHER_NONCE), Hello(entry(JOINER)))
     founder.close()
     founder.leave(THIRD.id)
     assert THIRD.id in founder.joined
@@ -140,9 +148,9 @@ def test_who_leaves_before_the_close_may_come_back_as_another_process() -> None:
 def test_only_listed_ids_may_join() -> None:
     """With an allow-list a stranger is refused by its short ID, and told what to ask for."""
     founder = admission(allowed=tuple(key.id for key in KEYS[:3]))
-    assert founder.offer(Join(JOINER.public_key, NONCE)).nonce == NONCE
+    assert founder.offer(knock(JOINER)).nonce == NONCE
     with pytest.raises(AgreementFailed, match=STRANGER.id.hex()[:8]) as caught:
-        founder.offer(Join(STRANGER.public_key, NONCE))
+        founder.offer(knock(STRANGER))
     assert "--allow" in caught.value.hint
 
 
@@ -150,14 +158,14 @@ def test_a_full_session_takes_nobody_else() -> None:
     """Whoever comes when all places are taken is refused, whether the set is closed or not."""
     founder = admission()
     let_in(founder, JOINER, THIRD)
-    founder.offer(Join(STRANGER.public_key, NONCE))
+    founder.offer(knock(STRANGER))
     with pytest.raises(AgreementFailed, match="the session is full"):
-        founder.enter(STRANGER.id, Hello(entry(STRANGER)))
+        founder.enter(knock(STRANGER), Hello(entry(STRANGER)))
     founder.close()
     with pytest.raises(AgreementFailed, match="the session is closed"):
-        founder.offer(Join(STRANGER.public_key, NONCE))
+        founder.offer(knock(STRANGER))
     with pytest.raises(AgreementFailed, match="the session is closed"):
-        founder.enter(STRANGER.id, Hello(entry(STRANGER)))
+        founder.enter(knock(STRANGER), Hello(entry(STRANGER)))
 
 
 def test_a_closed_session_takes_no_other_entry_of_a_member() -> None:
@@ -166,19 +174,19 @@ def test_a_closed_session_takes_no_other_entry_of_a_member() -> None:
     let_in(founder, JOINER, THIRD)
     founder.close()
     with pytest.raises(AgreementFailed, match="the session is closed"):
-        founder.enter(JOINER.id, Hello(entry(JOINER)))
+        founder.enter(knock(JOINER), Hello(entry(JOINER)))
 
 
 def test_entries_are_held_to_their_link_and_the_parameters() -> None:
     """A HELLO in another name, under other parameters or without a signature does not enter."""
     founder = admission()
     with pytest.raises(RemoteProtocolError, match="in somebody else's name"):
-        founder.enter(JOINER.id, Hello(entry(THIRD)))
+        founder.enter(knock(JOINER), Hello(entry(THIRD)))
     with pytest.raises(AgreementFailed, match="agreed to other parameters"):
-        founder.enter(JOINER.id, Hello(entry(JOINER, replace(PARAMETERS, length=5))))
+        founder.enter(knock(JOINER), Hello(entry(JOINER, replace(PARAMETERS, length=5))))
     unsigned = replace(entry(JOINER), signature=bytes(64))
     with pytest.raises(RemoteProtocolError, match="does not verify"):
-        founder.enter(JOINER.id, Hello(unsigned))
+        founder.enter(knock(JOINER), Hello(unsigned))
     assert founder.joined == (FOUNDER.id,)
 
 
@@ -238,7 +246,7 @@ def test_offered_parameters_are_held_against_the_stated_ones() -> None:
 
 def test_an_offer_answers_the_own_knock() -> None:
     """PARAMETERS that answer another JOIN are a violation: they may be replayed."""
-    offer = admission().offer(Join(JOINER.public_key, OTHER_NONCE))
+    offer = admission().offer(knock(JOINER, OTHER_NONCE))
     with pytest.raises(RemoteProtocolError, match="answer another JOIN"):
         Candidate(JOINER, NONCE, Stated()).accept_offer(offer)
 
@@ -246,7 +254,7 @@ def test_an_offer_answers_the_own_knock() -> None:
 def test_an_offer_for_others_is_refused() -> None:
     """An allow-list without this peer's ID is found before anything else is sent."""
     founder = admission(allowed=tuple(key.id for key in (FOUNDER, JOINER, THIRD)))
-    offer = founder.offer(Join(THIRD.public_key, NONCE))
+    offer = founder.offer(knock(THIRD))
     with pytest.raises(AgreementFailed, match="does not hold this peer's ID"):
         Candidate(STRANGER, NONCE, Stated()).accept_offer(offer)
 
@@ -411,26 +419,13 @@ def test_a_roster_with_other_lines_is_shown(change: str) -> None:
 
 
 @pytest.mark.parametrize("weight", [1, 5])
-def test_two_signed_hellos_convict_their_owner(weight: int) -> None:
-    """With the founder's nonce in them, two HELLOs of one peer are equivocation: it is named."""
+def test_two_signed_hellos_name_their_owner_and_the_witness(weight: int) -> None:
+    """Two HELLOs of one peer for one session are a violation: its own, or by who shows an old one."""
     founder, own = entry(FOUNDER), entry(JOINER)
     error = differing([founder, own, entry(THIRD)], [founder, own, entry(THIRD, weight=weight)])
     assert isinstance(error, RemoteProtocolError)
-    assert error.peers == (3,)
-    assert "signed two different HELLOs for this session" in error.message
-
-
-def test_two_signed_hellos_without_a_founder_name_the_pair() -> None:
-    """Without a founder's nonce the second HELLO may be an old one: owner and witness are named."""
-    parameters = replace(PARAMETERS, nonce=bytes(32))
-    founder, own = entry(FOUNDER, parameters), entry(JOINER, parameters)
-    mine = [founder, own, entry(THIRD, parameters)]
-    theirs = [founder, own, entry(THIRD, parameters)]
-    here = Member(Session.close(parameters, mine, FOUNDER.id), FOUNDER)
-    signed = here_signed(Session.close(parameters, theirs, JOINER.id))
-    error = here.error(here.agreement.receive(2, signed))
-    assert isinstance(error, RemoteProtocolError)
     assert error.peers == (2, 3)
+    assert "signed two different HELLOs for this session" in error.message
 
 
 def test_a_hello_of_another_session_convicts_nobody() -> None:
@@ -442,6 +437,19 @@ def test_a_hello_of_another_session_convicts_nobody() -> None:
     accepted = Notary(JOINER, session).sign(Accept(PARAMETERS, tuple(lines)))
     error = here.error(here.agreement.receive(2, accepted))
     assert isinstance(error, AgreementFailed)
+
+
+def test_a_later_acceptance_that_differs_is_noticed() -> None:
+    """After the agreement the same ACCEPT again is no contradiction; any other one is."""
+    here, joiner, third = agreeing()
+    here.agreement.receive(2, joiner.own)
+    here.agreement.receive(3, third.own)
+    assert here.agreement.agreed
+    assert not here.agreement.contradicts(2, joiner.own)
+    lines = here.session.acceptance.entries
+    other = joiner.notary.sign(Accept(PARAMETERS, lines[:2]))
+    assert here.agreement.contradicts(2, other)
+    assert here.agreement.contradicts(2, replace(joiner.own, signature=third.own.signature))
 
 
 def test_a_member_that_is_lost_ends_the_agreement() -> None:
@@ -513,6 +521,8 @@ def test_reasons_are_made_printable_and_short() -> None:
         (3, (), PeerMissing, (2,)),
         (4, (3,), RemoteProtocolError, (2, 3)),
         (4, (2,), RemoteProtocolError, (2,)),
+        (4, (1, 3), RemoteProtocolError, (1, 3)),
+        (4, (), RemoteProtocolError, (2,)),
         (6, (), AgreementFailed, (2,)),
         (8, (), InputRefused, (2,)),
         (130, (), PeerMissing, (2,)),

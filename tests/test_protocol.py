@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,17 +59,9 @@ def reach_all(party: Party, step: str) -> None:
     )
 
 
-def deliver(party: Party, wanted: Callable[[int, int], bool]) -> None:
-    """Deliver everything on some links, and nothing on the others."""
-    party.run(
-        choose=lambda links: next(link for link in links if wanted(*link)),
-        until=lambda: not any(wanted(*link) for link in party.waiting()),
-    )
-
-
 def deliver_all_of(party: Party, index: int) -> None:
     """Deliver everything that one peer has sent, and nothing else."""
-    deliver(party, lambda sender, _receiver: sender == index)
+    party.run_links(lambda sender, _receiver: sender == index)
 
 
 # -- totals ---------------------------------------------------------------------------------
@@ -188,7 +179,7 @@ def test_exact_repetitions_change_nothing(mode: dict[str, Any]) -> None:
 def test_repeated_mask_shares_change_nothing() -> None:
     """UNMASK may come for several peers, and each of them again."""
     party = begun(5)
-    reach_all(party, "echo")
+    party.run_to_echo()
     for dead in (4, 5):
         deliver_all_of(party, dead)
         party.lose(dead)
@@ -223,7 +214,7 @@ def test_a_round_says_whom_it_waits_for() -> None:
     for step in ("share", "partial", "echo", "open", "confirm"):
         reach_all(party, step)
         # Whatever else may arrive, peer 3 is not heard, so it is waited for.
-        deliver(party, lambda sender, receiver: receiver == 1 and sender == 2)
+        party.run_links(lambda sender, receiver: receiver == 1 and sender == 2)
         assert round_.waiting_for() == (3,)
         moves.append(round_.moves)
     assert moves == sorted(set(moves))
@@ -263,7 +254,7 @@ def test_a_loss_before_the_echo_reveals_nothing(step: str, dead: int, delivered:
 def test_a_loss_after_the_echo_does_not_stop_the_others(step: str, dead: int) -> None:
     """Once its echo reached all, a lost peer's input is in the total that the majority opens."""
     party = begun(4)
-    reach_all(party, "echo")
+    party.run_to_echo()
     reach(party, dead, step)
     deliver_all_of(party, dead)
     party.lose(dead)
@@ -279,9 +270,9 @@ def test_a_loss_after_the_echo_does_not_stop_the_others(step: str, dead: int) ->
 def test_below_a_majority_a_total_may_have_been_opened(peers: int) -> None:
     """Too few to open the lost masks end with 3 when time is up, and say what may have happened."""
     party = begun(peers)
-    reach_all(party, "echo")
+    party.run_to_echo()
     dead = range(peers // 2 + 1, peers + 1)
-    deliver(party, lambda sender, receiver: sender in dead and receiver not in dead)
+    party.run_links(lambda sender, receiver: sender in dead and receiver not in dead)
     for index in dead:
         party.lose(index)
     party.settle()
@@ -294,7 +285,7 @@ def test_below_a_majority_a_total_may_have_been_opened(peers: int) -> None:
 def test_in_strict_mode_a_lost_mask_stops_everybody() -> None:
     """Nobody can open for a peer that is lost after its echo; all say that a total may be open."""
     party = begun(4, strict=True)
-    reach_all(party, "echo")
+    party.run_to_echo()
     deliver_all_of(party, 4)
     party.lose(4)
     party.settle()
@@ -307,8 +298,8 @@ def test_in_strict_mode_a_lost_mask_stops_everybody() -> None:
 def test_an_open_completes_a_peer_that_missed_an_echo() -> None:
     """The n signatures in one OPEN stand for the echo that a lost peer sent to only some."""
     party = begun(3)
-    reach_all(party, "echo")
-    deliver(party, lambda _sender, receiver: receiver == 2)
+    party.run_to_echo()
+    party.run_links(lambda _sender, receiver: receiver == 2)
     party.lose(3)
     assert party.members[1].round.links[3].column < Column.ECHOED
     party.settle()
@@ -329,7 +320,7 @@ def test_a_silent_peer_does_not_hold_up_a_total() -> None:
     party.run()
     assert [member.finished is None for member in party.members.values()] == [True, True, False]
     assert party.members[1].round.waiting_for() == (3,)
-    party.time_out()
+    party.settle()
     assert party.totals() == [party.expected] * 3
     finished = party.members[1].finished
     assert finished is not None
@@ -353,11 +344,11 @@ def test_silence_before_the_echo_ends_with_nothing_revealed() -> None:
 def test_b_shares_of_a_peer_that_is_away_are_released() -> None:
     """A peer whose connection is down is opened for; when it is back, it ends like the others."""
     party = begun(3)
-    reach_all(party, "echo")
+    party.run_to_echo()
     deliver_all_of(party, 3)
     for index in (1, 2):
         party.perform(index, party.members[index].round.disconnected(3))
-    deliver(party, lambda sender, receiver: 3 not in {sender, receiver})
+    party.run_links(lambda sender, receiver: 3 not in {sender, receiver})
     # Both hold the total; they still wait for peer 3 to confirm it.
     for index in (1, 2):
         assert "confirm" in party.members[index].steps
@@ -370,8 +361,8 @@ def test_b_shares_of_a_peer_that_is_away_are_released() -> None:
 def test_hope_ends_with_those_who_are_gone() -> None:
     """Waiting is little use where all that is missing is missing from peers that ended."""
     party = begun(4)
-    reach_all(party, "echo")
-    deliver(party, lambda _sender, receiver: receiver in {1, 2})
+    party.run_to_echo()
+    party.run_links(lambda _sender, receiver: receiver in {1, 2})
     round_ = party.members[1].round
     assert round_.waiting_for() == (3, 4)
     assert not round_.hopes_for_the_gone
@@ -404,7 +395,7 @@ def test_an_abort_before_the_echo_ends_everybody(step: str, reason: P2PMPCError)
 def test_an_abort_after_the_echo_does_not_stop_the_others() -> None:
     """A peer that is stopped by a signal after its echo says so, and the others finish."""
     party = begun(3)
-    reach_all(party, "echo")
+    party.run_to_echo()
     party.perform(3, party.members[3].round.abort(Interrupted(15)))
     error = party.members[3].error
     assert error is not None
@@ -491,7 +482,7 @@ def test_no_repr_shows_a_secret(mode: dict[str, Any]) -> None:
     party = WatchedParty([[canary, -canary]] * 4, **mode)
     party.seen = []
     party.start()
-    reach_all(party, "echo")
+    party.run_to_echo()
     masks = {i: m.round.dealing.mask_seed for i, m in party.members.items() if m.round.dealing}
     assert len(masks) == 4
     closed = "\n".join(shown for _, shown in party.seen)

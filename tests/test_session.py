@@ -16,6 +16,7 @@ from p2pmpc.envelope import (
     SessionSealer,
     frame_bytes,
     open_before_session,
+    open_join,
     sign_before_session,
 )
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
@@ -35,7 +36,7 @@ from p2pmpc.messages import (
     SignedEntry,
 )
 from p2pmpc.parameters import Parameters
-from p2pmpc.session import Member, Session, roster_differences
+from p2pmpc.session import Member, Session, entry_signing_input, roster_differences
 from p2pmpc.wire import (
     HEADER,
     TO_ALL,
@@ -99,6 +100,8 @@ def test_a_session_knows_its_members() -> None:
     assert session.weights == (5, -2, 1)
     assert (session.total_magnitude, session.threshold) == (8, 2)
     assert session.member(2).id == KEYS[1].id
+    assert session.index_of(KEYS[1].certificate()) == 2
+    assert session.index_of(identities(1)[0].certificate()) is None
     assert session.label(2) == f"peer-02 ({KEYS[1].id.hex()[:8]})"
     assert session.labels((1, 2)) == f"{session.label(1)}, {session.label(2)}"
     nameless = Session.close(PARAMETERS, [*ENTRIES[:2], entry(KEYS[2])], KEYS[0].id)
@@ -124,6 +127,15 @@ def broken_signature() -> SignedEntry:
     return replace(ENTRIES[2], signature=ENTRIES[1].signature)
 
 
+def with_sealing_key(key: bytes) -> SignedEntry:
+    """Return an entry that is well signed, and with whose key nothing can be sealed."""
+    member = SESSIONS[0].member(3)
+    body = encode_entry(replace(member.entry, sealing_key=key))
+    agreed = member.entry.parameters_digest
+    data = entry_signing_input(KEYS[2].id, agreed, body_digest(Kind.HELLO, body))
+    return SignedEntry(body, KEYS[2].sign(data), "127.0.0.1:9000")
+
+
 def of_another_key() -> SignedEntry:
     """Return an entry with one member's certificate and another one's signature."""
     member = SESSIONS[0].member(3)
@@ -145,8 +157,12 @@ def of_another_key() -> SignedEntry:
         ([*ENTRIES[:2], replace(ENTRIES[2], body=b"garbage")], "a line that is wrong"),
         ([*ENTRIES[:2], broken_signature()], "does not verify"),
         ([*ENTRIES[:2], of_another_key()], "does not verify"),
+        ([*ENTRIES[:2], with_sealing_key(b"\xff" * 1216)], "a sealing key that cannot be used"),
     ],
-    ids=["missing", "extra", "twice", "own", "parameters", "garbage", "signature", "certificate"],
+    ids=[
+        *("missing", "extra", "twice", "own", "parameters", "garbage", "signature", "certificate"),
+        "sealing key",
+    ],
 )
 def test_rosters_that_are_not_as_agreed_are_refused(entries: list[SignedEntry], why: str) -> None:
     """Whatever the founder sends, only the set that this peer agreed to makes a session."""
@@ -294,6 +310,25 @@ def test_signatures_of_others_can_be_judged() -> None:
     assert not notary.is_signed_by(1, Kind.PARTIAL, 0, signed.digest, b"")
 
 
+def test_acceptances_can_be_judged() -> None:
+    """A member's signature on the roster as it is seen here is told from everything else."""
+    accepted = NOTARIES[0].sign(SESSIONS[0].acceptance)
+    assert NOTARIES[1].is_acceptance(1, accepted.signature)
+    assert not NOTARIES[1].is_acceptance(3, accepted.signature)
+    elsewhere = make_sessions(PARAMETERS, [5, -2, 1], KEYS)[2][0]
+    other = Notary(KEYS[0], elsewhere).sign(elsewhere.acceptance)
+    assert not NOTARIES[1].is_acceptance(1, other.signature)
+
+
+@pytest.mark.parametrize("message", [SESSIONS[0].acceptance, Abort(3, (), "gone")])
+def test_what_belongs_to_no_round_says_none(message: Message) -> None:
+    """An ACCEPT or ABORT that was signed for a round is refused: a transcript could not hold it."""
+    signed = NOTARIES[0].sign(message, round_number=1)
+    with pytest.raises(RemoteProtocolError, match="belongs to no round") as caught:
+        NOTARIES[1].open(1, frame(frame_bytes(signed), NOTARIES[1].limits))
+    assert caught.value.peers == (1,)
+
+
 def test_signatures_on_entries_can_be_judged() -> None:
     """A second entry that a member signed convicts it; one that it did not sign does not."""
     second = Member.verify(entry(KEYS[2]))
@@ -330,6 +365,24 @@ def test_messages_before_a_session_bind_sender_and_receiver(message: Message) ->
     for sender, receiver in ((KEYS[0], KEYS[2]), (KEYS[1], KEYS[1]), (KEYS[1], KEYS[0])):
         with pytest.raises(RemoteProtocolError, match="does not verify"):
             opened(sender, receiver)
+
+
+def test_a_join_verifies_under_the_key_it_brings() -> None:
+    """A JOIN needs no known sender: its key signs it, to one receiver."""
+    limits, join = Limits(peers=3), Join(KEYS[0].public_key, b"\x01" * 32)
+    read = frame(frame_bytes(sign_before_session(KEYS[0], join, KEYS[1].id)), limits)
+    assert open_join(read, limits, receiver=KEYS[1].id) == join
+    foreign = sign_before_session(KEYS[2], join, KEYS[1].id)
+    for other, receiver in ((read, KEYS[2]), (frame(frame_bytes(foreign), limits), KEYS[1])):
+        with pytest.raises(RemoteProtocolError, match="does not verify"):
+            open_join(other, limits, receiver=receiver.id)
+
+
+def test_a_join_of_another_version_shows_both() -> None:
+    """Versions are compared before signatures, which another version may make otherwise."""
+    read = Frame(Kind.JOIN, 0, bytes(64), bytes([0x91, 7]))
+    with pytest.raises(AgreementFailed, match=r"version 1, the other one 7$"):
+        open_join(read, Limits(), receiver=KEYS[1].id)
 
 
 @given(st.sampled_from(Kind), st.binary(max_size=80), st.booleans())

@@ -82,7 +82,7 @@ SAMPLES: dict[Kind, Message] = {
         Commitment(DIGEST, (DIGEST,) * 3, (DIGEST,) * 3),
         Share(b"sealed"),
         Partial(bytes(LIMITS.vector_bytes)),
-        Echo((EchoEntry(DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * 3),
+        Echo((EchoEntry(SIGNATURE, DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * 3),
         Open(DIGEST, (SIGNATURE,) * 3),
         Unmask(2, bytes(33)),
         Confirm(DIGEST),
@@ -117,8 +117,9 @@ entries = st.builds(
     name=printable,
     parameters_digest=digests,
 )
+addresses = st.sampled_from(["127.0.0.1:1", "[fe80::1%eth0]:65535", "a.b-c.example.:9000", "x:1"])
 signed_entries = st.builds(
-    SignedEntry, body=st.binary(max_size=64), signature=signatures, address=printable
+    SignedEntry, body=st.binary(max_size=64), signature=signatures, address=addresses
 )
 accepted_entries = st.builds(
     AcceptedEntry,
@@ -129,6 +130,7 @@ accepted_entries = st.builds(
 )
 echo_entries = st.builds(
     EchoEntry,
+    acceptance_signature=signatures,
     commitment=digests,
     commitment_signature=signatures,
     partial=digests,
@@ -305,14 +307,14 @@ def largest_messages(peers: int) -> Iterator[Message]:
         nonce, peers, "m61", 1 << 27, 52, (1 << 60) - 1, "seeds", "broadcast", True, True, ids
     )
     entry = Entry(bytes(600), nonce, bytes(SEALING_KEY_BYTES), -LARGEST_WEIGHT, "n" * 32, DIGEST)
-    signed = SignedEntry(encode_entry(entry), SIGNATURE, "a" * 255)
+    signed = SignedEntry(encode_entry(entry), SIGNATURE, ".".join(["a" * 62] * 4)[:249] + ":65535")
     yield Join(DIGEST, nonce)
     yield Offer(nonce, parameters)
     yield Hello(signed)
     yield RosterList((signed,) * peers)
     yield Accept(parameters, (AcceptedEntry(ID, -LARGEST_WEIGHT, DIGEST, SIGNATURE),) * peers)
     yield Commitment(DIGEST, (DIGEST,) * peers, (DIGEST,) * peers)
-    yield Echo((EchoEntry(DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * peers)
+    yield Echo((EchoEntry(SIGNATURE, DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * peers)
     yield Open(DIGEST, (SIGNATURE,) * peers)
     yield Unmask(peers, bytes(33))
     yield Confirm(DIGEST)
@@ -321,11 +323,12 @@ def largest_messages(peers: int) -> Iterator[Message]:
 
 @pytest.mark.parametrize("peers", [2, 3, 15, 16, 17, 128, 1000])
 def test_the_largest_honest_messages_fit_their_caps(peers: int) -> None:
-    """No honest message is ever refused by its cap, and the caps are not far above."""
+    """No honest message is ever refused by its size, and the caps are not far above."""
     limits = Limits(peers=peers)
     for message in largest_messages(peers):
-        size, cap = len(encode_body(message)), limits.body_cap(message.kind)
-        assert size <= cap < 2 * size + 600, message.kind
+        body, cap = encode_body(message), limits.body_cap(message.kind)
+        assert len(body) <= cap < 2 * len(body) + 600, message.kind
+        assert decode_body(message.kind, body, limits) == message
 
 
 @pytest.mark.parametrize(("mode", "share"), [("seeds", 32), ("dense", 40)])
@@ -515,6 +518,27 @@ def test_deep_nesting_is_refused(kind: Kind, depth: int, end: bytes) -> None:
 
 
 @every_packed_kind
+@pytest.mark.parametrize(
+    "value",
+    [b"\x90", b"\x00", b"\xff", b"\xa0", b"\xc0", b"\xc2", b"\xc4\x00", b"\xcc\xff", b"\x91"],
+)
+def test_long_bodies_of_very_many_values_are_refused_uncounted(kind: Kind, value: bytes) -> None:
+    """A body that would cost memory by the number of its values is refused before they are made."""
+    count = (Limits(peers=MOST_PEERS).body_cap(kind) + 4096) // len(value)
+    body = b"\xdd" + struct.pack(">I", count) + value * count
+    with pytest.raises(RemoteProtocolError, match="too many values"):
+        decode_body(kind, body, Limits(peers=MOST_PEERS))
+
+
+@pytest.mark.parametrize("code", [0x80, 0x8F, 0xC1, 0xC7, 0xC9, 0xCA, 0xCB, 0xD4, 0xD8, 0xDE, 0xDF])
+def test_long_bodies_of_foreign_types_are_refused(code: int) -> None:
+    """Maps, floats and extensions are refused where a long body is only counted."""
+    body = b"\x92" + b"\xc5\x13\x88" + bytes(5000) + bytes([code]) + bytes(40)
+    with pytest.raises(RemoteProtocolError, match="not msgpack as agreed"):
+        decode_body(Kind.ROSTER, body, Limits(peers=MOST_PEERS))
+
+
+@every_packed_kind
 def test_a_promise_of_many_values_is_refused(kind: Kind) -> None:
     """An array, map or string that claims 2^32 - 1 values of which none comes is refused."""
     for code in (0xDD, 0xDF, 0xDB, 0xC6, 0xC9):
@@ -572,7 +596,21 @@ def test_texts_that_cannot_be_shown_are_refused(reason: str) -> None:
     with pytest.raises(RemoteProtocolError, match="cannot be shown"):
         decode_entry(msgpack.packb([*entry[:4], reason, entry[5]]))
     with pytest.raises(RemoteProtocolError, match="impossible address"):
-        decode_body(Kind.HELLO, msgpack.packb([b"", SIGNATURE, reason]), LIMITS)
+        decode_body(Kind.HELLO, msgpack.packb([b"", SIGNATURE, f"{reason}:1"]), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "host", ":1", "host:", "host:0", "host:65536", "host:-1", "host:1x", "ho st:1"),
+        *("http://host:1", "host:1/", "-host:1", "host-:1", "a..b:1", "[::1:1", "[host]:1"),
+        *("host:1\n", "h\u00f6st:1", "host:\u0661", "$(id):1", "a" * 64 + ":1", "a." * 127 + "a:1"),
+    ],
+)
+def test_impossible_addresses_are_refused(address: str) -> None:
+    """An address is a host name or an IP address and a port, and nothing that could be more."""
+    with pytest.raises(RemoteProtocolError, match="impossible address"):
+        decode_body(Kind.HELLO, msgpack.packb([b"", SIGNATURE, address]), LIMITS)
 
 
 @pytest.mark.parametrize("weight", [0, LARGEST_WEIGHT + 1, -LARGEST_WEIGHT - 1])

@@ -34,7 +34,7 @@ def run_swarm(
     """Run N peers on this machine, and hold their total against the plain sum of the inputs.
 
     Every peer is a process of its own, with its own identity, random input and random weight.
-    Logs, transcripts and receipts go to logs/<UTC time>/; the result goes to standard output.
+    Logs, transcripts and receipts go to logs/UTC-TIME/; the result goes to standard output.
     """
     options = options or SwarmOptions()
     try:

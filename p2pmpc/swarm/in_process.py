@@ -75,7 +75,7 @@ class MemorySwarm:
             bound=options.bound if founds else None,
             share_mode=options.share_mode if founds else None,
             strict=options.strict if founds else None,
-            allow_two=options.allow_two if founds else None,
+            allow_two=options.allow_two or None,
             weight=peer.weight,
             name=peer.name,
             yes=True,

@@ -68,7 +68,8 @@ class SwarmOptions:
 
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
-        bool, _option("Write shares, seeds and masks into the logs. For teaching only.", _OUT)
+        bool,
+        _option("Write inputs, shares, seeds and masks into the logs. For teaching only.", _OUT),
     ] = False
     keep_partials: Annotated[
         bool, _option("Keep the opened partial sums beside the transcripts.", _OUT)

@@ -62,7 +62,6 @@ class ProcessSwarm:
         arguments += ["--share-mode", options.share_mode]
         arguments += ["--bound", options.bound] if options.bound is not None else []
         arguments += ["--strict"] if options.strict else []
-        arguments += ["--allow-two"] if options.allow_two else []
         return arguments
 
     def _common_arguments(self, peer: PeerState) -> list[str]:
@@ -70,6 +69,7 @@ class ProcessSwarm:
         arguments = ["--name", peer.name, "--input", "-", "--weight", str(peer.weight), "--yes"]
         arguments += ["--timeout", str(options.timeout), "--join-timeout", str(options.timeout)]
         arguments += ["--log-dir", str(self._directory), "--json", "--progress", "json"]
+        arguments += ["--allow-two"] if options.allow_two else []
         arguments += ["--log-secrets"] if options.log_secrets else []
         arguments += ["--keep-partials"] if options.keep_partials else []
         step = self._kills.get(peer.number)

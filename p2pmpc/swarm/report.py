@@ -14,6 +14,7 @@ from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.swarm.watch import PeerState
 
+_NOTHING_OPENED = 3
 _VERIFICATION_FAILED = 5
 
 
@@ -73,6 +74,8 @@ def make_report(
     codes = [peer.exit_code if peer.exit_code is not None else 1 for peer in peers]
     survivors = [code for code in codes if code >= 0]
     exit_code = max(survivors, default=0)
+    if not finished:
+        exit_code = max(exit_code, _NOTHING_OPENED)
     if faults:
         exit_code = max(exit_code, _VERIFICATION_FAILED)
     digests = sorted(set(transcripts.values()))

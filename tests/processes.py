@@ -1,0 +1,261 @@
+"""Real nodes and swarms as processes: started, read line by line, and always ended again.
+
+Everything waits for an event with a deadline: a line that a process prints, or its end. Only
+processes that were started here are ever signalled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 60.0
+"""How long anything may take on a busy machine before a test gives up."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port that nobody listens on now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has the IPv6 loopback address."""
+    try:
+        free_port("::1")
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended.
+
+    Args:
+        code: Its exit code; minus the signal where one ended it.
+        out: Its standard output.
+        err: Its standard error.
+        seconds: From its start to its end.
+    """
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its standard output as one JSON object."""
+        content: dict[str, Any] = json.loads(self.out)
+        return content
+
+    @property
+    def has_traceback(self) -> bool:
+        """Whether it showed one."""
+        return "Traceback" in self.err + self.out
+
+
+class Running:
+    """A process and what it has printed so far."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        stdin: bytes | None,
+        environment: dict[str, str],
+        stdout: IO[bytes] | None,
+    ) -> None:
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(
+            list(arguments),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._changed = threading.Condition()
+        self._texts = {"out": b"", "err": b""}
+        self._threads = [
+            threading.Thread(target=self._read, args=(name, stream), daemon=True)
+            for name, stream in (("out", self.process.stdout), ("err", self.process.stderr))
+            if stream is not None
+        ]
+        for thread in self._threads:
+            thread.start()
+        if self.process.stdin is not None and stdin:
+            self.process.stdin.write(stdin)
+            self.process.stdin.close()
+
+    def _read(self, name: str, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                with self._changed:
+                    self._texts[name] += line
+                    self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def out(self) -> str:
+        """Standard output so far."""
+        return self._texts["out"].decode(errors="replace")
+
+    @property
+    def err(self) -> str:
+        """Standard error so far."""
+        return self._texts["err"].decode(errors="replace")
+
+    def line(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
+        """Wait until a line of standard error matches, and return the match."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while True:
+                match = re.search(pattern, self.err, re.MULTILINE)
+                if match is not None:
+                    return match
+                left = deadline - time.monotonic()
+                ended = not any(thread.is_alive() for thread in self._threads)
+                assert left > 0, f"{pattern!r} did not come; there is:\n{self.err}"
+                assert not ended, f"it ended before {pattern!r} came; there is:\n{self.err}"
+                self._changed.wait(min(left, 0.2))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self, seconds: float = SECONDS) -> Ended:
+        """Wait for its end."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {seconds} s:\n{self.err}") from None
+        finished = time.monotonic() - self._started
+        for thread in self._threads:
+            thread.join(seconds)
+        return Ended(code, self.out, self.err, finished)
+
+    def discard(self) -> None:
+        """Kill it if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(SECONDS)
+        for thread in self._threads:
+            thread.join(SECONDS)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+    # -- what /proc knows of it ---------------------------------------------------------------
+
+    def proc(self, name: str) -> bytes:
+        """Return a file of its folder in /proc."""
+        return Path(f"/proc/{self.process.pid}/{name}").read_bytes()
+
+
+class Processes:
+    """Starts processes in one folder, and kills at the end what has not ended by itself.
+
+    Args:
+        cwd: Where they run, and where logs/ goes by default.
+    """
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+        self._all: list[Running] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for running in self._all:
+            running.discard()
+
+    def start(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        stdout: IO[bytes] | None = None,
+        **variables: str,
+    ) -> Running:
+        """Start a command.
+
+        Args:
+            arguments: The command.
+            stdin: What it reads; None gives it an empty input, b"" one that stays open.
+            stdout: Where its output goes instead of being kept.
+            variables: Added to its environment.
+        """
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("P2PMPC")
+        }
+        environment |= {"PYTHONPATH": str(ROOT), **variables}
+        running = Running(arguments, self.cwd, stdin, environment, stdout)
+        self._all.append(running)
+        return running
+
+    def node(self, line: str, **more: Any) -> Running:
+        """Start a node with the options of a line."""
+        return self.start(sys.executable, "-m", "p2pmpc.node", *shlex.split(line), **more)
+
+    def founder(self, peers: int, line: str = "", **more: Any) -> tuple[Running, str]:
+        """Start a founder on a free port, and return it with its HOST:PORT#ID."""
+        founder = self.node(f"--listen 127.0.0.1:0 --peers {peers} {line}", **more)
+        return founder, founder.line(r"--bootstrap (\S+)$")[1]
+
+    def swarm(self, line: str, **more: Any) -> Running:
+        """Start a swarm with the options of a line."""
+        return self.start(sys.executable, str(ROOT / "swarm.py"), *shlex.split(line), **more)
+
+    def cli(self, line: str, **more: Any) -> Running:
+        """Start the `p2pmpc` command with the arguments of a line."""
+        program = "from p2pmpc.cli import main; main()"
+        return self.start(sys.executable, "-c", program, *shlex.split(line), **more)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started and that still run."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text()
+            except OSError:
+                continue
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and has not ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

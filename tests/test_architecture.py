@@ -1,0 +1,139 @@
+"""Imports point one way, and the core does no I/O."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import p2pmpc
+
+# A module may import from the layers above its own, and from nothing beside or below it.
+CORE = (
+    ("errors", "hashing"),
+    ("field", "shamir", "weights"),
+    ("identity", "prg"),
+    ("encoding", "sharing"),
+    ("parameters",),
+    ("messages",),
+    ("wire",),
+    ("session",),
+    ("envelope", "record"),
+    ("actions", "dealing", "disputes"),
+    ("membership", "opening"),
+    ("protocol",),
+    ("transcript",),
+    ("receipt",),
+)
+SHELL = (
+    ("app", "inputs", "keys", "logs", "network", "outcome", "progress", "storage"),
+    ("links", "tls", "verify"),
+    ("discovery", "gate"),
+    ("mesh", "roster_file"),
+    ("options",),
+    ("archive", "runner"),
+    ("node",),
+    ("swarm.options", "swarm.watch"),
+    ("swarm.data",),
+    ("swarm.in_process", "swarm.processes", "swarm.report"),
+    ("swarm.command",),
+    ("cli",),
+)
+LAYERS = CORE + SHELL
+HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+CORE_MODULES = sorted(name for layer in CORE for name in layer)
+
+NOT_IN_THE_CORE = frozenset(
+    {
+        *("asyncio", "cyclopts", "multiprocessing", "os", "pathlib", "random", "rich", "secrets"),
+        *("select", "signal", "socket", "ssl", "structlog", "subprocess", "sys", "tempfile"),
+        *("threading", "time", "trio"),
+    }
+)
+"""Entropy and time are arguments, and bytes come and go through the shell."""
+
+MACHINES = frozenset({"dealing", "disputes", "membership", "opening", "protocol"})
+
+ROOT = Path(p2pmpc.__file__).parent
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package, without its folders' own files."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in sorted(ROOT.rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the full names of what a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} has a relative import"
+            assert node.module is not None
+            if node.module in {"p2pmpc", "p2pmpc.swarm"}:
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            else:
+                names.add(node.module)
+    return names - {"p2pmpc.__version__"}
+
+
+def own_imports(path: Path) -> set[str]:
+    """Return the modules of this package that a module imports."""
+    prefix = "p2pmpc."
+    return {name.removeprefix(prefix) for name in imported_by(path) if name.startswith(prefix)}
+
+
+def foreign_imports(path: Path) -> set[str]:
+    """Return the top-level names of everything else that a module imports."""
+    return {name.split(".")[0] for name in imported_by(path)} - {"p2pmpc"}
+
+
+def test_every_module_has_a_layer() -> None:
+    """The table above names every module once, and none that is not there."""
+    found = set(modules())
+    assert not found - set(HEIGHT), f"add to a layer in {Path(__file__).name}"
+    assert not set(HEIGHT) - found, f"remove from the layers in {Path(__file__).name}"
+    assert len(HEIGHT) == sum(map(len, LAYERS))
+
+
+@pytest.mark.parametrize("name", sorted(set(modules()) & set(HEIGHT)))
+def test_imports_point_one_way(name: str) -> None:
+    """A module imports only from layers above its own."""
+    height = HEIGHT[name]
+    wrong = {other for other in own_imports(modules()[name]) if HEIGHT.get(other, 0) >= height}
+    assert not wrong, f"{name} imports {', '.join(sorted(wrong))} from beside or below itself"
+
+
+@pytest.mark.parametrize("name", CORE_MODULES)
+def test_the_core_does_no_input_or_output(name: str) -> None:
+    """Neither the loop, nor files, sockets, clocks, entropy or logs are within reach of the core."""
+    assert not foreign_imports(modules()[name]) & NOT_IN_THE_CORE
+
+
+def test_only_one_module_reads_msgpack() -> None:
+    """There is one codec."""
+    assert [n for n, path in modules().items() if "msgpack" in foreign_imports(path)] == ["wire"]
+
+
+def test_the_round_never_sees_bytes() -> None:
+    """The machines of a round know messages; frames and encodings are not their business."""
+    for name in ("protocol", "opening", "disputes"):
+        assert "wire" not in own_imports(modules()[name])
+
+
+def test_the_codec_never_sees_state() -> None:
+    """What a message means to a session or a round is not the codec's business."""
+    assert not own_imports(modules()["wire"]) & {*MACHINES, "envelope", "session"}
+
+
+def test_the_swarm_reaches_peers_only_as_others_do() -> None:
+    """The launcher holds no machine of a peer in its hands."""
+    for name, path in modules().items():
+        if name.startswith("swarm."):
+            assert not own_imports(path) & MACHINES
