@@ -47,7 +47,7 @@ from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.storage import check_output, new_run_directory
-from p2pmpc.weights import check_contributors, check_weight
+from p2pmpc.weights import check_contributors, check_exposure, check_weight, exposure
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; None where there is nobody."""
@@ -266,6 +266,10 @@ class Node:
         check_allowed(session, self._options.allowed)
         self._check_contributors(session)
         fraction_bits = parameters.fraction_bits
+        found = exposure(session.weights, session.bound)
+        names = [member.label for member in session.members]
+        for warning in check_exposure(found, names, allowed=parameters.allow_revealing_weights):
+            self._warn(warning)
         check_budget(parameters.arithmetic, session.weights, session.bound, fraction_bits)
         if self._numbers is None:
             return draw_numbers(parameters.length, session.bound, fraction_bits, self._entropy)

@@ -83,6 +83,10 @@ class NodeOptions:
         bool | None,
         _option("Two peers may sum, although each then learns the other's input.", _SESSION),
     ] = None
+    allow_revealing_weights: Annotated[
+        bool | None,
+        _option("Sum even under weights that let a total spell inputs out.", _SESSION),
+    ] = None
 
     value: Annotated[
         str | None,
@@ -179,6 +183,7 @@ class NodeOptions:
             share_mode=self.share_mode,
             strict=self.strict,
             allow_two=self.allow_two,
+            allow_revealing_weights=self.allow_revealing_weights,
             allowed=self.allowed,
         )
 
@@ -198,7 +203,10 @@ class NodeOptions:
             AgreementFailed: --peers is another number than the roster file's.
         """
         table = dict(roster.parameters) if roster else {}
-        names = ("field", "length", "fraction_bits", "bound", "share_mode", "strict", "allow_two")
+        names = (
+            "field", "length", "fraction_bits", "bound", "share_mode", "strict", "allow_two",
+            "allow_revealing_weights",
+        )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
         if unknown:
             raise ConfigurationError(f"[parameters] of the roster: unknown key {min(unknown)!r}")

@@ -38,6 +38,7 @@ class Parameters:
         sum_mode: ``broadcast``.
         strict: No b-shares: nobody's mask can be opened by others.
         allow_two: Two contributors are allowed.
+        allow_revealing_weights: Weights under which a total could spell out inputs are allowed.
         allowed: IDs that may take part, sorted; empty means anybody.
     """
 
@@ -51,6 +52,7 @@ class Parameters:
     sum_mode: str = "broadcast"
     strict: bool = False
     allow_two: bool = False
+    allow_revealing_weights: bool = False
     allowed: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
@@ -128,6 +130,7 @@ class Stated:
     share_mode: str | None = None
     strict: bool | None = None
     allow_two: bool | None = None
+    allow_revealing_weights: bool | None = None
     allowed: tuple[bytes, ...] = ()
 
     def check(self, offered: Parameters) -> None:

@@ -177,8 +177,8 @@ def check_exposure(found: Exposure, names: Sequence[str], *, allowed: bool) -> l
         if not allowed:
             raise InputRefused(
                 reason,
-                hint="use equal or smaller weights, a wider bound, or --private-weights; "
-                "--allow-revealing-weights at the founder overrides",
+                hint="use equal or smaller weights, or a wider bound; --allow-revealing-weights at the "
+                "founder overrides",
             )
         warnings.append(reason)
     elif found.is_thin:

@@ -304,15 +304,16 @@ def parameters_digest(parameters: Parameters) -> bytes:
 
 
 def _parameter_list(p: Parameters) -> list[object]:
-    flags = [p.strict, p.allow_two]
+    flags = [p.strict, p.allow_two, p.allow_revealing_weights]
     sizes = [p.peers, p.field, p.length, p.fraction_bits, p.bound]
     return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
 
 
 def _read_parameters(value: object) -> Parameters:
-    nonce, peers, field, length, fraction, bound, share, summing, strict, two, allowed = _array(
-        value, 11
+    nonce, peers, field, length, fraction, bound, share, summing, *flags, allowed = _array(
+        value, 12
     )
+    strict, two, revealing = flags
     try:
         return Parameters(
             nonce=_bytes(nonce),
@@ -325,6 +326,7 @@ def _read_parameters(value: object) -> Parameters:
             sum_mode=_typed(summing, str),
             strict=_typed(strict, bool),
             allow_two=_typed(two, bool),
+            allow_revealing_weights=_typed(revealing, bool),
             allowed=tuple(_bytes(item) for item in _array(allowed)),
         )
     except ConfigurationError as error:

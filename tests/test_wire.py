@@ -210,8 +210,8 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9bc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "a564656e7365"
-        "a962726f616463617374" + "c3c2" + "90"
+        "9cc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "a564656e7365"
+        "a962726f616463617374" + "c3c2c2" + "90"
     )
     made = Parameters(
         NONCE, 3, "m61", length=4, fraction_bits=8, bound=320, share_mode="dense", strict=True
@@ -304,7 +304,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
     ids = tuple(k.to_bytes(32, "big") for k in range(MOST_PEERS))
     nonce = b"\xff" * 32
     parameters = Parameters(
-        nonce, peers, "m61", 1 << 27, 52, (1 << 60) - 1, "seeds", "broadcast", True, True, ids
+        nonce, peers, "m61", 1 << 27, 52, (1 << 60) - 1, "seeds", "broadcast", True, True, True, ids
     )
     entry = Entry(bytes(600), nonce, bytes(SEALING_KEY_BYTES), -LARGEST_WEIGHT, "n" * 32, DIGEST)
     signed = SignedEntry(encode_entry(entry), SIGNATURE, ".".join(["a" * 62] * 4)[:249] + ":65535")

@@ -76,6 +76,7 @@ class MemorySwarm:
             share_mode=options.share_mode if founds else None,
             strict=options.strict if founds else None,
             allow_two=options.allow_two or None,
+            allow_revealing_weights=options.allow_revealing_weights if founds else None,
             weight=peer.weight,
             name=peer.name,
             yes=True,

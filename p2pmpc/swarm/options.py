@@ -39,6 +39,9 @@ class SwarmOptions:
     ] = "seeds"
     strict: Annotated[bool, _option("No mask can be opened by others.", _SESSION)] = False
     allow_two: Annotated[bool, _option("Two peers may sum.", _SESSION)] = False
+    allow_revealing_weights: Annotated[
+        bool, _option("Sum even under weights that let a total spell inputs out.", _SESSION)
+    ] = False
 
     weights: Annotated[
         str | None,

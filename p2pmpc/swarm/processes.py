@@ -62,6 +62,7 @@ class ProcessSwarm:
         arguments += ["--share-mode", options.share_mode]
         arguments += ["--bound", options.bound] if options.bound is not None else []
         arguments += ["--strict"] if options.strict else []
+        arguments += ["--allow-revealing-weights"] if options.allow_revealing_weights else []
         return arguments
 
     def _common_arguments(self, peer: PeerState) -> list[str]:
