@@ -261,6 +261,15 @@ def check_budget(field: Field, weights: Sequence[int], bound: int, fraction_bits
     if 0 < needed <= field.largest_magnitude:
         return
     fitting = automatic_bound(field, weights)
+    if fitting == 0:
+        wider = [f.name for f in FIELDS.values() if automatic_bound(f, weights)]
+        raise InputRefused(
+            f"the weights, {total_magnitude(weights)} together, leave no room for values in "
+            f"{field.name}",
+            hint=f"--field {wider[0]} at the founder would do, or smaller weights"
+            if wider
+            else "use smaller weights",
+        )
     others = [f.name for f in FIELDS.values() if needed <= f.largest_magnitude]
     way_out = f"--field {others[0]} at the founder" if others and needed else "a smaller bound"
     raise InputRefused(

@@ -65,7 +65,7 @@ def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) 
         entropy: The operating system's.
     """
     limit = min(bound, LARGEST_DRAWN << fraction_bits)
-    # 63 bits mod a range below 2^53: the bias is 2^-10 at worst, and these are made-up data.
+    # Not exactly uniform, since 63 bits are taken modulo the range: these are made-up data.
     words = np.frombuffer(entropy(8 * length), dtype="<u8") >> np.uint64(1)
     return (words % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit)
 

@@ -25,13 +25,12 @@ from p2pmpc.errors import ResourceExhausted
 
 ALLOWED: Final = frozenset(
     {
-        "event", "level", "time", "address", "agreed", "bound", "bytes_received", "bytes_sent", "code",
-        "count", "error", "expected", "field", "fraction_bits", "id", "kind", "length", "name", "path",
-        "peer", "peers", "reason", "revealed", "seconds", "session", "share_mode", "step", "strict",
-        "threshold", "transcript", "version", "warning", "weight", "weights", "withheld",
+        "event", "level", "time", "address", "agreed", "bytes_received", "bytes_sent", "code",
+        "count", "error", "id", "name", "peer", "peers", "reason", "revealed", "session", "step",
+        "transcript", "version", "warning", "weights", "withheld",
     }
 )  # fmt: skip
-SECRETS: Final = frozenset({"secret", "share", "seed", "mask"})
+SECRETS: Final = frozenset({"secret", "share", "mask"})
 
 CHAIN_START: Final = "0" * 16
 
@@ -115,6 +114,11 @@ class NodeLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.file = ChainedFile(path, 0o600 if secrets else 0o644)
+        except FileExistsError:
+            raise ResourceExhausted(
+                f"the log {path} exists already, and nothing is overwritten",
+                hint="name another folder with --log-dir, or this peer with another --name",
+            ) from None
         except OSError as error:
             raise ResourceExhausted(
                 f"cannot write the log {path}: {error.strerror}",

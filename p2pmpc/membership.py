@@ -33,6 +33,7 @@ from p2pmpc.errors import (
 )
 from p2pmpc.identity import Identity, SealingKey, peer_id, short_id
 from p2pmpc.messages import (
+    LONGEST_REASON,
     Abort,
     Accept,
     Entry,
@@ -429,7 +430,7 @@ def abort_message(error: P2PMPCError) -> Abort:
     for kind, told in _TOLD_INSTEAD.items():
         if isinstance(error, kind):
             reason = told
-    printable = "".join(c if is_display_text(c, 1) else "?" for c in reason)[:300]
+    printable = "".join(c if is_display_text(c, 1) else "?" for c in reason)[:LONGEST_REASON]
     code = error.exit_code
     return Abort(code, tuple(sorted(set(error.peers))), printable)
 

@@ -1,7 +1,8 @@
 """One peer process: it finds the others, takes part in one sum, and writes down what happened.
 
-This is the shell around the machines of :mod:`p2pmpc.membership` and :mod:`p2pmpc.protocol`: one loop
-takes events from all links in the order they come, hands each to a machine, and does what it asks.
+It checks the options and the input, finds the session (as founder, as joiner, or by a roster file),
+shows the roster and asks where that is due, and hands over to :class:`p2pmpc.runner.SessionRunner`,
+which holds the loop of the session itself.
 """
 
 from __future__ import annotations

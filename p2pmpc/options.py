@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from p2pmpc.discovery import Bootstrap
-from p2pmpc.encoding import parse_scaled
+from p2pmpc.encoding import MOST_FRACTION_BITS, parse_scaled
 from p2pmpc.errors import AgreementFailed, ConfigurationError
 from p2pmpc.identity import parse_id
 from p2pmpc.messages import LONGEST_NAME, is_address, is_display_text
@@ -59,19 +59,23 @@ class NodeOptions:
 
     peers: Annotated[int | None, _option("How many peers, this one included.", _SESSION)] = None
     field: Annotated[
-        Literal["m31", "m61"] | None, _option("The prime field: 2^31-1 or 2^61-1.", _SESSION)
+        Literal["m31", "m61"] | None,
+        _option("The prime field: 2^31-1 (m31, the default) or 2^61-1.", _SESSION),
     ] = None
-    length: Annotated[int | None, _option("Elements of every vector.", _SESSION)] = None
-    fraction_bits: Annotated[int | None, _option("Binary digits behind the point.", _SESSION)] = (
-        None
-    )
+    length: Annotated[
+        int | None,
+        _option("Elements of every vector; by default as many as the input has, else 1.", _SESSION),
+    ] = None
+    fraction_bits: Annotated[
+        int | None, _option("Binary digits behind the point; 0 by default.", _SESSION)
+    ] = None
     bound: Annotated[
         str | None,
         _option("The largest magnitude of a value; without it, what fits the weights.", _SESSION),
     ] = None
     share_mode: Annotated[
         Literal["seeds", "dense"] | None,
-        _option("Send 32-byte seeds, or the shares themselves.", _SESSION),
+        _option("Send 32-byte seeds (the default), or the shares themselves.", _SESSION),
     ] = None
     strict: Annotated[
         bool | None,
@@ -122,11 +126,16 @@ class NodeOptions:
         float, _option("Seconds without progress after which the run ends.", _RUN)
     ] = 60.0
     join_timeout: Annotated[float, _option("Seconds to wait for people to join.", _RUN)] = 600.0
-    yes: Annotated[bool, _option("Answer the question before real data leaves.", _RUN)] = False
+    yes: Annotated[
+        bool,
+        _option("Answer yes, in advance, to the question asked before real data leaves.", _RUN),
+    ] = False
     hold: Annotated[str | None, Parameter(show=False)] = None
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
-    output: Annotated[str | None, _option("Write the total to a file: text, or .npy.", _OUT)] = None
+    output: Annotated[
+        str | None, _option("Write the total to a file, replacing it: text, or .npy.", _OUT)
+    ] = None
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
         bool,
@@ -148,7 +157,15 @@ class NodeOptions:
             ConfigurationError: Says which, and what would do.
         """
         if self.bootstrap and self.roster:
-            raise ConfigurationError("--bootstrap and --roster exclude each other")
+            raise ConfigurationError(
+                "--bootstrap and --roster exclude each other",
+                hint="a roster file needs no bootstrap peer",
+            )
+        if self.roster and self.advertise:
+            raise ConfigurationError(
+                "--advertise and --roster exclude each other",
+                hint="the roster file says where this peer is reached",
+            )
         if not self.bootstrap and not self.roster and self.peers is None:
             raise ConfigurationError(
                 "nothing to do: neither a session to join nor one to found",
@@ -208,14 +225,21 @@ class NodeOptions:
             "allow_revealing_weights",
         )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
-        if unknown:
-            raise ConfigurationError(f"[parameters] of the roster: unknown key {min(unknown)!r}")
+        if roster and unknown:
+            raise ConfigurationError(
+                f"{roster.path}: [parameters]: unknown key {min(unknown)!r}",
+                hint=f"the keys are {', '.join(name.replace('_', '-') for name in names)}",
+            )
         merged: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
         merged |= {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         merged.setdefault("length", length or 1)
         fraction_bits, given = merged.get("fraction_bits", 0), "bound" in merged
+        if type(fraction_bits) is not int or not 0 <= fraction_bits <= MOST_FRACTION_BITS:
+            raise ConfigurationError(
+                f"the fraction bits are 0..{MOST_FRACTION_BITS}", hint="give a whole number"
+            )
         try:
-            bound = parse_scaled(str(merged.pop("bound", "0")), int(fraction_bits))
+            bound = parse_scaled(str(merged.pop("bound", "0")), fraction_bits)
         except ValueError as error:
             raise ConfigurationError(f"--bound: {error}") from None
         if given and bound == 0:

@@ -29,7 +29,7 @@ def expansion_info(purpose: str, round_number: int, i: int, j: int, field: Field
     """Return the HKDF info of one expansion.
 
     Args:
-        purpose: The label: ``share`` or ``mask``.
+        purpose: The label: ``share``, ``mask`` or ``gamma``.
         round_number: The round within the session.
         i: Dealer (or owner of the mask), a roster index.
         j: Receiver, a roster index; 0 for a mask.
@@ -45,7 +45,7 @@ def expand(seed: bytes, salt: bytes, info: bytes, field: Field, length: int) -> 
     """Expand a seed into a uniform vector.
 
     Args:
-        seed: 32 secret bytes.
+        seed: 32 bytes; secret, but for ``gamma``.
         salt: The session id.
         info: From :func:`expansion_info`.
         field: The field to be uniform in.

@@ -78,10 +78,15 @@ class RosterFile:
         for number, line in enumerate(lines if isinstance(lines, list) else [], start=1):
             if not isinstance(line, dict) or set(line) - {"name"} != {"id", "address"}:
                 raise ConfigurationError(f"{path}: peer {number} needs an id and an address")
-            identifier = parse_id(str(line["id"]))
+            try:
+                identifier, address = parse_id(str(line["id"])), Address.parse(str(line["address"]))
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    f"{path}: peer {number}: {error.message}", hint=error.hint
+                ) from None
             if identifier in peers:
                 raise ConfigurationError(f"{path}: peer {number} repeats an ID")
-            peers[identifier] = Address.parse(str(line["address"]))
+            peers[identifier] = address
         if len(peers) < 2:
             raise ConfigurationError(
                 f"{path} lists {len(peers)} peers", hint="write a [[peer]] table for each of them"
@@ -113,7 +118,7 @@ class Gathering:
         me: This peer.
         roster: The file.
         parameters: What this peer takes the session's parameters to be.
-        address: Where it listens.
+        address: The one listed for it.
         network: TCP, or memory.
         checkpoint: Told of steps.
     """
@@ -223,7 +228,12 @@ class Gathering:
     async def _ask_once(self, identifier: bytes) -> None:
         identity, limits = self._me.identity, Limits(peers=self._parameters.peers)
         async with knock_at(self._network, self._roster.peers[identifier]) as knock:
-            self._candidate.check_server(knock.identifier, identifier)
+            if knock.identifier != identifier:
+                raise AgreementFailed(
+                    f"at {self._roster.peers[identifier]} is {short_id(knock.identifier)}, and "
+                    f"{self._roster.path} lists {short_id(identifier)} there",
+                    hint="correct the address in the roster file, or see who runs there",
+                )
             join = sign_before_session(identity, self._candidate.join(), identifier)
             await knock.link.send(frame_bytes(join))
             for kind in (Kind.PARAMETERS, Kind.HELLO):

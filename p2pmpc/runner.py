@@ -41,7 +41,17 @@ LoopEvent = Event | Interrupted
 
 
 class SessionRunner:
-    """The one loop of a session: events in, actions out."""
+    """The one loop of a session: events in, actions out.
+
+    Args:
+        found: What discovery came to.
+        identity: This peer's.
+        network: TCP, or memory.
+        options: Deadlines.
+        log: This peer's.
+        observer: Told of progress.
+        checkpoint: Awaited when a step is reached, before its messages leave.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Folders and files of a run: made new, written whole, never overwritten."""
+"""Folders and files of a run: made new, never overwritten, but for the file of --output."""
 
 from __future__ import annotations
 
@@ -79,9 +79,10 @@ def check_output(path: Path | None) -> None:
     Raises:
         ConfigurationError: Its folder is missing or cannot be written.
     """
-    if path is not None and not os.access(path.parent, os.W_OK):
+    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
         raise ConfigurationError(
-            f"cannot write the output {path}: its folder is missing or not writable"
+            f"cannot write the output {path}: it is a folder, or its folder is missing or not writable",
+            hint="name a file in a folder that can be written",
         )
 
 

@@ -64,10 +64,12 @@ class Verdict:
         how = "every partial sum and the total recomputed"
         if not self.recomputed:
             how = "vectors too long for the transcript: run with --keep-partials to recompute them"
+        many = len(self.peers) > 1
+        shown = f"{len(self.peers)} transcripts, all equal" if many else "1 transcript"
         total = "too long to show" if self.total is None else " ".join(self.total)
         return "\n".join(
             [
-                f"verified       {len(self.peers)} transcripts, all equal; every signature holds",
+                f"verified       {shown}; every signature holds",
                 f"arithmetic     {how}",
                 f"total          {total}",
                 f"confirmed      by {len(self.confirmed)} peers",

@@ -6,6 +6,7 @@ processes that were started here are ever signalled.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -156,10 +157,10 @@ class Running:
         return Ended(code, self.out, self.err, finished)
 
     def discard(self) -> None:
-        """Kill it if it still runs."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(SECONDS)
+        """Kill it, and what it started, if any of them still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
+        self.process.wait(SECONDS)
         for thread in self._threads:
             thread.join(SECONDS)
         if self.process.stdin is not None:

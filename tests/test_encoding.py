@@ -346,7 +346,7 @@ def test_weights_that_leave_no_bound_are_refused() -> None:
     """Where the automatic bound is 0 nothing can be summed, not even zeros."""
     weights_alone = [10**9] * 3
     assert automatic_bound(M31, weights_alone) == 0
-    with pytest.raises(InputRefused, match="does not fit m31"):
+    with pytest.raises(InputRefused, match="leave no room for values in m31"):
         check_budget(M31, weights_alone, 0, 0)
 
 

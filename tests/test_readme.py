@@ -1,100 +1,203 @@
-"""Every command in the README works as it is written."""
+"""Every command in the README works as it is written, and everything else that it shows is real."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
+import shlex
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
-ROOT = Path(__file__).resolve().parent.parent
+from p2pmpc.node import run_node
+from p2pmpc.options import NodeOptions
+from p2pmpc.parameters import NONCE_BYTES
+from p2pmpc.roster_file import RosterFile
+from tests.processes import ROOT, Processes, Running, free_port
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BINARIES = Path(sys.executable).parent
+LANGUAGES = {"sh", "text", "toml"}
+PROGRAMS = (".venv/bin/python swarm.py ", ".venv/bin/python -m p2pmpc.node ", ".venv/bin/p2pmpc ")
 
-BLOCKS = [
-    (
-        re.findall(r"^Terminal (\d):$", README[: match.start()].rstrip()[-20:], re.MULTILINE),
-        match[1],
-    )
-    for match in re.finditer(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-]
-QUICK_START, *OTHERS = [block.splitlines() for number, block in BLOCKS if not number]
-TERMINALS = [block.strip() for number, block in BLOCKS if number]
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block.
+
+    Args:
+        line: Of the README, where its content starts.
+        language: As written behind the fence.
+        heading: The last heading above it.
+        caption: The last line of text above it.
+        lines: Its content.
+    """
+
+    line: int
+    language: str
+    heading: str
+    caption: str
+    lines: tuple[str, ...]
+
+    @property
+    def terminal(self) -> int | None:
+        """The number of the terminal in which it is typed, where it is one of several."""
+        match = re.fullmatch(r"Terminal (\d+):", self.caption)
+        return int(match[1]) if match else None
+
+    def __str__(self) -> str:
+        return f"README.md:{self.line}: {self.lines[0] if self.lines else 'empty'}"
+
+
+def read_blocks(text: str) -> list[Block]:
+    """Return the fenced blocks of a Markdown text."""
+    blocks, heading, caption = [], "", ""
+    opened: tuple[int, str] | None = None
+    content: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if opened is not None and line == "```":
+            blocks.append(Block(*opened, heading, caption, tuple(content)))
+            opened, content = None, []
+        elif opened is not None:
+            content.append(line)
+        elif line.startswith("```"):
+            opened = number + 1, line.removeprefix("```")
+        elif line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif line.strip():
+            caption = line
+    assert opened is None, f"README.md:{opened}: a block that does not end"
+    return blocks
+
+
+BLOCKS = read_blocks(README)
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+COMMANDS = [block for block in SHELL if block.terminal is None and block.heading != "Quick start"]
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path) -> Iterator[Processes]:
     """A folder that looks like a clone after the first command of the quick start."""
     (tmp_path / "swarm.py").symlink_to(ROOT / "swarm.py")
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").mkdir()
-    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    command = tmp_path / ".venv" / "bin" / "p2pmpc"
-    command.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "from p2pmpc.cli import main; main()" "$@"\n'
-    )
-    command.chmod(0o755)
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    starts = {"python": '"$@"', "p2pmpc": '-c "from p2pmpc.cli import main; main()" "$@"'}
+    for name, arguments in starts.items():
+        program = binaries / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}\n')
+        program.chmod(0o755)
     (tmp_path / "logs").mkdir()
-    return tmp_path
+    with Processes(tmp_path) as processes:
+        yield processes
 
 
-def run(command: str, clone: Path) -> subprocess.Popen[str]:
-    """Start a command of the README as a shell would."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    mapped = command.replace(".venv/bin/python", sys.executable)
-    return subprocess.Popen(
-        ["bash", "-c", mapped],
-        cwd=clone,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def typed(processes: Processes, command: str) -> Running:
+    """Start a command as a shell would."""
+    return processes.start("bash", "-euo", "pipefail", "-c", command)
+
+
+def test_every_block_is_of_a_known_form() -> None:
+    """A block is shell, text or TOML, and a shell command starts a program that the tests know."""
+    unknown = [str(block) for block in BLOCKS if block.language not in LANGUAGES]
+    assert not unknown, f"blocks of another language, which no test reads: {unknown}"
+    for block in COMMANDS:
+        for command in block.lines:
+            known = command.startswith((*PROGRAMS, "diff "))
+            assert known, f"{block}: a command that the tests do not know: {command}"
+    for block in SHELL:
+        assert all(line.strip() and not line.startswith("$") for line in block.lines), str(block)
 
 
 def test_the_quick_start_is_two_commands() -> None:
-    """The first block under "Quick start" holds the two commands that .ci/run and users rely on."""
-    assert README.index("## Quick start") < README.index("```sh")
+    """The first block holds two complete commands, the ones that .ci/run and newcomers rely on."""
+    first, *others = [block for block in BLOCKS if block.heading == "Quick start"]
+    assert BLOCKS[0] is first, "the quick start is not the first block"
+    assert not [block for block in others if block.language == "sh"]
     install = "python3 -m venv .venv && .venv/bin/pip install --quiet "
-    assert [
+    assert list(first.lines) == [
         f"{install}. && .venv/bin/python swarm.py 10",
         f"{install}'.[test]' && .venv/bin/python -m pytest",
-    ] == QUICK_START
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "Quick start" in script
+    ]
+    assert (ROOT / "swarm.py").exists()
+    assert "Quick start" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", OTHERS, ids=lambda block: block[0])
-def test_every_command_ends_well(block: list[str], clone: Path) -> None:
-    """The commands of a block work one after the other in a fresh clone."""
-    for command in block:
-        process = run(command, clone)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, f"{command}\n{out}{err}"
+@pytest.mark.parametrize("block", COMMANDS, ids=str)
+def test_every_command_ends_well(block: Block, clone: Processes) -> None:
+    """The commands of a block end with 0, one after the other, in a fresh clone."""
+    for command in block.lines:
+        ended = typed(clone, command).end()
+        assert ended.code == 0, f"{block}: {command}\n{ended.out}{ended.err}"
+        assert not ended.has_traceback
+        if command.startswith("diff "):
+            assert ended.out == ""
 
 
-def test_the_three_terminals_agree(clone: Path) -> None:
-    """The walk through three terminals prints the same four lines at all three, with the right sum."""
-    assert len(TERMINALS) == 3
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    commands = [command.replace("127.0.0.1:9000", f"127.0.0.1:{port}") for command in TERMINALS]
-    assert all(f":{port}" in command for command in commands)
-    processes = [run(command, clone) for command in commands]
-    results = [process.communicate(timeout=90) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], results
-    assert len({out for out, _ in results}) == 1
-    assert "total          91\n" in results[0][0]
+def test_the_terminals_agree(clone: Processes) -> None:
+    """The walk through the terminals prints the same four lines in each, with the total it shows."""
+    terminals = [block for block in SHELL if block.terminal is not None]
+    assert [block.terminal for block in terminals] == [1, 2, 3]
+    address = f"127.0.0.1:{free_port()}"
+    running = []
+    for block in terminals:
+        (command,) = block.lines
+        assert "127.0.0.1:9000" in command, f"{block}: it does not use the address of the others"
+        running.append(typed(clone, command.replace("127.0.0.1:9000", address)))
+    ended = [process.end() for process in running]
+    assert [end.code for end in ended] == [0, 0, 0], [end.err for end in ended]
+    assert len({end.out for end in ended}) == 1
+    after = [b for b in BLOCKS if b.line > terminals[-1].line and b.language == "text"]
+    shown, real = after[0].lines, ended[0].out.splitlines()
+    assert [line.split("  ")[0] for line in shown] == [line.split("  ")[0] for line in real]
+    assert shown[:3] == tuple(real[:3])
+
+
+def test_the_roster_file_that_is_shown_can_be_used(tmp_path: Path) -> None:
+    """Every TOML block is a roster file with possible parameters."""
+    shown = [block for block in BLOCKS if block.language == "toml"]
+    assert shown
+    for block in shown:
+        path = tmp_path / "roster.toml"
+        path.write_text("\n".join(block.lines), encoding="utf-8")
+        roster = RosterFile.load(path)
+        own, *_ = roster.peers
+        options = NodeOptions(roster=str(path))
+        parameters = options.parameters(bytes(NONCE_BYTES), own, length=None, roster=roster)
+        assert parameters.peers == len(roster.peers)
+
+
+def test_the_commands_that_are_shown_but_not_run_are_possible() -> None:
+    """A command line in a text block has options that exist and do not contradict each other."""
+    lines = [
+        line
+        for block in BLOCKS
+        for line in block.lines
+        if block.language == "text" and line.startswith("python -m p2pmpc.node ")
+    ]
+    assert lines
+    for line in lines:
+        ids = re.sub(r"ID-OF-[A-Z]+", lambda match: f"{len(match[0]):02x}" * 32, line)
+        _, bound, _ = App(default_command=run_node).parse_args(
+            shlex.split(ids)[3:], exit_on_error=False
+        )
+        options = bound.arguments["options"]
+        assert isinstance(options, NodeOptions), line
+        options.check()
+        assert options.where is not None or options.roster or options.peers, line
+        assert len(options.allowed) == line.count("--allow ")
 
 
 def test_files_that_the_readme_points_at_are_there() -> None:
-    """Every relative link leads to a file of the repository."""
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert links
+    """Every relative link leads to a file of the repository, and every anchor to a heading."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", README)
+    links = [target.partition("#")[0] for target in targets if "://" not in target]
     assert [link for link in links if not (ROOT / link).exists()] == []
+    headings = {
+        re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in README.splitlines()
+        if line.startswith("#")
+    }
+    anchors = {target[1:] for target in targets if target.startswith("#")}
+    assert anchors <= headings

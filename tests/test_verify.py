@@ -206,7 +206,7 @@ def unnoticed(path: Path, target: Path, changes: Iterable[tuple[int, bytes]]) ->
 
 @pytest.mark.parametrize(
     ("name", "stride"),
-    [("peer-02.transcript", 101), ("peer-02.receipt.json", 5), ("peer-02.log", 7)],
+    [("peer-02.transcript", 101), ("peer-02.receipt.json", 13), ("peer-02.log", 17)],
 )
 def test_no_altered_byte_goes_unnoticed(run: Path, name: str, stride: int) -> None:
     """Row 31: a byte altered anywhere in a peer's files ends with 5, and the file is named."""

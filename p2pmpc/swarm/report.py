@@ -25,7 +25,8 @@ class SwarmReport:
     Args:
         content: What --json prints.
         faults: What is wrong, a line each.
-        exit_code: 0, or the highest code among the peers that were not killed.
+        exit_code: 0, or the highest code among the peers that were not killed; at least 3 when
+            nobody finished, and at least 5 when something is wrong.
     """
 
     content: dict[str, Any]

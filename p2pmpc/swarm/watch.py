@@ -88,7 +88,7 @@ class Lines:
         self._shown: set[str] = set()
 
     def refresh(self) -> None:
-        """Write the line of every step that the first peer has reached."""
+        """Write the line of every step that all peers have reached by now."""
         for step in STEPS:
             reached = [peer.reached[step] for peer in self._peers if step in peer.reached]
             if reached and step not in self._shown and len(reached) == len(self._peers):
