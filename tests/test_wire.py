@@ -423,12 +423,12 @@ FOREIGN: tuple[object, ...] = (
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
     # The bound, both switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(2, 5), (2, 8), (2, 9), (2, 10)},
+    Kind.PARAMETERS: {(2, 5), (2, 8), (2, 9), (2, 10), (2, 11)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
     # As in PARAMETERS; the lines, and the weights in them, are compared with the own ones.
-    Kind.ACCEPT: {(0, 5), (0, 8), (0, 9), (0, 10), (1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)},
+    Kind.ACCEPT: {(0, 5), (0, 8), (0, 9), (0, 10), (0, 11), (1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)},
     # No mask shares in strict mode, and nobody to blame.
     Kind.COMMITMENT: {(1,)},
     Kind.ABORT: {(1,)},
@@ -456,8 +456,8 @@ def test_a_missing_or_additional_value_is_refused(kind: Kind) -> None:
     open_lists = {
         (Kind.ACCEPT, (1,)),
         (Kind.ABORT, (1,)),
-        (Kind.PARAMETERS, (2, 10)),
-        (Kind.ACCEPT, (0, 10)),
+        (Kind.PARAMETERS, (2, 11)),
+        (Kind.ACCEPT, (0, 11)),
     }
     for path in places(structure):
         value = structure
@@ -633,7 +633,7 @@ def test_entries_are_refused_or_canonical(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: "plain"}, {8: "tree"}, {11: [ID]}],
+    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: "plain"}, {8: "tree"}, {12: [ID]}],
     ids=str,
 )
 def test_impossible_parameters_of_others_are_a_violation(change: dict[int, object]) -> None:

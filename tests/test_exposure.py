@@ -1,0 +1,123 @@
+"""What a total says about its inputs: the rule about revealing weights, held against counting."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pmpc.errors import InputRefused
+from p2pmpc.weights import COUNTED_VALUES, check_exposure, exposure
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NAMES = [f"peer-{k:02}" for k in range(1, 8)]
+
+
+def swarm(directory: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python swarm.py`` with a line of options."""
+    command = [sys.executable, str(ROOT / "swarm.py"), *line.split(), "--log-dir", str(directory)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def totals(weights: tuple[int, ...], bound: int) -> Counter[int]:
+    """Count how many inputs lead to each total, by trying all of them."""
+    values = range(-bound, bound + 1)
+    return Counter(
+        sum(w * v for w, v in zip(weights, inputs, strict=True))
+        for inputs in product(values, repeat=len(weights))
+    )
+
+
+def test_known_revealing_weights_are_refused_in_plain_words() -> None:
+    """Weights that write the inputs side by side, or just happen to tell them apart, are refused."""
+    for weights, bound in (((1, 1000, 10**6), 500), ((997, 1301, 1709, 2003), 3)):
+        with pytest.raises(InputRefused, match="can work out everybody's input") as caught:
+            check_exposure(exposure(weights, bound), NAMES, allowed=False)
+        assert "--allow-revealing-weights" in caught.value.hint
+    assert set(totals((997, 1301, 1709, 2003), 3).values()) == {1}
+
+
+def test_an_override_turns_the_refusal_into_a_warning() -> None:
+    """Where the parameters allow revealing weights, the same words are a warning."""
+    warnings = check_exposure(exposure((1, 1000, 10**6), 500), NAMES, allowed=True)
+    assert "can work out everybody's input" in warnings[0]
+
+
+@given(st.lists(st.integers(1, 40), min_size=3, max_size=4), st.integers(1, 3))
+def test_counts_agree_with_trying_all_inputs(sizes: list[int], bound: int) -> None:
+    """Inputs and possible totals are counted rightly, and no total is told apart unnoticed."""
+    weights = tuple(sizes)
+    found, counted = exposure(weights, bound), totals(weights, bound)
+    assert found.vectors == sum(counted.values())
+    assert found.totals == max(counted) - min(counted) + 1
+    if set(counted.values()) == {1}:
+        assert found.reveals
+
+
+@given(st.lists(st.integers(1, 40), min_size=3, max_size=4), st.integers(1, 3))
+def test_a_pair_is_unique_exactly_when_its_sums_are(sizes: list[int], bound: int) -> None:
+    """The pairs that n-2 colluders could read off are those whose sums never coincide."""
+    found = exposure(sizes, bound).unique_pairs
+    for i in range(len(sizes)):
+        for j in range(i + 1, len(sizes)):
+            unique = set(totals((sizes[i], sizes[j]), bound).values()) == {1}
+            assert ((i, j) in found) == unique
+
+
+@given(st.lists(st.integers(-40, 40).filter(bool), min_size=3, max_size=5), st.integers(1, 50))
+def test_signs_change_nothing(weights: list[int], bound: int) -> None:
+    """A negative weight says as much as a positive one of its size."""
+    assert exposure(weights, bound) == exposure([abs(weight) for weight in weights], bound)
+
+
+def test_a_common_factor_of_all_others_is_told() -> None:
+    """Where all weights but one share a factor, a warning says whose input the total speaks of."""
+    warnings = check_exposure(exposure((4, 6, 3, 2), 10**6), NAMES, allowed=False)
+    assert warnings == [
+        "all weights but that of peer-03 are divisible by 2: the total modulo 2 speaks of its "
+        "input alone"
+    ]
+
+
+def test_thin_and_unique_exposures_are_told_and_comfortable_ones_are_not() -> None:
+    """Few inputs a total, and pairs that colluders could read off, are warned about; else nothing."""
+    thin = check_exposure(exposure((10, 9, 7), 10**6), NAMES, allowed=False)
+    assert [text.split(" ")[0] for text in thin] == ["only"]
+    pairs = check_exposure(exposure((1, 1, 1, 1001, 1001), 10**6), NAMES, allowed=False)
+    assert any(
+        "can both be read off the total (" not in text and "peer-01" in text for text in pairs
+    )
+    assert check_exposure(exposure((1, 2, 3, 4), 10**6), NAMES, allowed=False) == []
+    assert check_exposure(exposure((7, 7, 7, 7), 10**6), NAMES, allowed=False) == []
+
+
+def test_equal_weights_are_never_refused() -> None:
+    """A plain sum is what people ask for: with equal weights only its size is warned about."""
+    assert not exposure((1, 1, 1), 1).reveals
+    assert not exposure((5, -5, 5), 1).reveals
+
+
+def test_wide_bounds_count_as_a_thousand_values() -> None:
+    """A wide bound is no comfort: inputs are counted to take at most 1000 values."""
+    assert exposure((1, 2, 3), 10**9).counted == COUNTED_VALUES
+
+
+def test_a_swarm_with_revealing_weights_ends_with_8_unless_it_is_allowed(tmp_path: Path) -> None:
+    """Row 18: every peer refuses revealing weights by itself, and the founder can allow them."""
+    line = "3 --in-process --weights 1,1000,1000000 --bound 400 --json"
+    refused = swarm(tmp_path / "refused", line)
+    assert refused.returncode == 8
+    assert json.loads(refused.stdout)["exit_codes"] == [8, 8, 8]
+    assert json.loads(refused.stdout)["total"] is None
+    assert "these weights reveal inputs" in refused.stderr
+    allowed = swarm(tmp_path / "allowed", f"{line} --allow-revealing-weights")
+    assert allowed.returncode == 0
+    assert json.loads(allowed.stdout)["total"] == json.loads(allowed.stdout)["expected"]
