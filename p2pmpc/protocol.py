@@ -292,6 +292,8 @@ class Round:
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
         self._check(peer, message)
+        if isinstance(message, Echo) and self.stage >= Stage.ECHOED:
+            self._hold_echo(peer, signed.signature)
         if not isinstance(message, Unmask):  # any number of these may come
             self.moves += 1
         link.said[slot] = signed
@@ -335,14 +337,8 @@ class Round:
                 continue
             if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
                 raise RemoteProtocolError("opened without n equal echoes")
-            if index in self._echoes:
-                raise RemoteProtocolError(
-                    f"it shows that {self.session.label(index)} signed one echo in two ways",
-                    peers=(index,),
-                )
+            self._hold_echo(index, signature)
         self._opening.open(peer, message.mask_seed)
-        for index, signature in enumerate(message.echoes, start=1):
-            self._echoes.setdefault(index, signature)
 
     def _commitment(self, peer: int) -> Commitment:
         message = self._said(peer, Kind.COMMITMENT).message
@@ -426,9 +422,16 @@ class Round:
     def _echoes_complete(self) -> bool:
         """Take the echoes that came, and return whether n equal ones are held."""
         for index, link in self.links.items():
-            if index not in self._echoes and link.column >= Column.ECHOED:
-                self._echoes[index] = link.message(Kind.ECHO).signature
+            if link.column >= Column.ECHOED:
+                self._hold_echo(index, link.message(Kind.ECHO).signature)
         return len(self._echoes) == len(self.session.members)
+
+    def _hold_echo(self, index: int, signature: bytes) -> None:
+        """Keep a verified signature on the own echo; nobody honest makes two."""
+        if self._echoes.setdefault(index, signature) != signature:
+            raise RemoteProtocolError(
+                f"{self.session.label(index)} signed one echo in two ways", peers=(index,)
+            )
 
     def _compare_echo(self, peer: int, theirs: Message) -> None:
         """Refuse an echo that is not the own one, naming who lied."""

@@ -132,6 +132,47 @@ def little_endian(values: Sequence[int], width: int) -> bytes:
     return b"".join(value.to_bytes(width, "little") for value in values)
 
 
+ED25519_PRIME = 2**255 - 19
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+ED25519_D = -121665 * pow(121666, -1, ED25519_PRIME) % ED25519_PRIME
+ED25519_BASE = (
+    15112221349535400772501151409588531511454012693041857206046113283949847762202,
+    46316835694926478169428394003475163141307993866256225615783033603165251855960,
+)
+
+Point = tuple[int, int]
+
+
+def ed25519_add(a: Point, b: Point) -> Point:
+    """Return the sum of two points of the twisted Edwards curve of RFC 8032."""
+    p, product = ED25519_PRIME, ED25519_D * a[0] * a[1] * b[0] * b[1]
+    x = (a[0] * b[1] + a[1] * b[0]) * pow(1 + product, -1, p)
+    y = (a[1] * b[1] + a[0] * b[0]) * pow(1 - product, -1, p)
+    return x % p, y % p
+
+
+def ed25519_times(scalar: int) -> bytes:
+    """Return the encoding of a multiple of the base point."""
+    total, doubled = (0, 1), ED25519_BASE
+    while scalar:
+        if scalar & 1:
+            total = ed25519_add(total, doubled)
+        doubled, scalar = ed25519_add(doubled, doubled), scalar >> 1
+    return (total[1] | (total[0] & 1) << 255).to_bytes(32, "little")
+
+
+def ed25519_sign(seed: bytes, data: bytes, nonce: int | None = None) -> bytes:
+    """Return a signature of RFC 8032, or with a nonce of one's own another one that verifies."""
+    digest = hashlib.sha512(seed).digest()
+    secret = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
+    if nonce is None:
+        nonce = int.from_bytes(hashlib.sha512(digest[32:] + data).digest(), "little")
+    commitment = ed25519_times(nonce % ED25519_ORDER)
+    public = ed25519_times(secret)
+    challenge = int.from_bytes(hashlib.sha512(commitment + public + data).digest(), "little")
+    return commitment + ((nonce + challenge * secret) % ED25519_ORDER).to_bytes(32, "little")
+
+
 def signing_input(
     session_id: bytes, round_number: int, kind: int, sender: bytes, receiver: bytes, digest: bytes
 ) -> bytes:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from p2pmpc.actions import Failed
@@ -390,6 +390,50 @@ def test_a_wrong_mask_seed_names_its_sender() -> None:
     for error in party.errors(but=CULPRIT):
         assert "the mask seed is not the one committed to" in error.message
         assert error.revealed is Revealed.MAYBE_TOTAL
+
+
+def signing_twice(party: Party, victims: Iterable[int]) -> None:
+    """Let the culprit sign its one ECHO in another way, as valid, for some receivers."""
+    member = party.members[CULPRIT]
+
+    def signed_again(receiver: int, signed: Signed[Message]) -> bytes:
+        if receiver not in victims:
+            return frame_bytes(signed)
+        ids = (member.identity.id, bytes(32))
+        data = reference.signing_input(member.session.id, 0, Kind.ECHO, *ids, signed.digest)
+        other = reference.ed25519_sign(member.identity._seed, data, nonce=1)
+        return frame_bytes(replace(signed, signature=other))
+
+    party.corrupt(CULPRIT, {Kind.ECHO: signed_again})
+    party.start()
+
+
+def test_one_echo_signed_in_two_ways_names_its_signer() -> None:
+    """Both signatures verify, and still nobody honest makes two: the first OPEN shows it."""
+    party = Party(VALUES[:3])
+    signing_twice(party, {2})
+    party.run_to_echo()
+    party.run_links(lambda *link: party.queues[link][0][4] == Kind.ECHO)
+    party.settle()
+    blamed(party)
+    errors = party.errors(but=CULPRIT)
+    assert all("signed one echo in two ways" in error.message for error in errors)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=20)
+def test_records_of_those_who_finish_never_differ(seed: int) -> None:
+    """Where two signatures on one echo go unnoticed, nobody that finishes holds the other one."""
+    random = Random(seed)
+    party = Party(VALUES)
+    signing_twice(party, random.sample([1, 2, 4], random.randint(1, 2)))
+    for _ in range(4):
+        party.run(random.choice)
+        party.time_out()
+    del party.members[CULPRIT]
+    records = [m.finished.record for m in party.members.values() if m.finished is not None]
+    assert all(record.echoes == records[0].echoes for record in records)
+    assert all(total == party.expected for total in party.totals())
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 2])

@@ -30,6 +30,7 @@ from p2pmpc.identity import (
     short_id,
     verify_signature,
 )
+from tests import reference
 
 # RFC 8032, section 7.1, test 1.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -91,8 +92,15 @@ def test_generated_identities_use_the_given_entropy() -> None:
 
 def test_signatures_are_those_of_rfc_8032() -> None:
     """The signature of the empty message under the RFC's key is the RFC's."""
-    assert IDENTITY.sign(b"") == SIGNATURE
+    assert IDENTITY.sign(b"") == reference.ed25519_sign(SEED, b"") == SIGNATURE
     verify_signature(PUBLIC_KEY, SIGNATURE, b"")
+
+
+def test_one_key_can_sign_one_thing_in_two_ways() -> None:
+    """With a nonce of its own choice a signer makes another signature, which verifies as well."""
+    other = reference.ed25519_sign(SEED, b"data", nonce=12345)
+    assert other != IDENTITY.sign(b"data")
+    verify_signature(PUBLIC_KEY, other, b"data")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pmpc.actions import STEPS
+from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import (
     InputRefused,
     Interrupted,
@@ -258,7 +259,7 @@ def test_a_loss_after_the_echo_does_not_stop_the_others(step: str, dead: int) ->
     reach(party, dead, step)
     deliver_all_of(party, dead)
     party.lose(dead)
-    party.settle()
+    party.run()
     assert party.totals() == [party.expected] * 3
     for member in party.members.values():
         assert member.finished is not None
@@ -358,6 +359,57 @@ def test_b_shares_of_a_peer_that_is_away_are_released() -> None:
     assert party.totals() == [party.expected] * 3
 
 
+def test_b_shares_of_a_peer_that_is_back_are_kept() -> None:
+    """A connection that was down only for a while costs nobody's mask."""
+    party = begun(3)
+    party.run_to_echo()
+    for index in (1, 2):
+        party.perform(index, party.members[index].round.disconnected(3))
+        party.perform(index, party.members[index].round.reconnected(3))
+    party.run()
+    assert party.totals() == [party.expected] * 3
+    assert not any(member.unmasked for member in party.members.values())
+
+
+def test_a_peer_that_somebody_waits_for_is_helped_by_all() -> None:
+    """Who lacks an OPEN that the others have gets the mask from them, as soon as one is impatient."""
+    party = begun(4)
+    party.corrupt(
+        3,
+        {
+            kind: lambda receiver, signed: None if receiver == 4 else frame_bytes(signed)
+            for kind in (Kind.OPEN, Kind.CONFIRM, Kind.UNMASK)
+        },
+    )
+    party.run()
+    assert [index for index, m in party.members.items() if "confirm" in m.steps] == [1, 2, 3]
+    assert party.members[4].round.waiting_for() == (3,)
+    party.perform(1, party.members[1].round.timed_out())
+    party.run()
+    assert [party.members[index].finished is not None for index in (1, 2)] == [True, True]
+    assert "confirm" in party.members[4].steps
+    party.settle()
+    assert party.totals() == [party.expected] * 4
+
+
+def test_only_what_is_new_counts_as_a_move() -> None:
+    """A message and a step of one's own are moves; repetitions and mask shares are none."""
+    party = begun(3)
+    round_ = party.members[1].round
+    assert round_.moves == 0
+    party.run(until=lambda: party.members[1].agreement.agreed)
+    assert round_.moves == 1
+    party.run_to_echo()
+    # Three messages of each other peer, and the steps to DEALT, SUMMED and ECHOED.
+    assert round_.moves == 9
+    party.hand_over(2, 1, party.delivered[2, 1][-1])
+    assert round_.moves == 9
+    party.run_links(lambda sender, receiver: receiver == 1 and sender != 3)
+    party.die(3)
+    party.give_up(3, 1)
+    assert round_.moves == 10
+
+
 def test_hope_ends_with_those_who_are_gone() -> None:
     """Waiting is little use where all that is missing is missing from peers that ended."""
     party = begun(4)
@@ -400,7 +452,7 @@ def test_an_abort_after_the_echo_does_not_stop_the_others() -> None:
     error = party.members[3].error
     assert error is not None
     assert error.revealed is Revealed.MAYBE_TOTAL
-    party.settle()
+    party.run()
     assert party.totals() == [party.expected] * 2
 
 

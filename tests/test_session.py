@@ -45,6 +45,7 @@ from p2pmpc.wire import (
     body_digest,
     encode_body,
     encode_entry,
+    parameters_digest,
     parse_frame,
     parse_header,
 )
@@ -327,6 +328,15 @@ def test_what_belongs_to_no_round_says_none(message: Message) -> None:
     with pytest.raises(RemoteProtocolError, match="belongs to no round") as caught:
         NOTARIES[1].open(1, frame(frame_bytes(signed), NOTARIES[1].limits))
     assert caught.value.peers == (1,)
+
+
+def test_entries_are_signed_for_their_parameters() -> None:
+    """An entry's signature covers its digest, under the parameters in the place of a session."""
+    signed = entry(KEYS[0])
+    digest = reference.body_digest(3, signed.body)
+    agreed = parameters_digest(PARAMETERS)
+    data = reference.signing_input(agreed, 0, 3, KEYS[0].id, bytes(32), digest)
+    assert signed.signature == KEYS[0].sign(data)
 
 
 def test_signatures_on_entries_can_be_judged() -> None:

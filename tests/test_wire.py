@@ -621,6 +621,29 @@ def test_entries_with_impossible_weights_are_refused(weight: int) -> None:
         decode_entry(msgpack.packb([*entry[:3], weight, *entry[4:]]))
 
 
+@pytest.mark.parametrize(
+    ("place", "fitting", "others"),
+    [
+        (0, (bytes(1), bytes(600)), (b"", bytes(601))),
+        (1, (NONCE,), (NONCE[1:], NONCE + b"x")),
+        (2, (bytes(SEALING_KEY_BYTES),), (bytes(SEALING_KEY_BYTES - 1), b"")),
+        (4, ("", "n" * 32), ("n" * 33,)),
+        (5, (DIGEST,), (DIGEST[1:], DIGEST + b"x")),
+    ],
+    ids=["certificate", "nonce", "sealing key", "name", "digest"],
+)
+def test_every_part_of_an_entry_has_its_size(
+    place: int, fitting: tuple[object, ...], others: tuple[object, ...]
+) -> None:
+    """The sizes of an entry are exact, or have an end."""
+    values = msgpack.unpackb(encode_entry(ENTRY))
+    for value in fitting:
+        decode_entry(msgpack.packb([*values[:place], value, *values[place + 1 :]]))
+    for value in others:
+        with pytest.raises(RemoteProtocolError, match="HELLO: "):
+            decode_entry(msgpack.packb([*values[:place], value, *values[place + 1 :]]))
+
+
 @given(st.binary(max_size=60) | structures.map(msgpack.packb))
 def test_entries_are_refused_or_canonical(body: bytes) -> None:
     """Whatever bytes a peer signs as its entry, it is refused or has one encoding."""
