@@ -100,7 +100,7 @@ class Notary:
     def __init__(self, identity: Identity, session: Session) -> None:
         self._identity = identity
         self._session = session
-        self._said: dict[bytes, Message] = {}
+        self._last: dict[Kind, tuple[bytes, Message]] = {}
         self.limits = Limits.of(session.parameters)
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
@@ -116,8 +116,6 @@ class Notary:
         to = TO_ALL if receiver is None else self._session.member(receiver).id
         session_id = self._session_id(message.kind)
         data = signing_input(session_id, round_number, message.kind, self._identity.id, to, digest)
-        if message.kind in _SAID_ALIKE:
-            self._said[digest] = message  # all n should say it alike: it need not be decoded again
         return Signed(message, round_number, digest, self._identity.sign(data), body)
 
     def open(self, sender: int, frame: Frame) -> Signed[Message]:
@@ -145,9 +143,18 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, frame.body)
 
     def _decode(self, frame: Frame, digest: bytes) -> Message:
-        """Decode a body, unless it is one that this peer said itself."""
-        known = self._said.get(digest)
-        return decode_body(frame.kind, frame.body, self.limits) if known is None else known
+        """Decode a body, unless it is the one of its kind that was decoded last.
+
+        All members should say an ACCEPT and an ECHO alike, so each is decoded once; and since only
+        the last one is kept, nobody can fill the memory with others.
+        """
+        if frame.kind not in _SAID_ALIKE:
+            return decode_body(frame.kind, frame.body, self.limits)
+        known = self._last.get(frame.kind)
+        if known is None or known[0] != digest:
+            known = digest, decode_body(frame.kind, frame.body, self.limits)
+            self._last[frame.kind] = known
+        return known[1]
 
     def is_signed_by(
         self, sender: int, kind: Kind, round_number: int, digest: bytes, signature: bytes

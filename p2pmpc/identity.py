@@ -155,9 +155,13 @@ def verify_signature(public_key: bytes, signature: bytes, data: bytes) -> None:
 
 
 @functools.cache
-def _template() -> bytes:
-    """Return the certificate of a fixed key: all others differ from it in four places alone."""
-    return Identity(bytes(SEED_BYTES)).certificate()
+def _template() -> tuple[bytes, bytes, bytes]:
+    """Return the certificate of a fixed key, that key, and its ID in hex.
+
+    All other certificates differ from it where these two stand, and in the signature.
+    """
+    sample = Identity(bytes(SEED_BYTES))
+    return sample.certificate(), sample.public_key, sample.id.hex().encode()
 
 
 def certificate_key(der: bytes) -> bytes:
@@ -170,11 +174,11 @@ def certificate_key(der: bytes) -> bytes:
     Raises:
         AgreementFailed: It is not the certificate of its key.
     """
-    template, sample = _template(), Identity(bytes(SEED_BYTES))
-    place = template.index(sample.public_key)
+    template, sample_key, sample_id = _template()
+    place = template.index(sample_key)
     key = der[place : place + PUBLIC_KEY_BYTES]
-    expected = template.replace(sample.public_key, key)
-    expected = expected.replace(sample.id.hex().encode(), peer_id(key).hex().encode())
+    expected = template.replace(sample_key, key)
+    expected = expected.replace(sample_id, peer_id(key).hex().encode())
     if der[:-SIGNATURE_BYTES] != expected[:-SIGNATURE_BYTES] or len(der) != len(expected):
         raise AgreementFailed("a certificate that is not the one of its key")
     try:
