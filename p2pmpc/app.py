@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from cyclopts import App, CycloptsError
 
 
-def run_app(app: App, arguments: Sequence[str] | None = None) -> None:
-    """Parse a command line, run the command, and exit with the code that it returns.
+def leave_at_once(code: int) -> None:
+    """End the process without taking the interpreter apart, which costs a peer 0.1 s for nothing.
+
+    Args:
+        code: The exit code.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run_app(app: App, *, leave: Callable[[int], None] = sys.exit) -> None:
+    """Parse the process's command line, run the command, and exit with the code that it returns.
 
     Args:
         app: The command or group of commands.
-        arguments: Without the program's name; those of the process by default.
+        leave: How to exit.
     """
     try:
         code = app(
-            list(sys.argv[1:] if arguments is None else arguments),
+            sys.argv[1:],
             exit_on_error=False,
             print_error=True,
             result_action="return_value",
         )
     except CycloptsError:
         sys.exit(2)
-    sys.exit(code if isinstance(code, int) else 0)
+    leave(code if isinstance(code, int) else 0)

@@ -20,7 +20,7 @@ import trio
 from cyclopts import App
 
 from p2pmpc import __version__
-from p2pmpc.app import run_app
+from p2pmpc.app import leave_at_once, run_app
 from p2pmpc.archive import file_stem, write_down
 from p2pmpc.discovery import Found, Founder, Joiner, Self
 from p2pmpc.encoding import Numbers, Scaled, check_bound, check_budget
@@ -501,7 +501,8 @@ def report_failure(error: P2PMPCError, *, as_json: bool, debug: bool) -> int:
 
 def main() -> None:
     """Run ``python -m p2pmpc.node``."""
-    run_app(App(name="python -m p2pmpc.node", default_command=run_node, version=__version__))
+    app = App(name="python -m p2pmpc.node", default_command=run_node, version=__version__)
+    run_app(app, leave=leave_at_once)
 
 
 if __name__ == "__main__":
