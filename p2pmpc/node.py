@@ -499,11 +499,15 @@ def report_failure(error: P2PMPCError, *, as_json: bool, debug: bool) -> int:
     return code
 
 
-def main() -> None:
-    """Run ``python -m p2pmpc.node``."""
+def main(leave: Callable[[int], None] = sys.exit) -> None:
+    """Run ``python -m p2pmpc.node``.
+
+    Args:
+        leave: How to exit.
+    """
     app = App(name="python -m p2pmpc.node", default_command=run_node, version=__version__)
-    run_app(app, leave=leave_at_once)
+    run_app(app, leave=leave)
 
 
 if __name__ == "__main__":
-    main()
+    main(leave_at_once)

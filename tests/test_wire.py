@@ -587,6 +587,15 @@ def test_partial_sums_have_the_agreed_size(size: int) -> None:
         decode_body(Kind.PARTIAL, bytes(size), LIMITS)
 
 
+@pytest.mark.parametrize("code", [0, 256, -1])
+def test_aborts_have_possible_codes(code: int) -> None:
+    """A process ends with 1 to 255, if it ends with an error."""
+    for possible in (1, 255):
+        assert decode_body(Kind.ABORT, msgpack.packb([possible, [], " ~"]), LIMITS)
+    with pytest.raises(RemoteProtocolError, match="impossible code"):
+        decode_body(Kind.ABORT, msgpack.packb([code, [], "why"]), LIMITS)
+
+
 @pytest.mark.parametrize("reason", ["a\nb", "\x1b[31m", "caf\u00e9", "\x7f", "r" * 301])
 def test_texts_that_cannot_be_shown_are_refused(reason: str) -> None:
     """Reasons, names and addresses are short printable ASCII: nothing reaches a terminal raw."""
