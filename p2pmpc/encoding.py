@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import re
+import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -34,6 +35,11 @@ LARGEST_SCALED: Final = (1 << 60) - 1
 MOST_FRACTION_BITS: Final = 52
 
 _NUMBER: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?", re.ASCII)
+_NPY_FAULTS: Final = (
+    ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, MemoryError,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What numpy raises on a damaged header: it is read as a Python literal."""
 _NPY_MAGIC: Final = b"\x93NUMPY"
 
 
@@ -153,7 +159,7 @@ class Numbers:
     def _from_npy(cls, data: bytes, source: str) -> Numbers:
         try:
             array = np.load(io.BytesIO(data), allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
+        except _NPY_FAULTS as error:
             raise InputRefused(
                 f"{source}:1:1: this .npy file cannot be read ({type(error).__name__})",
                 hint="save a one-dimensional array of integers or floats with numpy.save",

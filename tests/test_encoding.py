@@ -392,3 +392,27 @@ def test_the_checksum_coordinate_is_the_inner_product_with_gamma(
     expected = sum(g * v for g, v in zip(gamma, values, strict=True)) % field.modulus
     extended = with_checksum(np.array(values, dtype=np.int64), found, field)
     assert integers(extended) == [*(value % field.modulus for value in values), expected]
+
+
+def with_header(shape: str, descr: str = "'<i8'") -> bytes:
+    """Return a .npy file whose header says something."""
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(24)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x93NUMPY\x01\x00\x01\x00" + with_header("(3,)")[10:],
+        with_header("(3,)", descr="',i8'"),
+        with_header("(True,)"),
+        with_header("(99999999999999999999999,)"),
+        with_header("(1000000000000000,)"),
+    ],
+    ids=["cut", "descr", "truth", "overflow", "memory"],
+)
+def test_damaged_headers_are_refused(data: bytes) -> None:
+    """Row 20: whatever a .npy header says, the file is refused with its place."""
+    assert Numbers.from_bytes(with_header("(3,)"), "input.npy").length == 3
+    with pytest.raises(InputRefused, match=r"^input\.npy:1:1: this \.npy file cannot be read"):
+        Numbers.from_bytes(data, "input.npy")
