@@ -7,7 +7,7 @@ as a whole, and p = 2 among four once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import combinations, product
 
@@ -276,8 +276,10 @@ def test_mask_shares_below_the_threshold_that_open_are_found(
 ) -> None:
     """b-shares of a polynomial of degree 0 let every single peer open early."""
 
-    def constant(secret: bytes, _threshold: int, count: int, entropy: Entropy) -> tuple[bytes, ...]:
-        return shamir.split(secret, 1, count, entropy)
+    def constant(
+        secret: bytes, _threshold: int, points: Sequence[int], entropy: Entropy
+    ) -> dict[int, bytes]:
+        return shamir.split(secret, 1, points, entropy)
 
     monkeypatch.setattr(dealing, "split", constant)
     run = run_of(Plan(OPEN))
@@ -327,9 +329,10 @@ def test_fewer_than_t_mask_shares_say_nothing(
         dealt[secret] = []
         for coefficients in product(range(prime), repeat=threshold - 1):
             played = [bytes([value << shift]) for value in coefficients]
-            shares = shamir.split(secret.to_bytes(32, "big"), threshold, count, one_by_one(played))
+            hidden, points = secret.to_bytes(32, "big"), range(1, count + 1)
+            shares = shamir.split(hidden, threshold, points, one_by_one(played))
             assert not played
-            dealt[secret].append(shares)
+            dealt[secret].append(tuple(shares.values()))
     for holders in combinations(range(count), threshold - 1):
         views = [
             Counter(tuple(shares[k] for k in holders) for shares in dealt[secret])

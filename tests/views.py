@@ -237,6 +237,7 @@ class Run:
         member = self.party.members[i]
         dealt = member.round.dealing
         assert dealt is not None
+        assert member.round._secret is not None
         view.learn(("input", i, 0), member.round._secret[:-1])
         view.learn(("kept", i, 0), dealt.kept[:-1])
         view.seeds.add(dealt.mask_seed)
