@@ -192,8 +192,8 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, frame.body)
 
     def _read(self, sender: int, frame: Frame, digest: bytes) -> Message:
-        """Decode what is signed: one that is ill-formed proves itself, but for an ABORT."""
-        if frame.kind is Kind.ABORT:  # evidence travels in one, and must fit
+        """Decode what is signed: what is ill-formed proves itself, but for ACCEPT and ABORT."""
+        if frame.kind in _OF_NO_ROUND:  # the one binds no session, in the other evidence must fit
             return self._decode(frame, digest)
 
         def itself() -> tuple[Statement, ...]:

@@ -126,7 +126,7 @@ class Hearing:
             raise RemoteProtocolError(
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
-        if message.kind < Kind.ECHO or self._echo is not None:
+        if message.kind < Kind.ECHO or self._echo is not None or peer not in self.session.places:
             self._check(peer, signed)
         elif self._may_come_first(message.kind):
             link.unchecked.append(signed)
@@ -192,7 +192,13 @@ class Hearing:
                 if about not in self.session.places:
                     raise RemoteProtocolError("a mask share of an observer, who has none")
                 with proven_by(
-                    Claim.WRONG_MASK_SHARE, peer, lambda: (self._committed(about), *itself())
+                    Claim.WRONG_MASK_SHARE,
+                    peer,
+                    lambda: (
+                        self._committed(about),
+                        Statement.of(peer, link.message(Kind.ECHO)),
+                        *itself(),
+                    ),
                 ):
                     self.opening.take(about, peer, share)
             case Confirm(digest):
