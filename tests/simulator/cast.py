@@ -1,0 +1,396 @@
+"""Keys, sessions, notaries and sealers of the peers of a run: cheap, or real.
+
+The cheap ones do the same work on the same bytes with cheaper primitives. A cheap signature is a
+keyed hash of what a real one would cover; its key is in the hands of its owner alone, so nobody else
+can make one. Its last byte is free, as a dishonest signer's nonce is. A cheap seal is its info
+and then the plaintext. A cheap expansion is a hash of the seed and everything it is bound to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import blake2b, shake_128
+from random import Random
+from typing import TypeVar
+
+import numpy as np
+
+from p2pmpc.dealing import RoundContext, Sealer
+from p2pmpc.envelope import Notary, SessionSealer
+from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.field import Vector
+from p2pmpc.hashing import labelled_hash
+from p2pmpc.identity import (
+    SEALING_KEY_BYTES,
+    SIGNATURE_BYTES,
+    Identity,
+    SealingKey,
+    peer_id,
+)
+from p2pmpc.membership import make_entry
+from p2pmpc.messages import (
+    PAIRWISE,
+    Accept,
+    AcceptedEntry,
+    Entry,
+    Kind,
+    Message,
+    SharePlain,
+    Signed,
+    SignedEntry,
+)
+from p2pmpc.parameters import Parameters
+from p2pmpc.protocol import Round
+from p2pmpc.session import Member, Session, entry_signing_input
+from p2pmpc.wire import (
+    TO_ALL,
+    Frame,
+    body_digest,
+    encode_body,
+    encode_entry,
+    parameters_digest,
+    signing_input,
+)
+from tests import reference
+from tests.party import PlainSealer
+from tests.simulator.scenario import Scenario
+
+M = TypeVar("M", bound=Message)
+
+MOST = 16
+"""Peers that there are keys for."""
+
+
+# -- signatures -----------------------------------------------------------------------------
+
+
+class CheapIdentity(Identity):
+    """Signs with a keyed hash.
+
+    Args:
+        number: Whose.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._key = blake2b(number.to_bytes(2, "big"), digest_size=32, person=b"secret").digest()
+        self.public_key = blake2b(self._key, digest_size=32, person=b"public").digest()
+        self.id = peer_id(self.public_key)
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign data."""
+        return self.sign_in_two_ways(data, 0)
+
+    def sign_in_two_ways(self, data: bytes, way: int) -> bytes:
+        """Sign data; every way verifies."""
+        return blake2b(data, digest_size=SIGNATURE_BYTES - 1, key=self._key).digest() + bytes([way])
+
+
+class RealIdentity(Identity):
+    """Ed25519, whose owner may choose its nonce dishonestly."""
+
+    def sign_in_two_ways(self, data: bytes, way: int) -> bytes:
+        """Sign data; every way verifies."""
+        return reference.ed25519_sign(self._seed, data, nonce=way) if way else self.sign(data)
+
+
+AnyIdentity = CheapIdentity | RealIdentity
+
+
+@cache
+def cheap_identities() -> tuple[CheapIdentity, ...]:
+    """Return the cheap identities, in the order of their IDs."""
+    return tuple(sorted((CheapIdentity(k) for k in range(MOST)), key=lambda i: i.id))
+
+
+@cache
+def _cheap_keys() -> dict[bytes, CheapIdentity]:
+    return {identity.public_key: identity for identity in cheap_identities()}
+
+
+def cheap_verify(public_key: bytes, signature: bytes, data: bytes) -> None:
+    """Hold a cheap signature against what it should cover.
+
+    Raises:
+        RemoteProtocolError: It is none.
+    """
+    if _cheap_keys()[public_key].sign(data)[:-1] != signature[:-1]:
+        raise RemoteProtocolError("a signature that does not verify")
+
+
+@cache
+def real_identities() -> tuple[RealIdentity, ...]:
+    """Return real identities, the same in every process, in the order of their IDs."""
+    random = Random(0)
+    made = (RealIdentity(random.randbytes(32)) for _ in range(MOST))
+    return tuple(sorted(made, key=lambda i: i.id))
+
+
+class SimNotary(Notary):
+    """The production notary, whose owner may tell lies consistently, or forge."""
+
+    identity: AnyIdentity
+
+    def __init__(self, identity: AnyIdentity, session: Session) -> None:
+        super().__init__(identity, session)
+        self.identity = identity
+        self.lie: Callable[[Message], Message] | None = None
+        """What its machine says without knowing; None for honest peers."""
+
+    def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
+        """Sign what the machine wants to say, or the lie in its place."""
+        if self.lie is not None:
+            message = self.lie(message)  # type: ignore[assignment]
+        return super().sign(message, round_number=round_number, receiver=receiver)
+
+    def frame(self, message: Message, receiver: int, *, round_number: int = 0) -> Frame:
+        """Return any message as a signed frame for one receiver, past all lies."""
+        to = receiver if message.kind in PAIRWISE else None
+        return frame_of(super().sign(message, round_number=round_number, receiver=to))
+
+    def forge(self, kind: Kind, body: bytes, receiver: int, *, way: int = 0) -> Frame:
+        """Return a frame with any body at all, signed as if it were of a kind."""
+        session = self._session
+        to = session.member(receiver).id if kind in PAIRWISE else TO_ALL
+        binding = self._session_id(kind)
+        digest = body_digest(kind, body)
+        data = signing_input(binding, 0, kind, self.identity.id, to, digest)
+        return Frame(kind, 0, self.identity.sign_in_two_ways(data, way), body)
+
+    def second_entry(self, weight: int) -> AcceptedEntry:
+        """Return another line of the roster about its owner, signed as well as the first."""
+        member = self._session.member(self._session.own_index)
+        entry = replace(member.entry, weight=weight)
+        digest = body_digest(Kind.HELLO, encode_entry(entry))
+        data = entry_signing_input(member.id, entry.parameters_digest, digest)
+        return AcceptedEntry(member.id, weight, digest, self.identity.sign(data))
+
+
+class CheapNotary(SimNotary):
+    """Verifies cheap signatures, and each message once for all peers of a run.
+
+    Args:
+        identity: Cheap.
+        session: The closed session.
+        opened: What was verified before, of all peers of the run.
+    """
+
+    def __init__(
+        self,
+        identity: CheapIdentity,
+        session: Session,
+        opened: dict[tuple[int, int, Frame], Signed[Message]],
+    ) -> None:
+        super().__init__(identity, session)
+        self._opened = opened
+
+    def open(self, sender: int, frame: Frame) -> Signed[Message]:
+        """Verify and decode a frame, or remember that it was."""
+        receiver = self._session.own_index if frame.kind in PAIRWISE else 0
+        known = self._opened.get((sender, receiver, frame))
+        if known is None:
+            known = super().open(sender, frame)
+            self._opened[sender, receiver, frame] = known
+        return known
+
+    def entry_is_signed_by(self, member: int, digest: bytes, signature: bytes) -> bool:
+        """Return whether a member signed a roster entry with this digest."""
+        owner = self._session.member(member)
+        data = entry_signing_input(owner.id, owner.entry.parameters_digest, digest)
+        return self._holds(owner.public_key, signature, data)
+
+    def _holds(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
+        try:
+            cheap_verify(public_key, signature, data)
+        except RemoteProtocolError:
+            return False
+        return True
+
+    def _verify(
+        self,
+        sender: int,
+        kind: Kind,
+        round_number: int,
+        digest: bytes,
+        signature: bytes,
+        pairwise: bool,
+    ) -> None:
+        member = self._session.member(sender)
+        to = self._session.member(self._session.own_index).id if pairwise else TO_ALL
+        data = signing_input(self._session_id(kind), round_number, kind, member.id, to, digest)
+        cheap_verify(member.public_key, signature, data)
+
+
+def frame_of(signed: Signed[Message]) -> Frame:
+    """Return a signed message as the frame that carries it."""
+    return Frame(signed.message.kind, signed.round, signed.signature, signed.body)
+
+
+# -- seals ----------------------------------------------------------------------------------
+
+
+@dataclass
+class SimSealer:
+    """Seals as production does or cheaply, and remembers what it sealed and opened.
+
+    Args:
+        sealer: Does the work.
+        sealed: What was sealed, by receiver: the plaintext and the seal.
+        opened: The plaintexts that were opened, by dealer.
+        lie: What a dishonest dealer seals instead, given the receiver; None for honest peers.
+    """
+
+    sealer: Sealer
+    sealed: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    opened: dict[int, bytes] = field(default_factory=dict)
+    lie: Callable[[int, bytes, Callable[[bytes], bytes]], bytes] | None = None
+
+    def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
+        """Seal a plaintext to a member."""
+
+        def really(data: bytes) -> bytes:
+            return self.sealer.seal(receiver, data, info)
+
+        sealed = self.lie(receiver, plaintext, really) if self.lie else really(plaintext)
+        self.sealed[receiver] = plaintext, sealed
+        return sealed
+
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """Open what was sealed to this peer; the dealer stands in the info."""
+        plaintext = self.sealer.open(sealed, info)
+        self.opened[int.from_bytes(info[-4:-2], "big")] = plaintext
+        return plaintext
+
+
+# -- expansion ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CheapContext(RoundContext):
+    """A round whose seeds are expanded by one hash.
+
+    Args:
+        known: What was expanded before, of all peers of the run.
+    """
+
+    known: dict[bytes, Vector]
+
+    def expand_share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
+        """Return the share that a plaintext stands for."""
+        parameters = self.session.parameters
+        if parameters.share_mode == "dense":
+            return parameters.arithmetic.decode(plain.share, parameters.extended_length)
+        return self._expand(b"s" + self._numbers(dealer, receiver) + plain.share)
+
+    def expand_mask(self, owner: int, seed: bytes) -> Vector:
+        """Return the mask of a peer's partial sum."""
+        return self._expand(b"m" + self._numbers(owner) + seed)
+
+    def _expand(self, what: bytes) -> Vector:
+        vector = self.known.get(what)
+        if vector is None:
+            parameters = self.session.parameters
+            arithmetic, length = parameters.arithmetic, parameters.extended_length
+            stream = shake_128(self.session.id + what).digest(8 * length)
+            vector = np.frombuffer(stream, "<u8") % np.uint64(arithmetic.modulus)
+            vector.flags.writeable = False
+            self.known[what] = vector
+        return vector
+
+
+# -- the cast of one run ----------------------------------------------------------------------
+
+
+class Cast:
+    """Everything that peers have before a run begins.
+
+    Args:
+        scenario: Who takes part.
+        real: Whether with real signatures, seals and expansions.
+    """
+
+    def __init__(self, scenario: Scenario, *, real: bool) -> None:
+        self.scenario = scenario
+        self.real = real
+        self.parameters = Parameters(
+            nonce=Random(scenario.seed).randbytes(32),
+            peers=scenario.peers,
+            field=scenario.field,
+            length=len(scenario.values[0]),
+            share_mode=scenario.share_mode,
+            strict=scenario.strict,
+            allow_two=True,
+            allow_revealing_weights=True,
+        )
+        self.identities: tuple[AnyIdentity, ...] = (
+            real_identities() if real else cheap_identities()
+        )[: scenario.peers]
+        self._sealing_keys: list[SealingKey] = []
+        self.sessions = self._real_sessions() if real else self._cheap_sessions()
+        self._opened: dict[tuple[int, int, Frame], Signed[Message]] = {}
+        self._expanded: dict[bytes, Vector] = {}
+
+    def _real_sessions(self) -> dict[int, Session]:
+        self._sealing_keys = [SealingKey(os.urandom) for _ in self.identities]
+        weighted = zip(self.identities, self._sealing_keys, self.scenario.weights, strict=True)
+        entries = [
+            make_entry(
+                identity,
+                key,
+                self.parameters,
+                nonce=identity.id,
+                weight=weight,
+                name=f"peer-{index:02}",
+                address="127.0.0.1:9000",
+            )
+            for index, (identity, key, weight) in enumerate(weighted, start=1)
+        ]
+        sessions = [Session.close(self.parameters, entries, i.id) for i in self.identities]
+        return {session.own_index: session for session in sessions}
+
+    def _cheap_sessions(self) -> dict[int, Session]:
+        agreed = parameters_digest(self.parameters)
+        members = []
+        for identity, weight in zip(self.identities, self.scenario.weights, strict=True):
+            name = f"peer-{len(members) + 1:02}"
+            key = bytes(SEALING_KEY_BYTES)
+            entry = Entry(b"certificate", identity.id, key, weight, name, agreed)
+            digest = body_digest(Kind.HELLO, encode_entry(entry))
+            signature = identity.sign(entry_signing_input(identity.id, agreed, digest))
+            signed = SignedEntry(b"", signature, "127.0.0.1:9000")
+            members.append(Member(signed, entry, identity.public_key, digest))
+        lines = tuple(AcceptedEntry(m.id, m.weight, m.digest, m.signed.signature) for m in members)
+        acceptance = Accept(self.parameters, lines)
+        session_id = labelled_hash("session", encode_body(acceptance))
+        return {
+            index: Session(self.parameters, tuple(members), index, acceptance, session_id)
+            for index in self.scenario.indices
+        }
+
+    def notary(self, index: int, session: Session | None = None) -> SimNotary:
+        """Return a notary of a peer; of another session where one is given."""
+        identity, session = self.identities[index - 1], session or self.sessions[index]
+        if isinstance(identity, CheapIdentity):
+            return CheapNotary(identity, session, self._opened)
+        return SimNotary(identity, session)
+
+    def sealer(self, index: int) -> SimSealer:
+        """Return a sealer of a peer."""
+        if not self.real:
+            return SimSealer(PlainSealer())
+        return SimSealer(SessionSealer(self.sessions[index], self._sealing_keys[index - 1]))
+
+    def context(self, index: int) -> RoundContext:
+        """Return what a peer's round computes with."""
+        if self.real:
+            return RoundContext(self.sessions[index], 0)
+        return CheapContext(self.sessions[index], 0, self._expanded)
+
+    def equip(self, round_: Round) -> Round:
+        """Give a round the context of this cast: the one place that reaches into a machine."""
+        context = self.context(round_.session.own_index)
+        round_._context = context
+        round_._opening._context = context
+        return round_

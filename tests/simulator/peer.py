@@ -1,0 +1,148 @@
+"""One peer of a simulated run: its machines and its deadlines, as p2pmpc.runner drives them.
+
+The two follow the same rules, which are few: which machine an event is for, when the next deadline
+is, and that a peer that said ABORT is not waited for. Where the runner awaits, this one returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from p2pmpc.actions import Action, Agreed, Failed, Finished
+from p2pmpc.encoding import checksum_vector, with_checksum
+from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, RemoteProtocolError
+from p2pmpc.membership import Agreement
+from p2pmpc.messages import Kind
+from p2pmpc.protocol import Round, Stage
+from p2pmpc.runner import GONE_SECONDS
+from p2pmpc.shamir import Entropy
+from p2pmpc.wire import Frame
+from tests.simulator.cast import Cast
+
+TIMEOUT = 60.0
+"""The default of --timeout."""
+
+
+class SimPeer:
+    """A peer's machines, and what a runner knows beside them.
+
+    Args:
+        index: Its roster index.
+        cast: Where its keys come from.
+        entropy: What it draws from.
+        round_class: The production one; tests plant faulty ones.
+    """
+
+    def __init__(
+        self, index: int, cast: Cast, entropy: Entropy, round_class: type[Round] = Round
+    ) -> None:
+        self.index = index
+        self.session = cast.sessions[index]
+        self.notary = cast.notary(index)
+        self.sealer = cast.sealer(index)
+        self.agreement = Agreement(self.session, self.notary)
+        parameters = self.session.parameters
+        gamma = checksum_vector(self.session.id, 0, parameters.arithmetic, parameters.length)
+        values = np.array(cast.scenario.values[index - 1], dtype=np.int64)
+        self.secret = with_checksum(values, gamma, parameters.arithmetic)
+        self.round = cast.equip(
+            round_class(
+                self.session,
+                self.agreement.signatures,
+                self.secret,
+                notary=self.notary,
+                sealer=self.sealer,
+                entropy=entropy,
+            )
+        )
+        self.retired: set[int] = set()
+        """Peers of which nothing more is expected."""
+        self.end: Finished | Failed | None = None
+        self.dead = False
+        """It was killed: it does nothing, and is held to nothing."""
+        self.deadline = TIMEOUT
+        self.handled = 0
+        """Events so far."""
+        self.moved = 0.0
+        """When it last made progress."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it still takes part."""
+        return self.end is None and not self.dead
+
+    @property
+    def machine(self) -> Agreement | Round:
+        """The machine that decides now."""
+        return self.round if self.agreement.agreed else self.agreement
+
+    def handle(
+        self,
+        now: float,
+        step: str,
+        other: int,
+        frame: Frame | None,
+        perform: Callable[[list[Action]], None],
+    ) -> None:
+        """Take one event, let its actions be performed, and set the next deadline."""
+        before = self._progress()
+        perform(self._react(step, other, frame))
+        self.handled += 1
+        progress = self._progress() != before
+        if progress:
+            self.moved = now
+        if progress or step in {"begin", "timeout"}:
+            late = self.round.stage >= Stage.OPENED
+            self.deadline = now + (TIMEOUT / 3 if late else TIMEOUT)
+        if self.round.hopes_for_the_gone:
+            self.deadline = min(self.deadline, now + GONE_SECONDS)
+
+    def _react(self, step: str, other: int, frame: Frame | None) -> list[Action]:
+        match step:
+            case "frame":
+                assert frame is not None
+                return self._take(other, frame)
+            case "begin":
+                return self.agreement.start()
+            case "refusal":
+                return self.agreement.abort(InputRefused("the input is refused"))
+            case "interrupt":
+                return self.machine.abort(Interrupted(15))
+            case "connected":
+                return self.round.reconnected(other)
+            case "disconnected":
+                return self.round.disconnected(other)
+            case "lost":
+                return self.machine.lost(other)
+            case _:
+                assert step == "timeout"
+                return self.machine.timed_out()
+
+    def _take(self, other: int, frame: Frame) -> list[Action]:
+        try:
+            signed = self.notary.open(other, frame)
+        except P2PMPCError as error:
+            return self.machine.abort(error)
+        if frame.kind is Kind.ABORT:
+            self.retired.add(other)
+            return self.machine.receive(other, signed)
+        if frame.kind is not Kind.ACCEPT:
+            return self.round.receive(other, signed)
+        if not self.agreement.agreed:
+            return self.agreement.receive(other, signed)
+        if not self.agreement.contradicts(other, signed):
+            return []
+        name = self.session.label(other)
+        error = RemoteProtocolError(f"{name} signed another roster than before", peers=(other,))
+        return self.machine.abort(error)
+
+    def expand(self, action: Action) -> list[Action]:
+        """Return what an action leads to at once, at this peer itself."""
+        return self.round.start() if isinstance(action, Agreed) else []
+
+    def _progress(self) -> tuple[int, int]:
+        return len(self.agreement.signatures), self.round.moves
+
+

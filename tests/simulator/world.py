@@ -1,0 +1,204 @@
+"""The peers of a run together: what happens to one of them, and what is said because of it.
+
+A world does not know when anything happens or how bytes travel: a driver hands it one step after
+another, and carries what is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from p2pmpc.actions import Action, Failed, Finished, Send
+from p2pmpc.errors import exit_code_of
+from p2pmpc.messages import Message, Signed
+from p2pmpc.protocol import Round
+from p2pmpc.wire import Frame
+from tests.simulator.cast import Cast, frame_of
+from tests.simulator.faults import Behaviour, behaviours_of
+from tests.simulator.peer import SimPeer
+from tests.simulator.scenario import Scenario
+from tests.simulator.trace import Trace
+from tests.simulator.watch import ViolationError, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens to one peer.
+
+    Args:
+        now: When.
+        what: ``begin``, ``frame``, ``connected``, ``disconnected``, ``lost``, ``timeout``.
+        peer: To whom.
+        other: The other end of the link, or 0.
+    """
+
+    now: float
+    what: str
+    peer: int
+    other: int
+
+
+class Driver(Protocol):
+    """Decides what happens when."""
+
+    def carry(self, sender: int, receiver: int, frame: Frame) -> None:
+        """Put a frame at the end of a link."""
+
+    def strike(self, behaviour: Behaviour) -> None:
+        """Let happen what a fault does to time, links or processes."""
+
+    def ended(self, peer: int) -> None:
+        """Note that a peer has ended, and will close its links."""
+
+
+class World:
+    """All peers, whoever watches them, and the trace.
+
+    Args:
+        scenario: What was drawn.
+        real: Whether with real cryptography.
+        planted: A faulty machine in place of the production one, by index; for tests.
+    """
+
+    def __init__(
+        self, scenario: Scenario, *, real: bool = False, planted: dict[int, type[Round]] | None
+    ) -> None:
+        self.scenario = scenario
+        cast = Cast(scenario, real=real)
+        planted = planted or {}
+        self.peers = {
+            index: SimPeer(
+                index,
+                cast,
+                Random(scenario.seed * 100 + index).randbytes,
+                planted.get(index, Round),
+            )
+            for index in scenario.indices
+        }
+        self.behaviours = behaviours_of(scenario, cast, self.peers)
+        self.watch = Watch(scenario, cast, self.peers)
+        self.trace = Trace()
+        self.driver: Driver | None = None
+        self._now = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is left that anything could happen to."""
+        return not any(peer.live for peer in self.peers.values())
+
+    def fired(self) -> list[str]:
+        """Return the kinds of the faults that really happened."""
+        return [b.fault.kind for b in self.behaviours if b.fired]
+
+    def codes(self) -> dict[int, int]:
+        """Return the exit code of every peer that ended by itself."""
+        ends = {index: peer.end for index, peer in self.peers.items()}
+        return {
+            index: exit_code_of(end.error) if isinstance(end, Failed) else 0
+            for index, end in ends.items()
+            if end is not None
+        }
+
+    # -- events -----------------------------------------------------------------------------
+
+    def step(self, step: Step, frame: Frame | None = None) -> None:
+        """Let one thing happen."""
+        peer = self.peers[step.peer]
+        if not peer.live:
+            return
+        self._now = step.now
+        what, mine = step.what, self._of(step.peer)
+        if what == "begin" and any(b.fault.kind == "refusal" for b in mine):
+            what = "refusal"
+        for behaviour in mine:
+            if frame is not None:
+                behaviour.hears(step.other, frame)
+        self._handle(peer, what, step.other, frame)
+        for behaviour in mine:
+            if peer.live:
+                self._strike(peer, behaviour)
+        if what == "timeout":
+            self.watch.times_out(peer, step.now)
+
+    def _handle(self, peer: SimPeer, what: str, other: int, frame: Frame | None) -> None:
+        self.trace.lines.append((self._now, peer.index, what, other, frame or ""))
+        try:
+            peer.handle(
+                self._now, what, other, frame, lambda actions: self._perform(peer, actions)
+            )
+        except ViolationError:
+            raise
+        except Exception as error:  # a machine may raise nothing at all
+            raise ViolationError(0, f"{peer.index} raises {error!r} on {what}") from error
+
+    def _strike(self, peer: SimPeer, behaviour: Behaviour) -> None:
+        """Let a fault happen whose moment has come."""
+        if behaviour.due():
+            for receiver, frame in behaviour.injections():
+                self._carry(peer.index, receiver, frame)
+            assert self.driver is not None
+            self.driver.strike(behaviour)
+            if behaviour.fault.kind == "interrupt":
+                behaviour.fired = True
+                self._handle(peer, "interrupt", 0, None)
+
+    # -- actions ----------------------------------------------------------------------------
+
+    def _perform(self, peer: SimPeer, actions: list[Action]) -> None:
+        for action in actions:
+            if peer.dead:
+                return
+            match action:
+                case Send(signed, receiver):
+                    self.watch.says(peer.index, signed, receiver)
+                    self._say(peer, signed, receiver)
+                case Finished() | Failed():
+                    self._end(peer, action)
+                case _:
+                    self._perform(peer, peer.expand(action))
+
+    def _end(self, peer: SimPeer, end: Finished | Failed) -> None:
+        if peer.end is not None:
+            raise ViolationError(0, f"{peer.index} ends twice")
+        peer.end = end
+        told = f"{exit_code_of(end.error)} {end.error.peers}" if isinstance(end, Failed) else "0"
+        self.trace.lines.append((self._now, peer.index, "ends with", 0, told))
+        self.watch.ends(peer, self._now)
+        assert self.driver is not None
+        self.driver.ended(peer.index)
+
+    def _say(self, peer: SimPeer, signed: Signed[Message], receiver: int | None) -> None:
+        frame, mine = frame_of(signed), self._of(peer.index)
+        receivers = peer.session.others if receiver is None else (receiver,)
+        if not mine:
+            for other in receivers:
+                self._carry(peer.index, other, frame)
+            return
+        for other in mine[0].order(receivers):
+            frames = [frame]
+            for behaviour in mine:
+                if frames == [frame]:
+                    frames = behaviour.says(other, signed, frame)
+            for each in frames:
+                self._carry(peer.index, other, each)
+            if any(behaviour.kills(receiver is None) for behaviour in mine):
+                self._die(peer)
+                return
+
+    def _die(self, peer: SimPeer) -> None:
+        peer.dead = True
+        self.trace.lines.append((self._now, peer.index, "dies", 0, ""))
+        assert self.driver is not None
+        for behaviour in self._of(peer.index):
+            if behaviour.fired and behaviour.is_deadly:
+                self.driver.strike(behaviour)
+
+    def _carry(self, sender: int, receiver: int, frame: Frame) -> None:
+        self.trace.lines.append((self._now, sender, "says", receiver, frame))
+        assert self.driver is not None
+        self.driver.carry(sender, receiver, frame)
+
+    def _of(self, index: int) -> list[Behaviour]:
+        return [b for b in self.behaviours if b.fault.culprit == index]
