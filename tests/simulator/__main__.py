@@ -1,7 +1,7 @@
 """The command: many seeds, or one again.
 
-    python -m tests.simulator --seeds 2000 [--start S] [--real]
-    python -m tests.simulator --seed S [--real] [--trace]
+python -m tests.simulator --seeds 2000 [--start S] [--real]
+python -m tests.simulator --seed S [--real] [--trace]
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b, shake_128
 from random import Random
 from typing import TypeVar
@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from p2pmpc.dealing import RoundContext, Sealer
+from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Vector
@@ -75,8 +76,8 @@ class CheapIdentity(Identity):
     """
 
     def __init__(self, number: int) -> None:
-        self._key = blake2b(number.to_bytes(2, "big"), digest_size=32, person=b"secret").digest()
-        self.public_key = blake2b(self._key, digest_size=32, person=b"public").digest()
+        self._secret = blake2b(number.to_bytes(2, "big"), digest_size=32, person=b"secret").digest()
+        self.public_key = blake2b(self._secret, digest_size=32, person=b"public").digest()
         self.id = peer_id(self.public_key)
 
     def sign(self, data: bytes) -> bytes:
@@ -85,7 +86,7 @@ class CheapIdentity(Identity):
 
     def sign_in_two_ways(self, data: bytes, way: int) -> bytes:
         """Sign data; every way verifies."""
-        return blake2b(data, digest_size=SIGNATURE_BYTES - 1, key=self._key).digest() + bytes([way])
+        return blake2b(data, digest_size=SIGNATURE_BYTES - 1, key=self._secret).digest() + bytes([way])
 
 
 class RealIdentity(Identity):
@@ -168,8 +169,15 @@ class SimNotary(Notary):
         return AcceptedEntry(member.id, weight, digest, self.identity.sign(data))
 
 
+Opened = dict[tuple[int, int, int, bytes, bytes], Signed[Message]]
+"""By sender, receiver (0 for everybody), and all that a frame holds."""
+
+
 class CheapNotary(SimNotary):
     """Verifies cheap signatures, and each message once for all peers of a run.
+
+    What a peer signed itself needs no verifying at the others: the same object is handed on. All
+    other frames, forged or changed in any way, are verified and decoded as in production.
 
     Args:
         identity: Cheap.
@@ -181,18 +189,26 @@ class CheapNotary(SimNotary):
         self,
         identity: CheapIdentity,
         session: Session,
-        opened: dict[tuple[int, int, Frame], Signed[Message]],
+        opened: Opened,
     ) -> None:
         super().__init__(identity, session)
         self._opened = opened
 
+    def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
+        """Sign a message, and remember it as verified."""
+        signed = super().sign(message, round_number=round_number, receiver=receiver)
+        if self.lie is None:
+            key = _key(self._session.own_index, receiver or 0, frame_of(signed))
+            self._opened[key] = signed
+        return signed
+
     def open(self, sender: int, frame: Frame) -> Signed[Message]:
         """Verify and decode a frame, or remember that it was."""
         receiver = self._session.own_index if frame.kind in PAIRWISE else 0
-        known = self._opened.get((sender, receiver, frame))
+        key = _key(sender, receiver, frame)
+        known = self._opened.get(key)
         if known is None:
-            known = super().open(sender, frame)
-            self._opened[sender, receiver, frame] = known
+            known = self._opened[key] = super().open(sender, frame)
         return known
 
     def entry_is_signed_by(self, member: int, digest: bytes, signature: bytes) -> bool:
@@ -221,6 +237,10 @@ class CheapNotary(SimNotary):
         to = self._session.member(self._session.own_index).id if pairwise else TO_ALL
         data = signing_input(self._session_id(kind), round_number, kind, member.id, to, digest)
         cheap_verify(member.public_key, signature, data)
+
+
+def _key(sender: int, receiver: int, frame: Frame) -> tuple[int, int, int, bytes, bytes]:
+    return sender, receiver, frame.round << 8 | frame.kind, frame.signature, frame.body
 
 
 def frame_of(signed: Signed[Message]) -> Frame:
@@ -267,6 +287,11 @@ class SimSealer:
 # -- expansion ------------------------------------------------------------------------------
 
 
+@cache
+def _numbers_of(number: int, *indices: int) -> bytes:
+    return number.to_bytes(4, "big") + b"".join(index.to_bytes(2, "big") for index in indices)
+
+
 @dataclass(frozen=True, slots=True)
 class CheapContext(RoundContext):
     """A round whose seeds are expanded by one hash.
@@ -276,6 +301,9 @@ class CheapContext(RoundContext):
     """
 
     known: dict[bytes, Vector]
+
+    def _numbers(self, *indices: int) -> bytes:
+        return _numbers_of(self.number, *indices)
 
     def expand_share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
         """Return the share that a plaintext stands for."""
@@ -298,6 +326,15 @@ class CheapContext(RoundContext):
             vector.flags.writeable = False
             self.known[what] = vector
         return vector
+
+
+class CheapSession(Session):
+    """A session that knows by heart who the others are; it is asked often."""
+
+    @cached_property
+    def others(self) -> tuple[int, ...]:
+        """All roster indices but this peer's."""
+        return tuple(index for index in self.indices if index != self.own_index)
 
 
 # -- the cast of one run ----------------------------------------------------------------------
@@ -329,8 +366,15 @@ class Cast:
         )[: scenario.peers]
         self._sealing_keys: list[SealingKey] = []
         self.sessions = self._real_sessions() if real else self._cheap_sessions()
-        self._opened: dict[tuple[int, int, Frame], Signed[Message]] = {}
+        self._opened: Opened = {}
         self._expanded: dict[bytes, Vector] = {}
+        arithmetic, length = self.parameters.arithmetic, self.parameters.length
+        gamma = checksum_vector(self.sessions[1].id, 0, arithmetic, length)
+        self.secrets: dict[int, Vector] = {
+            index: with_checksum(np.array(row, dtype=np.int64), gamma, arithmetic)
+            for index, row in enumerate(scenario.values, start=1)
+        }
+        """What each peer shares: its residues and their checksum."""
 
     def _real_sessions(self) -> dict[int, Session]:
         self._sealing_keys = [SealingKey(os.urandom) for _ in self.identities]
@@ -352,7 +396,7 @@ class Cast:
 
     def _cheap_sessions(self) -> dict[int, Session]:
         agreed = parameters_digest(self.parameters)
-        members = []
+        members: list[Member] = []
         for identity, weight in zip(self.identities, self.scenario.weights, strict=True):
             name = f"peer-{len(members) + 1:02}"
             key = bytes(SEALING_KEY_BYTES)
@@ -365,15 +409,16 @@ class Cast:
         acceptance = Accept(self.parameters, lines)
         session_id = labelled_hash("session", encode_body(acceptance))
         return {
-            index: Session(self.parameters, tuple(members), index, acceptance, session_id)
+            index: CheapSession(self.parameters, tuple(members), index, acceptance, session_id)
             for index in self.scenario.indices
         }
 
     def notary(self, index: int, session: Session | None = None) -> SimNotary:
         """Return a notary of a peer; of another session where one is given."""
-        identity, session = self.identities[index - 1], session or self.sessions[index]
+        identity, here = self.identities[index - 1], session is None
+        session = session or self.sessions[index]
         if isinstance(identity, CheapIdentity):
-            return CheapNotary(identity, session, self._opened)
+            return CheapNotary(identity, session, self._opened if here else {})
         return SimNotary(identity, session)
 
     def sealer(self, index: int) -> SimSealer:

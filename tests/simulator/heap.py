@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import combinations
 from random import Random
 from typing import Final
 
@@ -73,13 +74,16 @@ class HeapDriver:
         self._count = 0
         self._spread, self._biases = scenario.spread, dict(scenario.biases)
         indices = scenario.indices
-        self._links = {(a, b): Connection() for a in indices for b in indices if a < b}
+        self._links: dict[Pair, Connection] = {}
+        for a, b in combinations(indices, 2):
+            self._links[a, b] = self._links[b, a] = Connection()
         ordered = [(a, b) for a in indices for b in indices if a != b]
         self._outboxes: dict[Pair, list[Frame]] = {pair: [] for pair in ordered}
         self._arrives: dict[Pair, float] = dict.fromkeys(ordered, 0.0)
         self._awake = dict.fromkeys(indices, 0.0)
         """Until when each peer is stopped."""
         self._closed: set[int] = set()
+        """Those that nobody can reach any more."""
         self._abrupt: set[int] = set()
 
     def run(self) -> World:
@@ -90,28 +94,28 @@ class HeapDriver:
         """
         for index in self.world.scenario.indices:
             self._at(self._soon(_CONNECT_SECONDS), "begin", index)
-        for a, b in self._links:
+        for a, b in combinations(self.world.scenario.indices, 2):
             self._at(self._soon(2 * _CONNECT_SECONDS), "up", a, b)
-        while self._heap and not self.world.over:
+        while self._heap and self.world.living:
             self.now, _, what, a, b, generation, frame = heappop(self._heap)
             if self._awake[a] > self.now and what not in {"up", "down", "close", "eof"}:
                 # Stopped: it finds everything when it goes on, in order, and its deadline last.
                 later = self._awake[a] + (1e-6 if what == "wake" else 0.0)
                 self._push(later, what, a, b, generation, frame)
                 continue
-            self._happens(what, a, b, generation, frame)
+            if what != "frame":
+                self._happens(what, a, b, generation)
+            elif self._links[a, b].generation == generation:
+                self._step("frame", a, b, frame)
             if self._count > MOST_EVENTS:
                 raise ViolationError(6, f"more than {MOST_EVENTS} events, and no end")
         self.world.watch.closes()
         return self.world
 
-    def _happens(self, what: str, a: int, b: int, generation: int, frame: Frame | None) -> None:
+    def _happens(self, what: str, a: int, b: int, generation: int) -> None:
         match what:
-            case "frame":
-                if self._link(a, b).generation == generation:
-                    self._step("frame", a, b, frame)
-            case "begin":
-                self._step("begin", a)
+            case "begin" | "connected" | "disconnected":
+                self._step(what, a, b)
             case "wake":
                 self._wake(a)
             case "up":
@@ -119,10 +123,11 @@ class HeapDriver:
             case "down":
                 self._goes_down(a, b)
             case "eof":
-                if self._link(a, b).generation == generation:
+                if self._links[a, b].generation == generation:
                     self._goes_down(a, b)
             case "give up":
-                if self._link(a, b).generation == generation and self._link(a, b).up is False:
+                link = self._links[a, b]
+                if link.generation == generation and not link.up:
                     self._gives_up(a, b)
             case "close":
                 self._close(a)
@@ -152,7 +157,7 @@ class HeapDriver:
     def carry(self, sender: int, receiver: int, frame: Frame) -> None:
         """Put a frame at the end of a link; one that is down carries it when it comes back."""
         self._outboxes[sender, receiver].append(frame)
-        link = self._link(sender, receiver)
+        link = self._links[sender, receiver]
         if link.up:
             self._send(sender, receiver, frame, link.generation)
 
@@ -167,13 +172,15 @@ class HeapDriver:
         peer, other = fault.culprit, fault.other
         match fault.kind:
             case "short cut" | "long cut":
-                behaviour.fired = self._link(peer, other).up
+                behaviour.fired = self._links[peer, other].up
                 if behaviour.fired:
                     self._at(0.0, "down", peer, other)
                     self._at(fault.seconds, "up", peer, other)
             case "stall":
                 behaviour.fired = True
-                self._arrives[peer, other] = max(self._arrives[peer, other], self.now) + fault.seconds
+                self._arrives[peer, other] = (
+                    max(self._arrives[peer, other], self.now) + fault.seconds
+                )
             case "slow link":
                 behaviour.fired = True
                 self._biases[peer, other] = fault.seconds
@@ -189,13 +196,12 @@ class HeapDriver:
                 self._at(0.0, "close", peer)
             case "crash":
                 self._at(0.0, "close", peer)
+            case "silent crash":
+                self._closed.add(peer)
             case _:
-                pass  # a silent crash, and lies: time and links know nothing of those
+                pass  # time and links know nothing of lies
 
     # -- links ------------------------------------------------------------------------------
-
-    def _link(self, a: int, b: int) -> Connection:
-        return self._links[(a, b) if a < b else (b, a)]
 
     def _send(self, sender: int, receiver: int, frame: Frame, generation: int) -> None:
         pair = sender, receiver
@@ -206,26 +212,27 @@ class HeapDriver:
 
     def _comes_up(self, a: int, b: int) -> None:
         """Connect two peers, unless one of them is gone or the one that dials gave up."""
-        link, dialler = self._link(a, b), max(a, b)
-        gone = {a, b} & self._closed or any(self.world.peers[i].dead for i in (a, b))
+        link, dialler = self._links[a, b], max(a, b)
+        gone = {a, b} & self._closed
         if link.up or gone or min(a, b) in self.world.peers[dialler].retired:
             return
         link.up = True
         for sender, receiver in ((a, b), (b, a)):
             self._arrives[sender, receiver] = self.now
-            self._step("connected", receiver, sender)
+            if link.generation:  # the first time is news to nobody
+                self._at(0.0, "connected", receiver, sender)
             for frame in self._outboxes[sender, receiver]:
                 self._send(sender, receiver, frame, link.generation)
 
     def _goes_down(self, a: int, b: int) -> None:
         """Cut two peers; each notices at once, and gives the other one up later."""
-        link = self._link(a, b)
+        link = self._links[a, b]
         if not link.up:
             return
         link.up = False
         link.generation += 1
         for peer, other in ((a, b), (b, a)):
-            self._step("disconnected", peer, other)
+            self._at(0.0, "disconnected", peer, other)
             if other not in self.world.peers[peer].retired:
                 self._at(RECONNECT_SECONDS, "give up", peer, other, link.generation)
 
@@ -241,7 +248,7 @@ class HeapDriver:
         for other in self.world.scenario.indices:
             if other == peer:
                 continue
-            link = self._link(peer, other)
+            link = self._links[peer, other]
             if not link.up:
                 continue
             if peer in self._abrupt:
@@ -259,7 +266,13 @@ class HeapDriver:
         self._push(self.now + seconds, what, a, b, generation)
 
     def _push(
-        self, when: float, what: str, a: int, b: int = 0, generation: int = 0, frame: Frame | None = None
+        self,
+        when: float,
+        what: str,
+        a: int,
+        b: int = 0,
+        generation: int = 0,
+        frame: Frame | None = None,
     ) -> None:
         self._count += 1
         heappush(self._heap, (when, self._count, what, a, b, generation, frame))

@@ -334,7 +334,14 @@ class Injected(Behaviour):
         random = Random(self.fault.variant + victim)
         kind = Kind(random.randint(Kind.ACCEPT, Kind.ABORT))
         cap = self.peer.notary.limits.body_cap(kind)
-        bodies = (b"", b"\xc0", b"\x90", b"\xdc\xff\xff", b"\xc7\x05\x01hello", random.randbytes(40))
+        bodies = (
+            b"",
+            b"\xc0",
+            b"\x90",
+            b"\xdc\xff\xff",
+            b"\xc7\x05\x01hello",
+            random.randbytes(40),
+        )
         return self.peer.notary.forge(kind, random.choice(bodies)[:cap], victim)
 
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from p2pmpc.actions import Action, Agreed, Failed, Finished
-from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, RemoteProtocolError
 from p2pmpc.membership import Agreement
 from p2pmpc.messages import Kind
@@ -40,13 +37,11 @@ class SimPeer:
     ) -> None:
         self.index = index
         self.session = cast.sessions[index]
+        self.others = self.session.others
         self.notary = cast.notary(index)
         self.sealer = cast.sealer(index)
         self.agreement = Agreement(self.session, self.notary)
-        parameters = self.session.parameters
-        gamma = checksum_vector(self.session.id, 0, parameters.arithmetic, parameters.length)
-        values = np.array(cast.scenario.values[index - 1], dtype=np.int64)
-        self.secret = with_checksum(values, gamma, parameters.arithmetic)
+        self.secret = cast.secrets[index]
         self.round = cast.equip(
             round_class(
                 self.session,
@@ -60,18 +55,14 @@ class SimPeer:
         self.retired: set[int] = set()
         """Peers of which nothing more is expected."""
         self.end: Finished | Failed | None = None
-        self.dead = False
-        """It was killed: it does nothing, and is held to nothing."""
+        self.live = True
+        """Whether it still takes part; one that was killed, or has ended, takes nothing more."""
         self.deadline = TIMEOUT
         self.handled = 0
         """Events so far."""
+        self._somebody_is_gone = False
         self.moved = 0.0
         """When it last made progress."""
-
-    @property
-    def live(self) -> bool:
-        """Whether it still takes part."""
-        return self.end is None and not self.dead
 
     @property
     def machine(self) -> Agreement | Round:
@@ -84,26 +75,25 @@ class SimPeer:
         step: str,
         other: int,
         frame: Frame | None,
-        perform: Callable[[list[Action]], None],
+        perform: Callable[[SimPeer, list[Action]], None],
     ) -> None:
         """Take one event, let its actions be performed, and set the next deadline."""
-        before = self._progress()
-        perform(self._react(step, other, frame))
+        round_, signatures = self.round, self.agreement.signatures
+        before = round_.moves + len(signatures)  # both only grow
+        perform(self, self._take(other, frame) if frame else self._react(step, other))
         self.handled += 1
-        progress = self._progress() != before
+        progress = round_.moves + len(signatures) != before
         if progress:
             self.moved = now
         if progress or step in {"begin", "timeout"}:
-            late = self.round.stage >= Stage.OPENED
+            late = round_.stage >= Stage.OPENED
             self.deadline = now + (TIMEOUT / 3 if late else TIMEOUT)
-        if self.round.hopes_for_the_gone:
+        self._somebody_is_gone |= step in {"lost", "timeout"} or bool(self.retired)
+        if self._somebody_is_gone and self.round.hopes_for_the_gone:
             self.deadline = min(self.deadline, now + GONE_SECONDS)
 
-    def _react(self, step: str, other: int, frame: Frame | None) -> list[Action]:
+    def _react(self, step: str, other: int) -> list[Action]:
         match step:
-            case "frame":
-                assert frame is not None
-                return self._take(other, frame)
             case "begin":
                 return self.agreement.start()
             case "refusal":
@@ -134,15 +124,9 @@ class SimPeer:
             return self.agreement.receive(other, signed)
         if not self.agreement.contradicts(other, signed):
             return []
-        name = self.session.label(other)
-        error = RemoteProtocolError(f"{name} signed another roster than before", peers=(other,))
-        return self.machine.abort(error)
+        reason = f"{self.session.label(other)} signed another roster than before"
+        return self.machine.abort(RemoteProtocolError(reason, peers=(other,)))
 
     def expand(self, action: Action) -> list[Action]:
         """Return what an action leads to at once, at this peer itself."""
         return self.round.start() if isinstance(action, Agreed) else []
-
-    def _progress(self) -> tuple[int, int]:
-        return len(self.agreement.signatures), self.round.moves
-
-

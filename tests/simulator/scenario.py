@@ -104,6 +104,7 @@ class Scenario:
         spread: Seconds by which the delay of a message varies.
         biases: Seconds that single links, from sender to receiver, take longer.
         faults: In the order in which they were drawn.
+        dishonest: The peers that are held to no rule.
     """
 
     seed: int
@@ -115,6 +116,7 @@ class Scenario:
     spread: float
     biases: dict[tuple[int, int], float]
     faults: tuple[Fault, ...]
+    dishonest: frozenset[int]
 
     @property
     def peers(self) -> int:
@@ -125,11 +127,6 @@ class Scenario:
     def indices(self) -> range:
         """All roster indices."""
         return range(1, self.peers + 1)
-
-    @property
-    def dishonest(self) -> frozenset[int]:
-        """The peers that are held to no rule."""
-        return frozenset(f.culprit for f in self.faults if f.kind in MALICIOUS)
 
     @property
     def plain_total(self) -> list[int]:
@@ -165,18 +162,19 @@ def draw(
     limit = min(1000, automatic_bound(FIELDS[field], weights))
     length = random.choice((1, 2, 3))
     wanted = random.choice((0, 1, 1, 1, 1, 2, 2, 3)) if faults is None else faults
+    values = tuple(tuple(random.randint(-limit, limit) for _ in range(length)) for _ in weights)
+    drawn = _faults(random, count, wanted, only)
     return Scenario(
         seed=seed,
         weights=weights,
-        values=tuple(
-            tuple(random.randint(-limit, limit) for _ in range(length)) for _ in weights
-        ),
+        values=values,
         strict=random.random() < 0.25,
         share_mode=random.choice(("seeds", "seeds", "dense")),
         field=field,
         spread=random.choice((0.001, 0.05, 1.0)),
         biases=_biases(random, count),
-        faults=_faults(random, count, wanted, only),
+        faults=drawn,
+        dishonest=frozenset(f.culprit for f in drawn if f.kind in MALICIOUS),
     )
 
 
@@ -210,7 +208,7 @@ def _fault(random: Random, peers: int, only: str | None, culprit: int | None = N
     kind = only or random.choice(MALICIOUS if culprit else KINDS)
     culprit = culprit or random.randint(1, peers)
     others = [index for index in range(1, peers + 1) if index != culprit]
-    steps = 8 * len(others)
+    steps = 7 * len(others)
     seconds = {
         "short cut": random.uniform(0.05, 2.5),
         "stall": random.uniform(0.5, 5.0),

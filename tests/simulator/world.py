@@ -6,9 +6,8 @@ another, and carries what is said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from p2pmpc.actions import Action, Failed, Finished, Send
 from p2pmpc.errors import exit_code_of
@@ -23,8 +22,7 @@ from tests.simulator.trace import Trace
 from tests.simulator.watch import ViolationError, Watch
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One thing that happens to one peer.
 
     Args:
@@ -78,15 +76,17 @@ class World:
             for index in scenario.indices
         }
         self.behaviours = behaviours_of(scenario, cast, self.peers)
+        self._of = {
+            index: [b for b in self.behaviours if b.fault.culprit == index]
+            for index in scenario.indices
+        }
         self.watch = Watch(scenario, cast, self.peers)
         self.trace = Trace()
+        self._note = self.trace.lines.append
         self.driver: Driver | None = None
+        self.living = scenario.peers
+        """Peers that something can still happen to."""
         self._now = 0.0
-
-    @property
-    def over(self) -> bool:
-        """Whether nobody is left that anything could happen to."""
-        return not any(peer.live for peer in self.peers.values())
 
     def fired(self) -> list[str]:
         """Return the kinds of the faults that really happened."""
@@ -109,7 +109,7 @@ class World:
         if not peer.live:
             return
         self._now = step.now
-        what, mine = step.what, self._of(step.peer)
+        what, mine = step.what, self._of[step.peer]
         if what == "begin" and any(b.fault.kind == "refusal" for b in mine):
             what = "refusal"
         for behaviour in mine:
@@ -123,11 +123,9 @@ class World:
             self.watch.times_out(peer, step.now)
 
     def _handle(self, peer: SimPeer, what: str, other: int, frame: Frame | None) -> None:
-        self.trace.lines.append((self._now, peer.index, what, other, frame or ""))
+        self._note((self._now, peer.index, what, other, frame or ""))
         try:
-            peer.handle(
-                self._now, what, other, frame, lambda actions: self._perform(peer, actions)
-            )
+            peer.handle(self._now, what, other, frame, self._perform)
         except ViolationError:
             raise
         except Exception as error:  # a machine may raise nothing at all
@@ -148,8 +146,8 @@ class World:
 
     def _perform(self, peer: SimPeer, actions: list[Action]) -> None:
         for action in actions:
-            if peer.dead:
-                return
+            if not peer.live:
+                return  # killed between two messages, or ended
             match action:
                 case Send(signed, receiver):
                     self.watch.says(peer.index, signed, receiver)
@@ -162,16 +160,17 @@ class World:
     def _end(self, peer: SimPeer, end: Finished | Failed) -> None:
         if peer.end is not None:
             raise ViolationError(0, f"{peer.index} ends twice")
-        peer.end = end
+        peer.end, peer.live = end, False
+        self.living -= 1
         told = f"{exit_code_of(end.error)} {end.error.peers}" if isinstance(end, Failed) else "0"
-        self.trace.lines.append((self._now, peer.index, "ends with", 0, told))
+        self._note((self._now, peer.index, "ends with", 0, told))
         self.watch.ends(peer, self._now)
         assert self.driver is not None
         self.driver.ended(peer.index)
 
     def _say(self, peer: SimPeer, signed: Signed[Message], receiver: int | None) -> None:
-        frame, mine = frame_of(signed), self._of(peer.index)
-        receivers = peer.session.others if receiver is None else (receiver,)
+        frame, mine = frame_of(signed), self._of[peer.index]
+        receivers = peer.others if receiver is None else (receiver,)
         if not mine:
             for other in receivers:
                 self._carry(peer.index, other, frame)
@@ -188,17 +187,15 @@ class World:
                 return
 
     def _die(self, peer: SimPeer) -> None:
-        peer.dead = True
-        self.trace.lines.append((self._now, peer.index, "dies", 0, ""))
+        peer.live = False
+        self.living -= 1
+        self._note((self._now, peer.index, "dies", 0, ""))
         assert self.driver is not None
-        for behaviour in self._of(peer.index):
+        for behaviour in self._of[peer.index]:
             if behaviour.fired and behaviour.is_deadly:
                 self.driver.strike(behaviour)
 
     def _carry(self, sender: int, receiver: int, frame: Frame) -> None:
-        self.trace.lines.append((self._now, sender, "says", receiver, frame))
+        self._note((self._now, sender, "says", receiver, frame))
         assert self.driver is not None
         self.driver.carry(sender, receiver, frame)
-
-    def _of(self, index: int) -> list[Behaviour]:
-        return [b for b in self.behaviours if b.fault.culprit == index]
