@@ -106,7 +106,7 @@ class HeapDriver:
             if what != "frame":
                 self._happens(what, a, b, generation)
             elif self._links[a, b].generation == generation:
-                self._step("frame", a, b, frame)
+                self._step("frame", a, b, generation, frame)
             if self._count > MOST_EVENTS:
                 raise ViolationError(6, f"more than {MOST_EVENTS} events, and no end")
         self.world.watch.closes()
@@ -132,13 +132,20 @@ class HeapDriver:
             case "close":
                 self._close(a)
 
-    def _step(self, what: str, peer: int, other: int = 0, frame: Frame | None = None) -> None:
+    def _step(
+        self,
+        what: str,
+        peer: int,
+        other: int = 0,
+        generation: int = 0,
+        frame: Frame | None = None,
+    ) -> None:
         """Let something happen to a peer, and see when it has to be woken next."""
         machines = self.world.peers[peer]
         if not machines.live:
             return
         before = machines.deadline
-        step = Step(self.now, what, peer, other)
+        step = Step(self.now, what, peer, other, generation)
         self.schedule.append(step)
         self.world.step(step, frame)
         if machines.live and (what in {"begin", "timeout"} or machines.deadline < before):
@@ -187,7 +194,6 @@ class HeapDriver:
             case "pause":
                 behaviour.fired = True
                 self._awake[peer] = max(self._awake[peer], self.now + fault.seconds)
-                self.world.watch.paused[peer] += fault.seconds
             case "abrupt close":
                 behaviour.fired = True
                 self._abrupt.add(peer)

@@ -30,12 +30,14 @@ class Step(NamedTuple):
         what: ``begin``, ``frame``, ``connected``, ``disconnected``, ``lost``, ``timeout``.
         peer: To whom.
         other: The other end of the link, or 0.
+        generation: Of the connection over which a frame comes.
     """
 
     now: float
     what: str
     peer: int
     other: int
+    generation: int = 0
 
 
 class Driver(Protocol):
@@ -150,6 +152,8 @@ class World:
                 self._carry(peer.index, receiver, frame)
             assert self.driver is not None
             self.driver.strike(behaviour)
+            if behaviour.fault.kind == "pause":
+                self.watch.paused[peer.index] += behaviour.fault.seconds
             if behaviour.fault.kind == "interrupt":
                 behaviour.fired = True
                 self._handle(peer, "interrupt", 0, None)
