@@ -86,7 +86,9 @@ class CheapIdentity(Identity):
 
     def sign_in_two_ways(self, data: bytes, way: int) -> bytes:
         """Sign data; every way verifies."""
-        return blake2b(data, digest_size=SIGNATURE_BYTES - 1, key=self._secret).digest() + bytes([way])
+        return blake2b(data, digest_size=SIGNATURE_BYTES - 1, key=self._secret).digest() + bytes(
+            [way]
+        )
 
 
 class RealIdentity(Identity):

@@ -47,7 +47,7 @@ def _replaced(items: tuple[Any, ...], place: int, item: object) -> tuple[Any, ..
 # -- other messages of the same kind ----------------------------------------------------------
 
 
-def changed(message: Message, peer: SimPeer, variant: int) -> Message:
+def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: C901 - a case a kind
     """Return another message of the same kind and shape, in one of several ways."""
     place = variant // 4 % len(peer.session.members)
     match message:

@@ -63,9 +63,7 @@ class StreamDriver:
         real: Whether with real cryptography.
     """
 
-    def __init__(
-        self, scenario: Scenario, schedule: Sequence[Step], *, real: bool = False
-    ) -> None:
+    def __init__(self, scenario: Scenario, schedule: Sequence[Step], *, real: bool = False) -> None:
         self.world = World(scenario, real=real, planted=None)
         self.world.driver = self
         self._schedule = schedule

@@ -76,12 +76,13 @@ class Watch:
         if index in self._scenario.dishonest:
             return
         message = signed.message
+        if isinstance(message, Share):
+            self._is_sealed_for(index, message, receiver)
+            return
+        if isinstance(message, Partial):
+            self._secrets[index] = self._secrets_of(self._peers[index])
+        self._is_free_of_secrets(index, message, signed.body)
         match message:
-            case Share():
-                self._is_sealed_for(index, message, receiver)
-                return
-            case Partial():
-                self._secrets[index] = self._secrets_of(self._peers[index])
             case Echo():
                 self._echoes[index] = signed.digest
             case Open():
@@ -92,7 +93,6 @@ class Watch:
                 self._confirms(index, digest)
             case _:
                 pass
-        self._is_free_of_secrets(index, message, signed.body)
 
     def _is_sealed_for(self, index: int, share: Share, receiver: int | None) -> None:
         if receiver is None or self._peers[index].sealer.sealed[receiver][1] != share.sealed:
