@@ -437,11 +437,11 @@ def abort_message(error: P2PMPCError) -> Abort:
 
 def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
     """Return the error a peer ends with when another one says that it ends."""
-    peers = abort.peers or (peer,)
-    if abort.code == RemoteProtocolError.exit_code and len(abort.peers) == 1:
+    peers = tuple(dict.fromkeys(abort.peers)) or (peer,)
+    if abort.code == RemoteProtocolError.exit_code and len(peers) == 1:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
         # already, handed on.
-        peers = tuple(dict.fromkeys((peer, *abort.peers)))
+        peers = tuple(dict.fromkeys((peer, *peers)))
     return error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
     )
