@@ -47,6 +47,8 @@ def _replay(drawing: Drawing, options: Namespace) -> int:
         print(driver.world.trace.text(times=True))
     print(f"fired: {', '.join(driver.world.fired()) or 'nothing'}")
     print(f"exit codes: {driver.world.codes()}{failure}")
+    if failure:
+        print(f"\nfor tests/simulator/kept.py, once it is understood:\n    {scenario!r}")
     return 1 if failure else 0
 
 

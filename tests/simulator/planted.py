@@ -17,7 +17,7 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     Revealed,
 )
-from p2pmpc.messages import Abort, Confirm, Message, Open, Share, Unmask
+from p2pmpc.messages import Abort, Confirm, Message, Open, Partial, Share, Unmask
 from p2pmpc.protocol import JOINT, Joint, Round, Stage
 
 NO_SIGNATURE = bytes(64)
@@ -136,6 +136,16 @@ class Careless(Round):
             else action
             for action in super()._deal()
         ]
+
+
+class Bare(Round):
+    """Says its partial sum without the mask."""
+
+    def _say(self, message: Message) -> Send:
+        if isinstance(message, Partial):
+            total = self._sums[self.session.own_index]
+            message = Partial(self.session.parameters.arithmetic.encode(total))
+        return super()._say(message)
 
 
 class Suspicious(Round):

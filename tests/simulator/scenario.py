@@ -13,11 +13,12 @@ from p2pmpc.weights import opening_threshold
 HARMLESS: Final = ("repeated", "short cut", "stall", "abrupt close")
 """Whatever of these happens, and nothing else: everybody ends with the total."""
 
+CRASHES: Final = ("crash", "lossy crash", "silent crash")
+"""The culprit dies; the three differ in what still arrives, and in whether anybody notices."""
+
 BENIGN: Final = (
     *HARMLESS,
-    "crash",
-    "lossy crash",
-    "silent crash",
+    *CRASHES,
     "pause",
     "long cut",
     "slow link",

@@ -11,6 +11,8 @@
 7. No honest peer is alone named as a culprit; and where nobody is dishonest, nobody is accused.
 8. Who ends without a total says truthfully whether one may have been opened.
 9. Where nothing but harmless faults happens, everybody ends with the total.
+10. Where nothing but crashes happens and a majority lives, either all of it ends with the total, or
+    nobody does; without b-shares (strict) that is not promised.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from p2pmpc.actions import Failed, Finished
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError, Revealed, exit_code_of
 from p2pmpc.messages import Confirm, Echo, Kind, Message, Open, Partial, Share, Signed, Unmask
 from p2pmpc.protocol import Stage
+from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
 from tests.simulator.peer import TIMEOUT, SimPeer
-from tests.simulator.scenario import BENIGN, HARMLESS, Scenario
+from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
 _ACCUSATIONS = frozenset({4, 5, 6})
 _SLACK = 1e-6
@@ -59,6 +62,7 @@ class Watch:
         self._committed = Committed(scenario, peers, cast.context(1))
         kinds = {fault.kind for fault in scenario.faults}
         self._nobody_lies = kinds <= set(BENIGN)
+        self._only_crashes = kinds <= {*CRASHES, *HARMLESS} and not scenario.strict
         self._all_must_finish = kinds <= set(HARMLESS)
         self.paused = dict.fromkeys(scenario.indices, 0.0)
         """Seconds for which a peer was stopped: it cannot have ended meanwhile."""
@@ -81,6 +85,7 @@ class Watch:
             return
         if isinstance(message, Partial):
             self._secrets[index] = self._secrets_of(self._peers[index])
+            self._is_masked(self._peers[index], message)
         self._is_free_of_secrets(index, message, signed.body)
         match message:
             case Echo():
@@ -142,6 +147,13 @@ class Watch:
         shares = [plain.mask_share for plain in plains] + [dealing.own_mask_share]
         seeds = [plain.share for plain in plains]
         return [dealing.mask_seed, *seeds, *(share for share in shares if share)]
+
+    def _is_masked(self, peer: SimPeer, message: Partial) -> None:
+        """Hold a partial sum against its mask: what is said is not the sum itself."""
+        if message.vector == peer.round._context.session.parameters.arithmetic.encode(
+            peer.round._sums[peer.index]
+        ):
+            raise ViolationError(5, f"{peer.index} says its partial sum without a mask")
 
     def _is_free_of_secrets(self, index: int, message: Message, body: bytes) -> None:
         if isinstance(message, Unmask):
@@ -218,3 +230,9 @@ class Watch:
         for index in self.honest:
             if self._peers[index].live:
                 raise ViolationError(6, f"{index} never ends")
+        ends = [self._peers[i].end for i in self._scenario.indices]
+        finished = sum(isinstance(end, Finished) for end in ends)
+        failed = sum(isinstance(end, Failed) for end in ends)
+        majority = finished + failed >= opening_threshold(len(ends))
+        if self._only_crashes and majority and finished and failed:
+            raise ViolationError(10, f"{finished} end with a total and {failed} without")
