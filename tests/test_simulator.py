@@ -15,7 +15,6 @@ from hashlib import sha256
 
 import pytest
 
-from p2pmpc import protocol
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.messages import Commitment, Confirm, Kind, Share
 from p2pmpc.protocol import Round
@@ -23,7 +22,7 @@ from tests.simulator import campaign as campaign_module
 from tests.simulator import planted
 from tests.simulator.__main__ import main
 from tests.simulator.campaign import Drawing, campaign
-from tests.simulator.cast import Cast
+from tests.simulator.cast import Cast, cheap_signatures
 from tests.simulator.heap import HeapDriver
 from tests.simulator.kept import KEPT
 from tests.simulator.scenario import BENIGN, HARMLESS, KINDS, MALICIOUS, Scenario, draw
@@ -162,6 +161,7 @@ def test_real_cryptography_gives_traces_of_the_same_shape() -> None:
 CAUGHT: list[tuple[type[Round], set[int]]] = [
     (planted.Impatient, {3}),
     (planted.Forgetful, {3}),
+    (planted.Unrecorded, {3}),
     (planted.Miscounting, {1, 2}),
     (planted.Boastful, {1}),
     (planted.Endless, {6}),
@@ -170,6 +170,8 @@ CAUGHT: list[tuple[type[Round], set[int]]] = [
     (planted.Careless, {5}),
     (planted.Bare, {5}),
     (planted.Suspicious, {7}),
+    (planted.Credulous, {7}),
+    (planted.Sceptical, {11}),
     (planted.Reassuring, {8}),
     (planted.Broken, {0}),
     (planted.Ashamed, {0}),
@@ -177,14 +179,6 @@ CAUGHT: list[tuple[type[Round], set[int]]] = [
 ]
 
 
-@pytest.fixture
-def overridable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let subclasses of the machine replace what its table names."""
-    for stage, joint in planted.overridable().items():
-        monkeypatch.setitem(protocol.JOINT, stage, joint)
-
-
-@pytest.mark.usefixtures("overridable")
 @pytest.mark.parametrize("everybody", [False, True], ids=["one", "all"])
 @pytest.mark.parametrize(("faulty", "invariants"), CAUGHT, ids=[c[0].__name__ for c in CAUGHT])
 def test_a_faulty_machine_is_reported(
@@ -205,11 +199,11 @@ def test_a_faulty_machine_is_reported(
     pytest.fail(f"reported were only {broken}")
 
 
-@pytest.mark.usefixtures("overridable")
 def test_machines_without_a_fault_are_not_reported() -> None:
-    """The table through which faults are planted does nothing by itself."""
+    """The way in which faults are planted does nothing by itself."""
     for seed in range(20):
-        run(draw(seed))
+        scenario = draw(seed)
+        HeapDriver(scenario, planted=dict.fromkeys(scenario.indices, planted.Planted)).run()
 
 
 # -- the fakes are no weaker than what they stand for -----------------------------------------
@@ -218,9 +212,11 @@ def test_machines_without_a_fault_are_not_reported() -> None:
 def test_cheap_signatures_hold_only_for_what_was_signed() -> None:
     """Another sender, session, round, receiver, kind or body: the cheap notary refuses them all."""
     cast = Cast(draw(0, peers=3), real=False)
+    assert cast.scenario.contributors == (1, 2, 3)
     one, two, three = (cast.notary(index) for index in (1, 2, 3))
     good = one.frame(Confirm(bytes(32)), 2)
-    assert two.open(1, good).message == Confirm(bytes(32))
+    with cheap_signatures():
+        assert two.open(1, good).message == Confirm(bytes(32))
     share = one.frame(Share(b"sealed"), 2)
     elsewhere = replace(cast.sessions[1], id=bytes(32))
     bad = [
@@ -233,10 +229,14 @@ def test_cheap_signatures_hold_only_for_what_was_signed() -> None:
         (2, 1, cast.notary(1, elsewhere).frame(Confirm(bytes(32)), 2)),
     ]
     for receiver, sender, frame in bad:
-        with pytest.raises(RemoteProtocolError):
+        with cheap_signatures(), pytest.raises(RemoteProtocolError):
             (two if receiver == 2 else three).open(sender, frame)
-    assert not two.is_signed_by(1, Kind.ECHO, 0, bytes(32), good.signature)
-    assert not two.entry_is_signed_by(1, bytes(32), good.signature)
+    with cheap_signatures():
+        assert not two.is_signed_by(1, Kind.ECHO, 0, bytes(32), good.signature)
+        assert not two.is_signed_by(1, Kind.HELLO, 0, bytes(32), good.signature)
+        digest = two.digest_of(Confirm(bytes(32)))
+        assert two.is_signed_by(1, Kind.CONFIRM, 0, digest, good.signature)
+        assert not two.is_signed_by(3, Kind.CONFIRM, 0, digest, good.signature)
 
 
 def test_cheap_seals_open_only_under_their_info() -> None:
@@ -275,7 +275,6 @@ def test_a_campaign_says_which_faults_never_fired(capsys: pytest.CaptureFixture[
     assert main(["--seeds", "20", "--fault", "refusal", "--faults", "1"]) == 0
 
 
-@pytest.mark.usefixtures("overridable")
 def test_a_failing_seed_prints_the_command_that_replays_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from p2pmpc.dealing import RoundContext
 from p2pmpc.field import Vector
 from p2pmpc.messages import Kind, Partial
-from p2pmpc.wire import Limits, decode_share
+from p2pmpc.wire import decode_share
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
 
@@ -32,8 +32,8 @@ class Committed:
         self, scenario: Scenario, peers: Mapping[int, SimPeer], context: RoundContext
     ) -> None:
         self._weights = dict(zip(scenario.indices, scenario.weights, strict=True))
-        self._dishonest = sorted(scenario.dishonest)
-        self._honest = [index for index in scenario.indices if index not in scenario.dishonest]
+        self._dishonest = [i for i in scenario.contributors if i in scenario.dishonest]
+        self._honest = [i for i in scenario.contributors if i not in scenario.dishonest]
         self._peers = peers
         self._context = context
         self._parameters = context.session.parameters
@@ -43,7 +43,9 @@ class Committed:
         """Return the digest that an honest peer must sign, given what it heard."""
         total = [0] * self._parameters.extended_length
         for index in self._honest:
-            self._add(total, self._weights[index], self._peers[index].secret)
+            secret = self._peers[index].secret
+            assert secret is not None
+            self._add(total, self._weights[index], secret)
         for index in self._dishonest:
             self._add_implied(total, index, witness)
         width = self._parameters.arithmetic.width
@@ -65,7 +67,7 @@ class Committed:
         self._add(total, -1, self._context.expand_mask(liar, seed))
 
     def _share(self, plaintext: bytes, dealer: int, receiver: int) -> Vector:
-        limits, strict = Limits.of(self._parameters), self._parameters.strict
+        limits, strict = self._context.session.limits, self._parameters.strict
         plain = decode_share(plaintext, limits, strict=strict)
         return self._context.expand_share(plain, dealer, receiver)
 

@@ -118,6 +118,14 @@ class Refusal(Behaviour):
         self.fired = True
 
 
+class FailedRecord(Behaviour):
+    """The ledger cannot be written, so the culprit's input must not be opened."""
+
+    def prepare(self) -> None:
+        """It never can; an observer has nothing to write."""
+        self.peer.cannot_record = self.fired = self.peer.session.contributes
+
+
 BENIGN_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "repeated": Repeated,
     "short cut": Struck,
@@ -131,6 +139,7 @@ BENIGN_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "slow link": Struck,
     "interrupt": Struck,
     "refusal": Refusal,
+    "failed record": FailedRecord,
 }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from p2pmpc.encoding import checksum_vector
+from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.messages import (
     Abort,
@@ -33,7 +34,7 @@ from p2pmpc.messages import (
     Signed,
     Unmask,
 )
-from p2pmpc.wire import Frame, Limits, decode_share, encode_share
+from p2pmpc.wire import Frame, body_digest, decode_share, encode_evidence, encode_share
 from tests.simulator.faults import Behaviour
 from tests.simulator.peer import SimPeer
 
@@ -54,22 +55,20 @@ def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: 
         case Accept():
             return _other_accept(message, peer, variant, place)
         case Commitment(mask_shares=shares) if variant % 3 == 0 and shares:
-            return replace(message, mask_shares=_replaced(shares, place, ZEROS))
+            return replace(message, mask_shares=_replaced(shares, place % len(shares), ZEROS))
         case Commitment(shares=digests) if variant % 3 == 1:
-            return replace(message, shares=_replaced(digests, place, b"\x01" * 32))
+            ones = b"\x01" * 32
+            return replace(message, shares=_replaced(digests, place % len(digests), ones))
         case Commitment():
             return replace(message, mask=ZEROS)
         case Share():
             return Share(message.sealed[:-1] if variant % 2 else message.sealed + b"\x00")
         case Partial(vector):
             return Partial(bytes(len(vector)) if any(vector) else b"\x01" + vector[1:])
-        case Echo(entries):
-            names = ("partial", "commitment", "partial_signature", "acceptance_signature")
-            name = names[variant % 4]
-            nothing = ZEROS if name in names[:2] else NO_SIGNATURE
-            return Echo(_replaced(entries, place, replace(entries[place], **{name: nothing})))
+        case Echo():
+            return _other_echo(message, variant, place)
         case Open(echoes=echoes) if variant % 2:
-            return replace(message, echoes=_replaced(echoes, place, NO_SIGNATURE))
+            return replace(message, echoes=_replaced(echoes, place % len(echoes), NO_SIGNATURE))
         case Open():
             return replace(message, mask_seed=ZEROS)
         case Unmask():
@@ -78,6 +77,16 @@ def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: 
             return Confirm(ZEROS)
         case _:
             return message
+
+
+def _other_echo(message: Echo, variant: int, place: int) -> Echo:
+    if variant % 4 == 3:
+        return replace(message, acceptances=_replaced(message.acceptances, place, NO_SIGNATURE))
+    name = ("partial", "commitment", "partial_signature")[variant % 4]
+    place %= len(message.entries)
+    nothing = NO_SIGNATURE if name.endswith("signature") else ZEROS
+    entry = replace(message.entries[place], **{name: nothing})
+    return replace(message, entries=_replaced(message.entries, place, entry))
 
 
 def _other_accept(message: Accept, peer: SimPeer, variant: int, place: int) -> Accept:
@@ -157,7 +166,7 @@ class ExtraUnmask(Behaviour):
             return [frame]
         self.fired = True
         about = self.fault.other
-        plain = self.peer.round.links[about].plain
+        plain = self.peer.round.links[about].plain  # none of an observer
         share = plain.mask_share if plain is not None and plain.mask_share else bytes(33)
         if self.fault.kind == "wrong UNMASK":
             share = share[:-1] + bytes([share[-1] ^ 1])
@@ -246,10 +255,12 @@ class Injected(Behaviour):
     def prepare(self) -> None:
         """Nothing was heard yet."""
         self._heard: dict[int, Frame] = {}
+        self._all: list[tuple[int, Frame]] = []
 
     def hears(self, other: int, frame: Frame) -> None:
-        """Remember the last thing that each other peer said."""
+        """Remember all that was said, and the last thing that each other peer said."""
         self._heard[other] = frame
+        self._all.append((other, frame))
 
     def injections(self) -> Iterable[tuple[int, Frame]]:
         """Return what is said to whom."""
@@ -280,24 +291,27 @@ class Injected(Behaviour):
                 return self._early_unmask(victim)
             case "false ABORT":
                 return notary.frame(self._abort(), victim)
+            case "false evidence":
+                return notary.frame(Abort(4, (), "look at this", self._evidence()), victim)
             case _:
                 assert kind == "junk"
                 return self._junk(victim)
 
     def _any_message(self, victim: int) -> Message:
         """Return any message of a round: what the culprit said last, or something made up."""
-        own = list(self.peer.round._own.values())
+        own = list(self.peer.round._heard.own.values())
         random = Random(self.fault.variant + victim)
         if own and random.random() < 0.5:
             return random.choice(own).message
         peers, length = self.cast.scenario.peers, self.peer.notary.limits.vector_bytes
-        entry = EchoEntry(NO_SIGNATURE, ZEROS, NO_SIGNATURE, ZEROS, NO_SIGNATURE)
-        shares = () if self.cast.scenario.strict else (ZEROS,) * peers
+        inputs = len(self.cast.scenario.contributors)
+        entry = EchoEntry(ZEROS, NO_SIGNATURE, ZEROS, NO_SIGNATURE)
+        shares = () if self.cast.scenario.strict else (ZEROS,) * inputs
         made_up: list[Message] = [
-            Commitment(ZEROS, shares, (ZEROS,) * peers),
+            Commitment(ZEROS, shares, (ZEROS,) * inputs),
             Share(b"sealed"),
             Partial(bytes(length)),
-            Echo((entry,) * peers),
+            Echo((NO_SIGNATURE,) * peers, (entry,) * inputs),
             Confirm(ZEROS),
         ]
         return random.choice(made_up)
@@ -305,21 +319,21 @@ class Injected(Behaviour):
     def _early_open(self, victim: int) -> Frame | None:
         """Return an OPEN as good as it can be made before n echoes are held."""
         round_ = self.peer.round
-        if round_.dealing is None or Kind.OPEN in round_._own:
+        if round_.dealing is None or Kind.OPEN in round_._heard.own:
             return None
-        echoes = dict(round_._echoes)
+        echoes = dict(round_._heard.echoes)
         for index, link in round_.links.items():
             if (Kind.ECHO, 0) in link.said:
                 echoes[index] = link.message(Kind.ECHO).signature
         mine = echoes.get(self.peer.index, NO_SIGNATURE)
-        signatures = tuple(echoes.get(index, mine) for index in self.peer.session.indices)
+        signatures = tuple(echoes.get(index, mine) for index in self.peer.session.contributors)
         return self.peer.notary.frame(Open(round_.dealing.mask_seed, signatures), victim)
 
     def _early_unmask(self, victim: int) -> Frame | None:
         """Return the culprit's b-share of another peer before anything may be opened."""
         round_, about = self.peer.round, self.fault.other
         plain = round_.links[about].plain
-        if plain is None or Kind.OPEN in round_._own:
+        if plain is None or Kind.OPEN in round_._heard.own:
             return None
         return self.peer.notary.frame(Unmask(about, plain.mask_share or bytes(33)), victim)
 
@@ -328,6 +342,27 @@ class Injected(Behaviour):
         code = random.choice((1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 130, 255))
         names = [random.choice(self.peer.session.indices) for _ in range(random.randint(0, 3))]
         return Abort(code, tuple(names), random.choice(("", "because", "x" * 300)))
+
+    def _evidence(self) -> bytes:
+        """Return evidence against somebody that proves nothing, made of what was really said."""
+        random = Random(self.fault.variant)
+        if not self._all or random.random() < 0.1:
+            return random.randbytes(40)
+        culprit = random.choice(self._all)[0]
+        said = [frame for other, frame in self._all if other == culprit]
+        statements = tuple(
+            Statement(
+                culprit,
+                self.peer.index if frame.kind is Kind.SHARE else 0,
+                frame.kind,
+                frame.round,
+                body_digest(frame.kind, frame.body),
+                frame.signature,
+                random.choice((frame.body, b"")),
+            )
+            for frame in random.choices(said, k=random.randint(1, 2))
+        )
+        return encode_evidence(Evidence(random.choice(list(Claim)), culprit, statements))
 
     def _junk(self, victim: int) -> Frame:
         """Return a frame that is signed well, and whose body means nothing."""
@@ -433,7 +468,7 @@ class Dealer(Behaviour):
             return really(plaintext)
         self.fired = True
         parameters = self.cast.parameters
-        plain = decode_share(plaintext, Limits.of(parameters), strict=parameters.strict)
+        plain = decode_share(plaintext, self.peer.session.limits, strict=parameters.strict)
         if self.fault.kind == "other share":
             return really(encode_share(self._other(plain)))
         return self._bad(plain, really)
@@ -496,5 +531,6 @@ MALICIOUS_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "withheld kind": Withheld,
     "silence": Withheld,
     "false ABORT": Injected,
+    "false evidence": Injected,
     "junk": Injected,
 }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished
-from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, RemoteProtocolError
+from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
+from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, ResourceExhausted
 from p2pmpc.membership import Agreement
 from p2pmpc.messages import Kind
-from p2pmpc.protocol import Round, Stage
+from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
+from p2pmpc.script import Stage
 from p2pmpc.shamir import Entropy
 from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
@@ -41,7 +42,7 @@ class SimPeer:
         self.notary = cast.notary(index)
         self.sealer = cast.sealer(index)
         self.agreement = Agreement(self.session, self.notary)
-        self.secret = cast.secrets[index]
+        self.secret = cast.secrets.get(index)
         self.round = cast.equip(
             round_class(
                 self.session,
@@ -54,6 +55,9 @@ class SimPeer:
         )
         self.retired: set[int] = set()
         """Peers of which nothing more is expected."""
+        self.cannot_record = False
+        self.recorded = False
+        """Whether the ledger holds its input: only then may a sum with it be opened."""
         self.end: Finished | Failed | None = None
         self.live = True
         """Whether it still takes part; one that was killed, or has ended, takes nothing more."""
@@ -122,11 +126,22 @@ class SimPeer:
             return self.round.receive(other, signed)
         if not self.agreement.agreed:
             return self.agreement.receive(other, signed)
-        if not self.agreement.contradicts(other, signed):
-            return []
-        reason = f"{self.session.label(other)} signed another roster than before"
-        return self.machine.abort(RemoteProtocolError(reason, peers=(other,)))
+        contradiction = self.agreement.contradiction(other, signed)
+        return [] if contradiction is None else self.machine.abort(contradiction)
 
     def expand(self, action: Action) -> list[Action]:
         """Return what an action leads to at once, at this peer itself."""
-        return self.round.start() if isinstance(action, Agreed) else []
+        match action:
+            case Agreed():
+                return self.round.start()
+            case RecordInput():
+                return self._record()
+            case _:
+                return []
+
+    def _record(self) -> list[Action]:
+        """Write the ledger, if it can be written."""
+        if self.cannot_record:
+            return self.round.abort(ResourceExhausted("the ledger cannot be written"))
+        self.recorded = True
+        return self.round.recorded()

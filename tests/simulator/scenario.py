@@ -24,6 +24,7 @@ BENIGN: Final = (
     "slow link",
     "interrupt",
     "refusal",
+    "failed record",
 )
 """No peer is dishonest: nobody may be accused of anything."""
 
@@ -61,6 +62,7 @@ MALICIOUS: Final = (
     "withheld kind",
     "silence",
     "false ABORT",
+    "false evidence",
     "junk",
 )
 """The culprit is dishonest, and held to no rule."""
@@ -130,6 +132,11 @@ class Scenario:
         return range(1, self.peers + 1)
 
     @property
+    def contributors(self) -> tuple[int, ...]:
+        """The roster indices of those whose inputs are summed; the others observe."""
+        return tuple(index for index, weight in enumerate(self.weights, start=1) if weight)
+
+    @property
     def plain_total(self) -> list[int]:
         """The total of all inputs, in plain integers."""
         return [
@@ -159,12 +166,12 @@ def draw(
     random = Random(seed)
     count = peers or random.choice((2, 3, 3, 4, 4, 5, 5, 5, 5, 6, 7))
     field = random.choice(("m31", "m31", "m31", "m61"))
-    weights = tuple(_weight(random) for _ in range(count))
-    limit = min(1000, automatic_bound(FIELDS[field], weights))
+    weights = _weights(random, count)
+    limit = min(1000, automatic_bound(FIELDS[field], [w for w in weights if w]))
     length = random.choice((1, 2, 3))
     wanted = random.choice((0, 1, 1, 1, 1, 2, 2, 3)) if faults is None else faults
     values = tuple(tuple(random.randint(-limit, limit) for _ in range(length)) for _ in weights)
-    drawn = _faults(random, count, wanted, only)
+    drawn = _faults(random, weights, wanted, only)
     return Scenario(
         seed=seed,
         weights=weights,
@@ -179,6 +186,15 @@ def draw(
     )
 
 
+def _weights(random: Random, peers: int) -> tuple[int, ...]:
+    """Draw weights; in some runs a few peers have none and observe, and at least two contribute."""
+    weights = [_weight(random) for _ in range(peers)]
+    if peers > 2 and random.random() < 0.25:
+        for index in random.sample(range(peers), random.randint(1, min(2, peers - 2))):
+            weights[index] = 0
+    return tuple(weights)
+
+
 def _weight(random: Random) -> int:
     largest = random.choice((1, 9, 9, 9, 50_000))
     return random.choice((-1, 1)) * random.randint(1, largest)
@@ -191,14 +207,17 @@ def _biases(random: Random, peers: int) -> dict[tuple[int, int], float]:
     return {link: 2 * random.random() for link in random.sample(links, random.randint(1, peers))}
 
 
-def _faults(random: Random, peers: int, wanted: int, only: str | None) -> tuple[Fault, ...]:
+def _faults(
+    random: Random, weights: tuple[int, ...], wanted: int, only: str | None
+) -> tuple[Fault, ...]:
     """Draw faults: fewer dishonest peers than the threshold, which is all that is promised for."""
+    peers, threshold = len(weights), opening_threshold(sum(map(bool, weights)))
     drawn: list[Fault] = []
     dishonest: set[int] = set()
     while len(drawn) < wanted:
         fault = _fault(random, peers, only)
         if fault.kind in MALICIOUS:
-            if len(dishonest | {fault.culprit}) >= opening_threshold(peers):
+            if len(dishonest | {fault.culprit}) >= threshold:
                 fault = _fault(random, peers, only, culprit=min(dishonest))
             dishonest.add(fault.culprit)
         drawn.append(fault)

@@ -17,6 +17,7 @@ import trio.testing
 from p2pmpc.links import Link
 from p2pmpc.mesh import SESSION_KINDS
 from p2pmpc.wire import Frame, encode_frame
+from tests.simulator.cast import cheap_signatures
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -97,6 +98,15 @@ class StreamDriver:
         Raises:
             ViolationError: An invariant does not hold.
         """
+        with cheap_signatures():
+            await self._run()
+        if self._violation is not None:
+            raise self._violation
+        self.world.watch.closes()
+        return self.world
+
+    async def _run(self) -> None:
+        """Lead every peer through the schedule."""
         tasks = {}
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -110,10 +120,6 @@ class StreamDriver:
                 await steps.send(step)
                 await taken.receive()
             nursery.cancel_scope.cancel()
-        if self._violation is not None:
-            raise self._violation
-        self.world.watch.closes()
-        return self.world
 
     async def _peer(
         self, steps: trio.MemoryReceiveChannel[Step], done: trio.MemorySendChannel[None]

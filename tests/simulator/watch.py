@@ -2,17 +2,20 @@
 
 1. No two honest peers confirm different totals, and their records of the round are equal.
 2. Every confirmed total is the plain sum of the inputs as committed (see ``committed``).
-3. Nothing opens without n equal echoes: all n signatures hold, and every honest peer did sign it.
+3. Nothing opens without the equal echoes of all contributors: all signatures hold, and every honest
+   one did sign it; and no echo leaves before the ledger holds its peer's input.
 4. No b-share leaves before its holder opened, and none twice.
 5. Between two honest peers mask and seeds never both become known: no seed, share or mask stands in
    the clear in anything an honest peer says, but for its own mask in its OPEN (3) and b-shares in
    UNMASKs (4); and what is sealed goes to nobody but the one it was sealed for.
 6. Every live peer ends, within the timeout since it last made progress.
-7. No honest peer is alone named as a culprit; and where nobody is dishonest, nobody is accused.
+7. No honest peer is alone named as a culprit; where nobody is dishonest, nobody is accused; and no
+   evidence proves anything of an honest peer.
 8. Who ends without a total says truthfully whether one may have been opened.
 9. Where nothing but harmless faults happens, everybody ends with the total.
-10. Where nothing but crashes happens and a majority lives, either all of it ends with the total, or
-    nobody does; without b-shares (strict) that is not promised.
+10. Where nothing but crashes happens and a majority of the contributors lives, either all of it ends
+    with the total, or nobody does; without b-shares (strict) that is not promised.
+11. What an honest peer proves, every honest peer believes that is told of it and has not ended.
 """
 
 from __future__ import annotations
@@ -20,9 +23,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from p2pmpc.actions import Failed, Finished
-from p2pmpc.errors import LocalProtocolError, RemoteProtocolError, Revealed, exit_code_of
+from p2pmpc.disputes import check_evidence
+from p2pmpc.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    Revealed,
+    VerificationFailed,
+    exit_code_of,
+)
+from p2pmpc.evidence import Dispute
 from p2pmpc.messages import Confirm, Echo, Kind, Message, Open, Partial, Share, Signed, Unmask
-from p2pmpc.protocol import Stage
+from p2pmpc.script import Stage
 from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
@@ -59,6 +70,7 @@ class Watch:
         self._scenario = scenario
         self._peers = peers
         self.honest = [i for i in scenario.indices if i not in scenario.dishonest]
+        self._contributors = [i for i in scenario.contributors if i not in scenario.dishonest]
         self._committed = Committed(scenario, peers, cast.context(1))
         kinds = {fault.kind for fault in scenario.faults}
         self._nobody_lies = kinds <= set(BENIGN)
@@ -89,6 +101,8 @@ class Watch:
         self._is_free_of_secrets(index, message, signed.body)
         match message:
             case Echo():
+                if not self._peers[index].recorded:
+                    raise ViolationError(3, f"{index} echoes before its ledger is written")
                 self._echoes[index] = signed.digest
             case Open():
                 self._opens(index, message)
@@ -105,11 +119,12 @@ class Watch:
 
     def _opens(self, index: int, message: Open) -> None:
         mine = self._echoes.get(index)
-        if mine is None or len(message.echoes) != self._scenario.peers:
-            raise ViolationError(3, f"{index} opens without n echoes")
+        contributors = self._scenario.contributors
+        if mine is None or len(message.echoes) != len(contributors):
+            raise ViolationError(3, f"{index} opens without everybody's echoes")
         notary = self._peers[index].notary
-        for other, signature in enumerate(message.echoes, start=1):
-            if other in self.honest and self._echoes.get(other) != mine:
+        for other, signature in zip(contributors, message.echoes, strict=True):
+            if other in self._contributors and self._echoes.get(other) != mine:
                 raise ViolationError(3, f"{index} opens, and {other} did not echo the same")
             if not notary.is_signed_by(other, Kind.ECHO, 0, mine, signature):
                 raise ViolationError(3, f"{index} opens without a good echo of {other}")
@@ -138,10 +153,10 @@ class Watch:
         """
         dealing = peer.round.dealing
         assert dealing is not None
-        plains = [dealing.plains[i] for i in self.honest if i != peer.index]
+        plains = [dealing.plains[i] for i in self._contributors if i != peer.index]
         plains += [
             plain
-            for i in self.honest
+            for i in self._contributors
             if i != peer.index and (plain := peer.round.links[i].plain) is not None
         ]
         shares = [plain.mask_share for plain in plains] + [dealing.own_mask_share]
@@ -188,7 +203,7 @@ class Watch:
         context = peer.round._context
         arithmetic = peer.session.parameters.arithmetic
         digest = context.total_digest(arithmetic.encode(end.record.total))
-        if confirmed is None or confirmed[1] != digest or peer.index not in self._opened:
+        if confirmed is None or confirmed[1] != digest or not self._may_finish(peer):
             raise ViolationError(1, f"{peer.index} finishes with what nobody confirmed")
         if end.total.tolist() != end.record.total[: len(end.total)].tolist():
             raise ViolationError(1, f"{peer.index} shows another total than it records")
@@ -198,6 +213,10 @@ class Watch:
         if self._finished is not None:
             self._is_the_same_record(peer.index, end)
         self._finished = peer.index, end
+
+    def _may_finish(self, peer: SimPeer) -> bool:
+        """Return whether a peer has opened, or observes what others opened."""
+        return peer.index in self._opened or not peer.session.contributes
 
     def _is_the_same_record(self, index: int, end: Finished) -> None:
         assert self._finished is not None
@@ -215,9 +234,11 @@ class Watch:
         named = set(error.peers)
         if isinstance(error, RemoteProtocolError) and len(named) == 1 and named <= set(self.honest):
             raise ViolationError(7, f"{index} blames {named}, which is honest: {error.message}")
+        if isinstance(error, Dispute):
+            self._is_proven(index, error)
         if self._nobody_lies and code in _ACCUSATIONS:
             raise ViolationError(7, f"{index} ends with {code} among honest peers: {error.message}")
-        echoed = peer.round.stage >= Stage.ECHOED
+        echoed = peer.round.stage >= Stage.ECHOED and peer.session.contributes
         if echoed != (index in self._echoes):
             raise ViolationError(8, f"{index} is at {peer.round.stage.name} as to its echo")
         if (error.revealed is Revealed.NOTHING) == echoed:
@@ -225,12 +246,36 @@ class Watch:
         if self._all_must_finish:
             raise ViolationError(9, f"{index} ends with {code}: {error.message}")
 
+    def _is_proven(self, index: int, dispute: Dispute) -> None:
+        """Let evidence be judged by a member that has not ended for it."""
+        culprit = dispute.evidence.culprit
+        if culprit in self.honest:
+            raise ViolationError(7, f"{index} proves something of {culprit}, which is honest")
+        judge = next((i for i in self.honest if i != index), index)
+        try:
+            check_evidence(self._peers[judge].session, dispute.evidence)
+        except VerificationFailed as error:
+            raise ViolationError(11, f"{index} shows what proves nothing: {error}") from error
+
+    def was_told(self, peer: SimPeer, other: int) -> None:
+        """Look at an honest peer that has just taken the ABORT of another honest one."""
+        if peer.index in self._scenario.dishonest or other in self._scenario.dishonest:
+            return
+        theirs, mine = self._peers[other].end, peer.end
+        if mine is None and not peer.live:
+            return  # killed while it took it
+        if not isinstance(theirs, Failed) or not isinstance(theirs.error, Dispute):
+            return
+        culprit = theirs.error.evidence.culprit
+        if not isinstance(mine, Failed) or culprit not in mine.error.peers:
+            raise ViolationError(11, f"{peer.index} does not believe what {other} proves")
+
     def closes(self) -> None:
         """Look at what is left when nothing more can happen."""
         for index in self.honest:
             if self._peers[index].live:
                 raise ViolationError(6, f"{index} never ends")
-        ends = [self._peers[i].end for i in self._scenario.indices]
+        ends = [self._peers[i].end for i in self._scenario.contributors]
         finished = sum(isinstance(end, Finished) for end in ends)
         failed = sum(isinstance(end, Failed) for end in ends)
         majority = finished + failed >= opening_threshold(len(ends))

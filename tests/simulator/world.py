@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from p2pmpc.actions import Action, Failed, Finished, Send
 from p2pmpc.errors import exit_code_of
-from p2pmpc.messages import Message, Signed
+from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast, frame_of
@@ -135,6 +135,8 @@ class World:
                 self._strike(peer, behaviour)
         if what == "timeout":
             self.watch.times_out(peer, step.now)
+        if frame is not None and frame.kind is Kind.ABORT:
+            self.watch.was_told(peer, step.other)
 
     def _handle(self, peer: SimPeer, what: str, other: int, frame: Frame | None) -> None:
         self._note((self._now, peer.index, what, other, frame or ""))
