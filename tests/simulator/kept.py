@@ -73,5 +73,30 @@ KEPT: Final[tuple[tuple[str, Scenario], ...]] = (
             dishonest=frozenset({1}),
         ),
     ),
+    (
+        "an observer that confirmed before the echoes made contributors raise KeyError",
+        Scenario(
+            seed=206011,
+            weights=(-7802, -22580, 7, -3922, 0),
+            values=((-310, -216), (949, -499), (-910, 422), (-728, -732), (-537, 240)),
+            strict=False,
+            share_mode="seeds",
+            field="m31",
+            spread=1.0,
+            biases={(3, 2): 0.7532374996794511},
+            faults=(
+                Fault(
+                    kind="misplaced",
+                    culprit=5,
+                    other=4,
+                    victims=(1, 3),
+                    moment=13,
+                    seconds=0.0,
+                    variant=60032,
+                ),
+            ),
+            dishonest=frozenset({5}),
+        ),
+    ),
 )
 """What failed, and the scenario."""
