@@ -342,17 +342,24 @@ class Agreement:
         self.signatures[peer] = signed.signature
         return self._advance()
 
-    def contradiction(self, peer: int, signed: Signed[Message]) -> Dispute | None:
-        """Return what another ACCEPT of a peer proves, unless it is the one that came before."""
+    def contradiction(self, peer: int, signed: Signed[Message]) -> RemoteProtocolError | None:
+        """Return what another ACCEPT of a peer means, unless it is the one that came before.
+
+        It proves itself only where both hold one entry of the peer: with another one it could be of
+        another session, and whoever showed it as a proof would be taken for a false accuser.
+        """
         before = Statement.of(peer, self._own, receiver=TO_EVERYBODY)
         before = replace(before, signature=self.signatures[peer])
         after = Statement.of(peer, signed)
         if (before.digest, before.signature) == (after.digest, after.signature):
             return None
-        return Dispute(
-            f"{self._session.label(peer)} signed another roster than before",
-            Evidence(Claim.EQUIVOCATION, peer, (before, after)),
-        )
+        reason = f"{self._session.label(peer)} signed another roster than before"
+        evidence = Evidence(Claim.EQUIVOCATION, peer, (before, after))
+        try:
+            check_evidence(self._session, evidence)
+        except VerificationFailed:
+            return RemoteProtocolError(reason, peers=(peer,))
+        return Dispute(reason, evidence)
 
     def lost(self, peer: int) -> list[Action]:
         """Give a member up."""
