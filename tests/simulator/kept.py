@@ -98,5 +98,45 @@ KEPT: Final[tuple[tuple[str, Scenario], ...]] = (
             dishonest=frozenset({5}),
         ),
     ),
+    (
+        "two ACCEPTs with two entries of their signer were shown as a proof, which they are not",
+        Scenario(
+            seed=400606,
+            weights=(-7879, 4, 5, -2, 1),
+            values=((-697,), (563,), (248,), (-869,), (464,)),
+            strict=False,
+            share_mode="seeds",
+            field="m61",
+            spread=0.001,
+            biases={
+                (2, 1): 0.14721708452387183,
+                (5, 2): 0.6775957194000859,
+                (5, 1): 1.2311578436218715,
+                (2, 5): 0.8770184889942128,
+                (5, 4): 0.5845024962155392,
+            },
+            faults=(
+                Fault(
+                    kind="contradiction",
+                    culprit=1,
+                    other=4,
+                    victims=(3,),
+                    moment=0,
+                    seconds=0.0,
+                    variant=31713,
+                ),
+                Fault(
+                    kind="long cut",
+                    culprit=4,
+                    other=2,
+                    victims=(1, 3),
+                    moment=9,
+                    seconds=10.221500374748011,
+                    variant=64196,
+                ),
+            ),
+            dishonest=frozenset({1}),
+        ),
+    ),
 )
 """What failed, and the scenario."""
