@@ -22,7 +22,8 @@ from tests.simulator import campaign as campaign_module
 from tests.simulator import planted
 from tests.simulator.__main__ import main
 from tests.simulator.campaign import Drawing, campaign
-from tests.simulator.cast import Cast, cheap_signatures
+from tests.simulator.cast import Cast
+from tests.simulator.fakes import cheap_signatures
 from tests.simulator.heap import HeapDriver
 from tests.simulator.kept import KEPT
 from tests.simulator.scenario import BENIGN, HARMLESS, KINDS, MALICIOUS, Scenario, draw
@@ -70,6 +71,20 @@ def test_harmless_faults_leave_everybody_with_the_total(kind: str) -> None:
 def test_what_failed_once_holds(scenario: Scenario) -> None:
     """What was found once stays found."""
     run(scenario)
+
+
+def test_crashes_come_between_and_within_broadcasts() -> None:
+    """A peer dies after any frame: when all got a message, and when only some did."""
+    got = set()
+    for seed in range(60):
+        scenario = draw(seed, peers=4, faults=1, only="crash")
+        lines = run(scenario).world.trace.text().splitlines()
+        culprit = scenario.faults[0].culprit
+        mine = [line.split() for line in lines if line.startswith(f"{culprit} ")]
+        if ["dies"] in [line[1:] for line in mine]:
+            last = mine[mine.index([str(culprit), "dies"]) - 1]
+            got.add(sum(line[1] == "says" and line[-1] == last[-1] for line in mine))
+    assert got == {1, 2, 3}
 
 
 def test_every_kind_is_in_one_group() -> None:

@@ -5,8 +5,11 @@ replaced by something cheap is what the machines are given: signatures, seals, a
 seeds. A smaller campaign (``--real``) replaces nothing, and gives the same traces.
 
     scenario   what a seed draws: the peers, their inputs, the pace of every link, the faults
-    faults     what each kind of fault makes its culprit do
-    cast       keys, sessions, notaries and sealers, cheap or real
+    faults     what a fault makes its culprit do, and those in which nobody is dishonest
+    lies, injected, substituted
+               what dishonest peers do: to all, beside the rest, and to some
+    fakes      cheap signatures, seals and expansions
+    cast       keys, sessions, notaries and sealers of one run, cheap or real
     peer       one peer: its machines and its deadlines, as p2pmpc.runner drives them
     world      the peers together, what is said, and what faults make of it
     heap       the driver in virtual time: links that are cut and come back, deadlines, crashes
@@ -15,7 +18,8 @@ seeds. A smaller campaign (``--real``) replaces nothing, and gives the same trac
     committed  the total that must come out, computed apart from the machines
     trace      who did what, in one canonical text
     campaign   many seeds: how fast, which faults fired, how runs ended
-    kept       seeds that failed once
+    kept       scenarios that failed once
+    planted    faulty machines, which the watch must report
 
 What decides everything is the seed (and the options that narrow what is drawn): no clock is read, no
 entropy taken, and nothing is iterated in an order that hashes of strings could change.

@@ -136,6 +136,7 @@ BENIGN_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "silent crash": Crash,
     "pause": Struck,
     "long cut": Struck,
+    "partition": Struck,
     "slow link": Struck,
     "interrupt": Struck,
     "refusal": Refusal,

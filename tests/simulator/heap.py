@@ -22,7 +22,7 @@ from typing import Final
 from p2pmpc.mesh import RECONNECT_SECONDS
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
-from tests.simulator.cast import cheap_signatures
+from tests.simulator.fakes import cheap_signatures
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -184,10 +184,12 @@ class HeapDriver:
         peer, other = fault.culprit, fault.other
         match fault.kind:
             case "short cut" | "long cut":
-                behaviour.fired = self._links[peer, other].up
-                if behaviour.fired:
-                    self._at(0.0, "down", peer, other)
-                    self._at(fault.seconds, "up", peer, other)
+                behaviour.fired = self._cut([(peer, other)], fault.seconds)
+            case "partition":
+                here = {peer, *fault.victims} - {other}
+                there = [i for i in self.world.scenario.indices if i not in here]
+                pairs = [(a, b) for a in sorted(here) for b in there]
+                behaviour.fired = self._cut(pairs, fault.seconds)
             case "stall":
                 behaviour.fired = True
                 self._arrives[peer, other] = (
@@ -211,6 +213,14 @@ class HeapDriver:
                 self._closed.add(peer)
             case _:
                 pass  # time and links know nothing of lies
+
+    def _cut(self, pairs: list[Pair], seconds: float) -> bool:
+        """Cut links for a while; return whether any was up."""
+        up = [pair for pair in pairs if self._links[pair].up]
+        for a, b in up:
+            self._at(0.0, "down", a, b)
+            self._at(seconds, "up", a, b)
+        return bool(up)
 
     # -- links ------------------------------------------------------------------------------
 

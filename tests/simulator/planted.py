@@ -22,7 +22,7 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Vector
 from p2pmpc.messages import Abort, Confirm, Message, Open, Partial, Share, Unmask
-from p2pmpc.protocol import Round
+from p2pmpc.protocol import Joint, Round
 from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
@@ -63,6 +63,9 @@ class Planted(Round):
             stage: replace(joint, ready=_looked_up(joint.ready), act=_looked_up(joint.act))
             for stage, joint in self._table.items()
         }
+
+    def _act(self, joint: Joint) -> list[Action]:
+        return joint.act(self)  # without the guard that holds the machine to its table
 
 
 def _looked_up(function: Callable[[Round], T]) -> Callable[[Round], T]:

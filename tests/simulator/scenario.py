@@ -21,6 +21,7 @@ BENIGN: Final = (
     *CRASHES,
     "pause",
     "long cut",
+    "partition",
     "slow link",
     "interrupt",
     "refusal",
@@ -233,6 +234,7 @@ def _fault(random: Random, peers: int, only: str | None, culprit: int | None = N
         "short cut": random.uniform(0.05, 2.5),
         "stall": random.uniform(0.5, 5.0),
         "long cut": random.uniform(2.5, 30.0),
+        "partition": random.uniform(0.5, 30.0),
         "slow link": random.uniform(2.0, 90.0),
         "pause": random.choice((1.0, 10.0, 90.0)) * random.uniform(0.5, 1.5),
     }

@@ -17,7 +17,7 @@ import trio.testing
 from p2pmpc.links import Link
 from p2pmpc.mesh import SESSION_KINDS
 from p2pmpc.wire import Frame, encode_frame
-from tests.simulator.cast import cheap_signatures
+from tests.simulator.fakes import cheap_signatures
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError

@@ -14,7 +14,8 @@ from p2pmpc.errors import exit_code_of
 from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
-from tests.simulator.cast import Cast, frame_of
+from tests.simulator.cast import Cast
+from tests.simulator.fakes import frame_of
 from tests.simulator.faults import Behaviour, behaviours_of
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
