@@ -157,14 +157,12 @@ class Hearing:
 
     def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
         """Return what it proves to echo, or open, what this peer has not signed yet."""
+        reason = "it came before this peer had said what it rests on"
         claim, proof = Claim.FALSE_ECHO, [Statement.of(peer, signed)]
         if signed.message.kind is not Kind.ECHO:
             echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
             claim, proof = Claim.EARLY_OPENING, [echo, *proof]
-        return Dispute(
-            "it came before this peer had said what it rests on",
-            Evidence(claim, peer, tuple(proof)),
-        )
+        return Dispute(reason, Evidence(claim, peer, tuple(proof)))
 
     def _check(self, peer: int, signed: Signed[Message]) -> None:
         """Check what can be checked of a message by itself, and keep what it brings."""

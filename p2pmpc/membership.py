@@ -343,7 +343,11 @@ class Agreement:
         return self._advance()
 
     def contradiction(self, peer: int, signed: Signed[Message]) -> P2PMPCError | None:
-        """Return what another ACCEPT of a peer shows, unless it is the one that came before."""
+        """Return what another ACCEPT of a peer means, unless it is the one that came before.
+
+        It proves itself only where both hold one entry of the peer: with another one it could be of
+        another session, and whoever showed it as a proof would be taken for a false accuser.
+        """
         before = Statement.of(peer, self._own, receiver=TO_EVERYBODY)
         before = replace(before, signature=self.signatures[peer])
         after = Statement.of(peer, signed)
@@ -495,11 +499,11 @@ def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
     """
     if abort.evidence:
         return _shown(session, peer, abort.evidence)
-    peers = abort.peers or (peer,)
-    if abort.code == RemoteProtocolError.exit_code and len(abort.peers) == 1:
+    peers = tuple(dict.fromkeys(abort.peers)) or (peer,)
+    if abort.code == RemoteProtocolError.exit_code and len(peers) == 1:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
         # already, handed on.
-        peers = tuple(dict.fromkeys((peer, *abort.peers)))
+        peers = tuple(dict.fromkeys((peer, *peers)))
     return error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
     )
