@@ -44,11 +44,20 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordInput:
+    """Write into the ledger that a sum of this input may be opened, and say so when it is done.
+
+    Nothing that lets anybody open it has left before. Once it is written for good, the machine is
+    told with :meth:`p2pmpc.protocol.Round.recorded`; when it cannot be written, the round is aborted.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The total is open and holds.
 
     Args:
-        total: Residues, without the checksum coordinate.
+        total: Residues, without the checksum coordinate; a total of private weights comes last.
         record: The public facts of the round.
         confirmed: The CONFIRM signature of everybody who signed this total, by roster index.
     """
@@ -69,4 +78,4 @@ class Failed:
     error: P2PMPCError
 
 
-Action = Send | Reached | Agreed | Finished | Failed
+Action = Send | Reached | Agreed | RecordInput | Finished | Failed

@@ -8,13 +8,15 @@ from typing import TypeVar
 
 from p2pmpc.actions import Finished
 from p2pmpc.errors import ResourceExhausted, Revealed
+from p2pmpc.evidence import Dispute
+from p2pmpc.exhibit import render_evidence
 from p2pmpc.identity import Identity, short_id
 from p2pmpc.logs import NodeLog
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
 from p2pmpc.receipt import make_receipt
 from p2pmpc.session import Session
-from p2pmpc.storage import write_output, write_partials, write_text
+from p2pmpc.storage import make_folder, write_output, write_partials, write_text
 from p2pmpc.transcript import digest_of, render
 
 T = TypeVar("T")
@@ -24,6 +26,29 @@ def file_stem(name: str, identity: Identity) -> str:
     """Return what a peer's files are called: its name as far as a file may have it, or its ID."""
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".")
     return kept or f"peer-{short_id(identity.id)}"
+
+
+def keep_evidence(session: Session, dispute: Dispute, directory: Path, stem: str) -> Path:
+    """Write down the proof of what ended a run.
+
+    Args:
+        session: The session.
+        dispute: What ended it.
+        directory: The run's.
+        stem: What this peer's files are called.
+
+    Returns:
+        The file.
+
+    Raises:
+        ResourceExhausted: It cannot be written.
+    """
+    evidence = dispute.evidence
+    culprit = short_id(session.member(evidence.culprit).id)
+    folder = make_folder(directory / "evidence")
+    path = folder / f"{stem}-{evidence.claim.value}-{culprit}.json"
+    write_text(path, render_evidence(session, evidence))
+    return path
 
 
 def write_down(
@@ -47,8 +72,11 @@ def write_down(
         log: This peer's; it ends here, since the receipt holds its last hash.
         traffic: Bytes sent and received on the mesh.
     """
-    fraction_bits = session.parameters.fraction_bits
-    total = tuple(int(v) for v in session.parameters.arithmetic.to_signed(finished.total))
+    parameters = session.parameters
+    fraction_bits = parameters.fraction_bits
+    opened = tuple(int(v) for v in parameters.arithmetic.to_signed(finished.total))
+    total = opened[: parameters.length]
+    weight = opened[-1] if parameters.private_weights else sum(session.weights)
     text = render(finished.record)
     digest = digest_of(text)
     agreed = tuple(session.label(i) for i in sorted(finished.confirmed))
@@ -98,7 +126,8 @@ def write_down(
     return Outcome(
         total=total,
         fraction_bits=fraction_bits,
-        total_weight=sum(session.weights),
+        total_weight=weight,
+        private_weights=parameters.private_weights,
         agreed=agreed,
         missing=missing,
         transcript=digest.hex(),

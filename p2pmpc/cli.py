@@ -1,4 +1,4 @@
-"""The ``p2pmpc`` command: node, swarm, verify, id."""
+"""The ``p2pmpc`` command: node, swarm, verify, ledger, id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from p2pmpc import __version__
 from p2pmpc.app import run_app
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import format_id
-from p2pmpc.keys import load_or_create
+from p2pmpc.keys import load, load_or_create
+from p2pmpc.ledger import ledger_json, ledger_table
+from p2pmpc.ledger_file import ledger_path, read_ledger
 from p2pmpc.node import run_node
 from p2pmpc.swarm.command import run_swarm
 from p2pmpc.verify import verify_directory
@@ -27,15 +29,15 @@ app.command(run_swarm, name="swarm")
 
 @app.command(name="verify")
 def run_verify(
-    path: Annotated[Path, Parameter(help="The folder of a run, or one transcript.")] = Path(
-        "logs/latest"
-    ),
+    path: Annotated[
+        Path, Parameter(help="The folder of a run, or one transcript or evidence.")
+    ] = Path("logs/latest"),
     *,
     json: Annotated[
         bool, Parameter(help="Print the result as one JSON object.", negative="")
     ] = False,
 ) -> int:
-    """Check every signature and sum of a run, and compare its transcripts, receipts and logs.
+    """Check every signature, sum and proof of a run, and compare transcripts, receipts and logs.
 
     Ends with 0 when everything holds, and with 5, naming file, line and step, when something does not.
     """
@@ -53,6 +55,27 @@ def run_verify(
             print(f"  next: {error.hint}", file=sys.stderr)
         return exit_code_of(error)
     print(verdict.as_json() if json else verdict.as_text())
+    return 0
+
+
+@app.command(name="ledger")
+def run_ledger(
+    *,
+    key: Annotated[Path, Parameter(help="The key file whose ledger is shown.")],
+    json: Annotated[bool, Parameter(help="Print the entries as JSON.", negative="")] = False,
+) -> int:
+    """Show the sums that this key's inputs may have been opened in.
+
+    A sum of the same input among other peers or with other weights is refused: the difference of the
+    two totals would speak of few inputs, at worst of one.
+    """
+    try:
+        load(key)
+        _, entries = read_ledger(ledger_path(key))
+    except P2PMPCError as error:
+        print(error.describe(), file=sys.stderr)
+        return exit_code_of(error)
+    print(ledger_json(entries) if json else ledger_table(entries))
     return 0
 
 

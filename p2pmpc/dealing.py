@@ -21,7 +21,7 @@ from p2pmpc.prg import SEED_BYTES
 from p2pmpc.session import Session
 from p2pmpc.shamir import SECRET_BYTES, Entropy, check_share, split
 from p2pmpc.sharing import correction, mask_from_seed, share_from_seed, uniform_vector
-from p2pmpc.wire import Limits, decode_share, encode_share
+from p2pmpc.wire import decode_share, encode_share
 
 NO_DIGEST = bytes(DIGEST_BYTES)
 
@@ -105,7 +105,7 @@ class Dealing:
         mask_seed: b_i.
         own_mask_share: b_ii; empty in strict mode.
         kept: s_ii, the correction.
-        plains: What goes, sealed, to each other member.
+        plains: What goes, sealed, to each other contributor.
         shares: The SHARE messages, by receiver.
         commitment: The COMMITMENT.
     """
@@ -119,7 +119,7 @@ class Dealing:
 
 
 def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy) -> Dealing:
-    """Split a secret among the members and seal their shares.
+    """Split a secret among the contributors and seal their shares.
 
     Args:
         context: The round.
@@ -130,17 +130,17 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
     session = context.session
     own, parameters = session.own_index, session.parameters
     mask_seed = entropy(SECRET_BYTES)
-    mask_shares: tuple[bytes, ...] = ()
+    mask_shares: dict[int, bytes] = {}
     if not parameters.strict:
-        mask_shares = split(mask_seed, session.threshold, len(session.members), entropy)
+        mask_shares = split(mask_seed, session.threshold, session.contributors, entropy)
     plains: dict[int, SharePlain] = {}
-    for receiver in session.others:
+    for receiver in session.other_contributors:
         if parameters.share_mode == "dense":
             drawn = uniform_vector(parameters.arithmetic, parameters.extended_length, entropy)
             share = parameters.arithmetic.encode(drawn)
         else:
             share = entropy(SEED_BYTES)
-        plains[receiver] = SharePlain(share, mask_shares[receiver - 1] if mask_shares else b"")
+        plains[receiver] = SharePlain(share, mask_shares.get(receiver, b""))
     given = (context.expand_share(plain, own, receiver) for receiver, plain in plains.items())
     kept = correction(parameters.arithmetic, secret, given)
     shares = {}
@@ -153,16 +153,14 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
     commitment = Commitment(
         mask=context.mask_commitment(own, mask_seed),
         mask_shares=tuple(
-            context.mask_share_hash(own, holder, share)
-            for holder, share in enumerate(mask_shares, start=1)
+            context.mask_share_hash(own, holder, share) for holder, share in mask_shares.items()
         ),
         shares=tuple(
             context.sealed_digest(own, index, shares[index].sealed) if index != own else NO_DIGEST
-            for index in session.indices
+            for index in session.contributors
         ),
     )
-    own_mask_share = mask_shares[own - 1] if mask_shares else b""
-    return Dealing(mask_seed, own_mask_share, kept, plains, shares, commitment)
+    return Dealing(mask_seed, mask_shares.get(own, b""), kept, plains, shares, commitment)
 
 
 def check_commitment(context: RoundContext, dealer: int, commitment: Commitment) -> None:
@@ -174,25 +172,36 @@ def check_commitment(context: RoundContext, dealer: int, commitment: Commitment)
     """
     if bool(commitment.mask_shares) == context.session.parameters.strict:
         raise RemoteProtocolError("the commitment does not fit the mode (strict or not)")
-    if commitment.shares[dealer - 1] != NO_DIGEST:
+    if commitment.shares[context.session.places[dealer]] != NO_DIGEST:
         raise RemoteProtocolError("the dealer commits to a share for itself")
+
+
+def check_sealed(
+    context: RoundContext, dealer: int, receiver: int, commitment: Commitment, share: Share
+) -> None:
+    """Hold a sealed share against the dealer's commitment: anybody can.
+
+    Raises:
+        RemoteProtocolError: It is another one.
+    """
+    committed = commitment.shares[context.session.places[receiver]]
+    if context.sealed_digest(dealer, receiver, share.sealed) != committed:
+        raise RemoteProtocolError("the sealed share is not the one committed to")
 
 
 def open_share(
     context: RoundContext, dealer: int, commitment: Commitment, share: Share, sealer: Sealer
 ) -> SharePlain:
-    """Open what a dealer sealed to this peer, and hold it against the dealer's commitment.
+    """Open what a dealer sealed to this peer: only this peer can.
 
     Raises:
-        RemoteProtocolError: It is not what the dealer committed to, or does not open, or is of a
-            wrong length, or holds an element >= p.
+        RemoteProtocolError: It does not open, or is of a wrong length, or holds an element >= p, or
+            its b-share is not the one committed to.
     """
     session = context.session
     own, parameters = session.own_index, session.parameters
-    if context.sealed_digest(dealer, own, share.sealed) != commitment.shares[own - 1]:
-        raise RemoteProtocolError("the sealed share is not the one committed to")
     data = sealer.open(share.sealed, context.sealing_info(dealer, own))
-    plain = decode_share(data, Limits.of(parameters), strict=parameters.strict)
+    plain = decode_share(data, session.limits, strict=parameters.strict)
     if parameters.share_mode == "dense":
         parameters.arithmetic.decode(plain.share, parameters.extended_length)
     if not parameters.strict:
@@ -209,7 +218,8 @@ def check_mask_share(
         RemoteProtocolError: It is another one, or no element of its field.
     """
     check_share(share)
-    if context.mask_share_hash(owner, holder, share) != commitment.mask_shares[holder - 1]:
+    committed = commitment.mask_shares[context.session.places[holder]]
+    if context.mask_share_hash(owner, holder, share) != committed:
         raise RemoteProtocolError("a mask share that is not the one committed to")
 
 
@@ -241,15 +251,19 @@ def check_total(context: RoundContext, total: Vector) -> None:
         VerificationFailed: One of them does not hold; no number may be shown.
     """
     session, parameters = context.session, context.session.parameters
-    arithmetic, length = parameters.arithmetic, parameters.length
+    arithmetic, length = parameters.arithmetic, parameters.summed_length
     hint = "compare the transcripts with `p2pmpc verify`; no total is shown"
     gamma = checksum_vector(session.id, context.number, arithmetic, length)
     if arithmetic.inner(gamma, total[:length]) != int(total[length]):
         raise VerificationFailed(
             "the total does not match its checksum: a partial sum is wrong", hint=hint
         )
-    limit = session.total_magnitude * session.bound
-    outside = np.abs(arithmetic.to_signed(total[:length])) > limit
+    limit, weight_limit = session.total_limits
+    largest = arithmetic.largest_magnitude
+    limits = np.full(length, min(limit, largest))
+    if weight_limit is not None:
+        limits[-1] = min(weight_limit, largest)
+    outside = np.abs(arithmetic.to_signed(total[:length])) > limits
     if outside.any():
         raise VerificationFailed(
             f"element {int(np.argmax(outside))} of the total is beyond what inputs within the "

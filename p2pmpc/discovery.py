@@ -58,13 +58,13 @@ class Self:
 
     Args:
         identity: Its key.
-        weight: Its public weight.
+        weight: Its weight; 0 observes. Secret where the session's weights are private.
         name: For people.
         entropy: The operating system's.
     """
 
     identity: Identity
-    weight: int
+    weight: int = field(repr=False)
     name: str
     entropy: Entropy = field(repr=False)
 
@@ -75,7 +75,7 @@ class Self:
             key,
             parameters,
             nonce=self.entropy(NONCE_BYTES),
-            weight=self.weight,
+            weight=int(self.weight != 0) if parameters.private_weights else self.weight,
             name=self.name,
             address=str(address),
         )

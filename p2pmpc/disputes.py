@@ -1,49 +1,328 @@
-"""Who lied, decided from what two peers say they heard."""
+"""Who is to blame: judged from signed statements, never from what somebody says about them."""
 
 from __future__ import annotations
 
-from p2pmpc.envelope import Notary
-from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.messages import Echo, Kind
+from collections.abc import Callable
+from typing import Final
+
+from p2pmpc.dealing import RoundContext, check_commitment, check_mask_share, check_sealed
+from p2pmpc.envelope import check_signature
+from p2pmpc.errors import AgreementFailed, RemoteProtocolError, VerificationFailed
+from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
+from p2pmpc.messages import PAIRWISE, Accept, Commitment, Echo, Kind, Message, Open, Share, Unmask
 from p2pmpc.session import Session
+from p2pmpc.shamir import combine
+from p2pmpc.wire import body_digest, decode_body, encode_body
+
+
+class _UnprovenError(Exception):
+    """The evidence does not show what it claims; says why."""
+
+
+def check_evidence(session: Session, evidence: Evidence) -> str:
+    """Judge evidence from the roster and its statements alone.
+
+    Args:
+        session: The session in which it is claimed to have happened.
+        evidence: Shown by anybody.
+
+    Returns:
+        What it proves of the culprit, as the rest of a sentence.
+
+    Raises:
+        VerificationFailed: It does not prove its claim; says why.
+    """
+    try:
+        _check_statements(session, evidence)
+        return _JUDGES[evidence.claim](session, evidence)
+    except _UnprovenError as error:
+        reason = str(error)
+    except (RemoteProtocolError, AgreementFailed) as error:
+        reason = error.message
+    raise VerificationFailed(f"the evidence does not prove {evidence.claim.value}: {reason}")
 
 
 def who_lied(
-    session: Session, notary: Notary, round_number: int, mine: Echo, theirs: Echo, witness: int
-) -> RemoteProtocolError:
+    session: Session, round_number: int, mine: Echo, theirs: Statement, echo: Echo
+) -> Dispute:
     """Decide who lied when two echoes differ.
 
-    Every echo entry carries the signatures of the peer it is about, so a difference is its own
+    Every line of an echo carries the signatures of the peer it is about, so a difference is its own
     proof: with good signatures on both sides that peer told two different things; with a bad one
     the witness made it up.
 
     Args:
         session: The session.
-        notary: Verifies signatures.
         round_number: The round.
         mine: This peer's echo.
-        theirs: The differing one.
-        witness: Who sent it.
-
-    Returns:
-        The error to end with, naming the culprit.
+        theirs: The differing one, as its sender signed it.
+        echo: The same, decoded.
     """
-    for index, (here, there) in enumerate(zip(mine.entries, theirs.entries, strict=True), start=1):
-        if here == there or index == session.own_index:
-            continue
-        signed = (
-            (Kind.COMMITMENT, there.commitment, there.commitment_signature),
-            (Kind.PARTIAL, there.partial, there.partial_signature),
-        )
-        if notary.is_acceptance(index, there.acceptance_signature) and all(
-            notary.is_signed_by(index, kind, round_number, digest, signature)
-            for kind, digest, signature in signed
-        ):
-            return RemoteProtocolError(
-                f"{session.label(index)} told different peers different things "
+    witness = theirs.sender
+    for here, there in zip(
+        _echoed(session, round_number, mine),
+        _echoed(session, round_number, echo),
+        strict=True,
+    ):
+        same = (here.digest, here.signature) == (there.digest, there.signature)
+        if not same and here.sender != session.own_index and _is_signed(session, there):
+            return Dispute(
+                f"{session.label(here.sender)} told different peers different things "
                 f"(shown by {session.label(witness)})",
-                peers=(index,),
+                Evidence(Claim.EQUIVOCATION, here.sender, (here, there)),
             )
-    return RemoteProtocolError(
-        f"{session.label(witness)} echoes what nobody signed", peers=(witness,)
+    return Dispute(
+        f"{session.label(witness)} echoes what nobody signed",
+        Evidence(Claim.FALSE_ECHO, witness, (theirs,)),
     )
+
+
+def _echoed(session: Session, round_number: int, echo: Echo) -> list[Statement]:
+    """Return everything that an echo says somebody said."""
+    body = encode_body(session.acceptance)
+    accepted = body_digest(Kind.ACCEPT, body)
+    said = [
+        Statement(index, TO_EVERYBODY, Kind.ACCEPT, 0, accepted, signature, body)
+        for index, signature in zip(session.indices, echo.acceptances, strict=True)
+    ]
+    for index, entry in zip(session.contributors, echo.entries, strict=True):
+        for kind, digest, signature in (
+            (Kind.COMMITMENT, entry.commitment, entry.commitment_signature),
+            (Kind.PARTIAL, entry.partial, entry.partial_signature),
+        ):
+            said.append(Statement(index, TO_EVERYBODY, kind, round_number, digest, signature))
+    return said
+
+
+# -- statements -------------------------------------------------------------------------------
+
+
+def _check_statements(session: Session, evidence: Evidence) -> None:
+    """Check indices, shapes and every signature."""
+    named = [evidence.culprit, *(s.sender for s in evidence.statements)]
+    named += [s.receiver for s in evidence.statements if s.receiver != TO_EVERYBODY]
+    if any(index not in session.indices for index in named):
+        raise _UnprovenError("it speaks of nobody in the roster")
+    for statement in evidence.statements:
+        if (statement.receiver == TO_EVERYBODY) == (statement.kind is Kind.SHARE):
+            raise _UnprovenError("a receiver that messages of this kind do not have")
+        if statement.body and body_digest(statement.kind, statement.body) != statement.digest:
+            raise _UnprovenError("a body that is not the one that was signed")
+        _verify(session, statement)
+
+
+def _verify(session: Session, statement: Statement) -> None:
+    if statement.kind in PAIRWISE - {Kind.SHARE, Kind.HELLO}:
+        raise _UnprovenError("a message from before the session")
+    check_signature(
+        session,
+        statement.sender,
+        statement.kind,
+        statement.round,
+        statement.digest,
+        statement.signature,
+        receiver=statement.receiver or None,
+    )
+
+
+def _is_signed(session: Session, statement: Statement) -> bool:
+    try:
+        _verify(session, statement)
+    except RemoteProtocolError:
+        return False
+    return True
+
+
+def _need(holds: bool, why_not: str) -> None:
+    if not holds:
+        raise _UnprovenError(why_not)
+
+
+def _pair(evidence: Evidence, first: Kind, second: Kind) -> tuple[Statement, Statement]:
+    """Return the two statements, which must be of these kinds and of one round."""
+    _need([s.kind for s in evidence.statements] == [first, second], "other statements are due")
+    one, two = evidence.statements
+    _need(one.round == two.round, "the statements are of different rounds")
+    return one, two
+
+
+def _decode(session: Session, statement: Statement) -> Message:
+    _need(body_digest(statement.kind, statement.body) == statement.digest, "a body is missing")
+    return decode_body(statement.kind, statement.body, session.limits)
+
+
+def _commitment(session: Session, statement: Statement, owner: int) -> Commitment:
+    _need(statement.sender == owner and owner in session.places, "it is another's commitment")
+    message = _decode(session, statement)
+    assert isinstance(message, Commitment)
+    check_commitment(RoundContext(session, statement.round), owner, message)
+    return message
+
+
+def _breaks(check: Callable[[], object]) -> bool:
+    """Return whether a check of the protocol fails."""
+    try:
+        check()
+    except (RemoteProtocolError, AgreementFailed):
+        return True
+    return False
+
+
+# -- one judge a claim --------------------------------------------------------------------------
+
+
+def _equivocation(session: Session, evidence: Evidence) -> str:
+    _need(len(evidence.statements) == 2, "two statements are due")
+    one, two = evidence.statements
+    _need(one.sender == two.sender == evidence.culprit, "they are of different peers")
+    place = (one.kind, one.round, one.receiver)
+    _need(place == (two.kind, two.round, two.receiver), "they are for different places")
+    _need(one.kind not in (Kind.ABORT, Kind.HELLO), "such a message may be said twice")
+    _need((one.digest, one.signature) != (two.digest, two.signature), "they are the same")
+    if one.kind is Kind.UNMASK:
+        about = {
+            m.about for m in (_decode(session, s) for s in (one, two)) if isinstance(m, Unmask)
+        }
+        _need(len(about) == 1, "they are about different peers")
+    if one.kind is Kind.ACCEPT:
+        own = session.member(evidence.culprit).id
+        _need(
+            _entry_in(session, one, own) == _entry_in(session, two, own) is not None,
+            "they may be of different sessions",
+        )
+    return f"signed two different {one.kind.name} messages for one place"
+
+
+def _entry_in(session: Session, statement: Statement, owner: bytes) -> bytes | None:
+    """Return the digest of the owner's entry in its ACCEPT: new for every run of a process."""
+    message = _decode(session, statement)
+    assert isinstance(message, Accept)
+    return next((line.digest for line in message.entries if line.id == owner), None)
+
+
+def _two_entries(_session: Session, evidence: Evidence) -> str:
+    one, two = _pair(evidence, Kind.HELLO, Kind.HELLO)
+    _need(one.sender == two.sender == evidence.culprit, "they are of different peers")
+    _need(one.digest != two.digest, "they are the same")
+    return "signed two HELLOs for one session, or was restarted and the founder gave out both"
+
+
+def _ill_formed(session: Session, evidence: Evidence) -> str:
+    _need(len(evidence.statements) == 1, "one statement is due")
+    (statement,) = evidence.statements
+    _need(statement.sender == evidence.culprit, "it is another's")
+    _need(Kind.ACCEPT <= statement.kind < Kind.ABORT, "no such message proves itself")
+
+    def read() -> None:
+        message = _decode(session, statement)
+        if isinstance(message, Commitment):
+            _commitment(session, statement, evidence.culprit)
+        elif statement.kind is Kind.PARTIAL:
+            parameters = session.parameters
+            parameters.arithmetic.decode(statement.body, parameters.extended_length)
+
+    _need(_breaks(read), "there is nothing wrong with it")
+    return f"signed a {statement.kind.name} that nobody can read"
+
+
+def _false_echo(session: Session, evidence: Evidence) -> str:
+    _need(len(evidence.statements) == 1, "one statement is due")
+    (statement,) = evidence.statements
+    _need(statement.kind is Kind.ECHO, "it is no echo")
+    _need(statement.sender == evidence.culprit, "it is another's")
+    echo = _decode(session, statement)
+    assert isinstance(echo, Echo)
+    echoed = _echoed(session, statement.round, echo)
+    _need(not all(_is_signed(session, said) for said in echoed), "all it echoes was signed")
+    return "echoes what nobody signed"
+
+
+def _wrong_share(session: Session, evidence: Evidence) -> str:
+    committed, shared = _pair(evidence, Kind.COMMITMENT, Kind.SHARE)
+    commitment = _commitment(session, committed, evidence.culprit)
+    share = _decode(session, shared)
+    assert isinstance(share, Share)
+    _need(shared.sender == evidence.culprit, "it is another's share")
+    _need(shared.receiver in session.places, "its receiver observes")
+    context = RoundContext(session, shared.round)
+    right = not _breaks(
+        lambda: check_sealed(context, shared.sender, shared.receiver, commitment, share)
+    )
+    _need(not right, "it is the share committed to")
+    return "sent another share than it had committed to"
+
+
+def _wrong_opening(session: Session, evidence: Evidence) -> str:
+    committed, opened = _pair(evidence, Kind.COMMITMENT, Kind.OPEN)
+    commitment = _commitment(session, committed, evidence.culprit)
+    message = _decode(session, opened)
+    assert isinstance(message, Open)
+    _need(opened.sender == evidence.culprit, "it is another's opening")
+    context = RoundContext(session, opened.round)
+    made = context.mask_commitment(evidence.culprit, message.mask_seed)
+    _need(made != commitment.mask, "it is the mask seed committed to")
+    return "opened another mask seed than it had committed to"
+
+
+def _early_opening(session: Session, evidence: Evidence) -> str:
+    echoed, opened = _pair(evidence, Kind.ECHO, Kind.OPEN)
+    _need(echoed.sender == opened.sender == evidence.culprit, "they are of different peers")
+    message = _decode(session, opened)
+    assert isinstance(message, Open)
+    echoes = [
+        Statement(index, TO_EVERYBODY, Kind.ECHO, echoed.round, echoed.digest, signature)
+        for index, signature in zip(session.contributors, message.echoes, strict=True)
+    ]
+    _need(not all(_is_signed(session, echo) for echo in echoes), "everybody signed its echo")
+    return "opened its mask without everybody's signature on its echo"
+
+
+def _wrong_mask_share(session: Session, evidence: Evidence) -> str:
+    committed, handed_out = _pair(evidence, Kind.COMMITMENT, Kind.UNMASK)
+    _need(handed_out.sender == evidence.culprit, "it is another's")
+    message = _decode(session, handed_out)
+    assert isinstance(message, Unmask)
+    commitment = _commitment(session, committed, message.about)
+    context, holder = RoundContext(session, committed.round), evidence.culprit
+    right = (
+        not session.parameters.strict
+        and holder in session.places
+        and not _breaks(
+            lambda: check_mask_share(context, message.about, holder, commitment, message.share)
+        )
+    )
+    _need(not right, "it is the mask share committed to")
+    return "handed out a mask share that nobody had committed to"
+
+
+def _wrong_dealing(session: Session, evidence: Evidence) -> str:
+    _need(len(evidence.statements) == 1, "one statement is due")
+    (statement,) = evidence.statements
+    _need(statement.kind is Kind.COMMITMENT, "it is no commitment")
+    commitment = _commitment(session, statement, evidence.culprit)
+    _need(not session.parameters.strict, "there are no mask shares in strict mode")
+    context, shares = RoundContext(session, statement.round), dict(evidence.mask_shares)
+    _need(len(shares) == len(evidence.mask_shares) == session.threshold, "t mask shares are due")
+    _need(all(holder in session.places for holder in shares), "a mask share of nobody")
+    for holder, share in shares.items():
+        check_mask_share(context, evidence.culprit, holder, commitment, share)
+
+    def recover() -> None:
+        if context.mask_commitment(evidence.culprit, combine(shares)) != commitment.mask:
+            raise RemoteProtocolError("another mask seed")
+
+    _need(_breaks(recover), "they give the mask seed committed to")
+    return "dealt mask shares that do not give its mask"
+
+
+_JUDGES: Final[dict[Claim, Callable[[Session, Evidence], str]]] = {
+    Claim.EQUIVOCATION: _equivocation,
+    Claim.TWO_ENTRIES: _two_entries,
+    Claim.ILL_FORMED: _ill_formed,
+    Claim.FALSE_ECHO: _false_echo,
+    Claim.WRONG_SHARE: _wrong_share,
+    Claim.WRONG_OPENING: _wrong_opening,
+    Claim.EARLY_OPENING: _early_opening,
+    Claim.WRONG_MASK_SHARE: _wrong_mask_share,
+    Claim.WRONG_DEALING: _wrong_dealing,
+}

@@ -303,6 +303,18 @@ def check_bound(values: Scaled, bound: int, fraction_bits: int, source: str) -> 
         )
 
 
+def with_weight(values: Scaled, weight: int) -> Scaled:
+    """Return what a contributor with a private weight sums: weighted values, and the weight.
+
+    Both open only as totals: sum w_i * x_i and sum w_i, which give the weighted mean.
+
+    Args:
+        values: Within the bound.
+        weight: Within the weight bound; the bit budget covers their product.
+    """
+    return np.append(values * np.int64(weight), np.int64(weight))
+
+
 def checksum_vector(session_id: bytes, round_number: int, field: Field, length: int) -> Vector:
     """Return the public gamma of the checksum coordinate <gamma, x>.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.evidence import TO_EVERYBODY, Claim, Statement, proven_by
 from p2pmpc.identity import (
     Identity,
     SealingKey,
@@ -17,7 +18,7 @@ from p2pmpc.identity import (
     verify_signature,
 )
 from p2pmpc.messages import NO_SESSION, PAIRWISE, Join, Kind, Message, Signed
-from p2pmpc.session import Session, entry_signing_input
+from p2pmpc.session import Session
 from p2pmpc.wire import (
     TO_ALL,
     Frame,
@@ -26,6 +27,7 @@ from p2pmpc.wire import (
     decode_body,
     encode_body,
     encode_frame,
+    parameters_digest,
     signing_input,
 )
 
@@ -89,6 +91,47 @@ def open_join(frame: Frame, limits: Limits, *, receiver: bytes) -> Join:
     return join
 
 
+def bound_session(session: Session, kind: Kind) -> bytes:
+    """Return what stands in the place of the session in the signature of a kind.
+
+    An ACCEPT is what makes the session, so it binds none: one about another roster still verifies,
+    and can be shown beside ours. An entry (HELLO) binds the digest of the parameters.
+    """
+    if kind is Kind.HELLO:
+        return parameters_digest(session.parameters)
+    return NO_SESSION if kind is Kind.ACCEPT else session.id
+
+
+def check_signature(
+    session: Session,
+    sender: int,
+    kind: Kind,
+    round_number: int,
+    digest: bytes,
+    signature: bytes,
+    *,
+    receiver: int | None,
+) -> None:
+    """Verify that a member signed a message of a session.
+
+    Args:
+        session: The session.
+        sender: The member's roster index.
+        kind: Of the message; HELLO stands for the member's roster entry.
+        round_number: The round.
+        digest: Of the body.
+        signature: 64 bytes.
+        receiver: A roster index for what is said to one member; None for what is said to all.
+
+    Raises:
+        RemoteProtocolError: It did not.
+    """
+    member = session.member(sender)
+    to = TO_ALL if receiver is None else session.member(receiver).id
+    data = signing_input(bound_session(session, kind), round_number, kind, member.id, to, digest)
+    verify_signature(member.public_key, signature, data)
+
+
 class Notary:
     """Signs this peer's messages of a session and verifies those of the others.
 
@@ -101,7 +144,7 @@ class Notary:
         self._identity = identity
         self._session = session
         self._last: dict[Kind, tuple[bytes, Message]] = {}
-        self.limits = Limits.of(session.parameters)
+        self.limits = session.limits
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
         """Encode and sign a message.
@@ -118,6 +161,10 @@ class Notary:
         data = signing_input(session_id, round_number, message.kind, self._identity.id, to, digest)
         return Signed(message, round_number, digest, self._identity.sign(data), body)
 
+    def digest_of(self, message: Message) -> bytes:
+        """Return the digest that a message would be signed under."""
+        return body_digest(message.kind, encode_body(message))
+
     def open(self, sender: int, frame: Frame) -> Signed[Message]:
         """Verify and decode a frame.
 
@@ -128,19 +175,34 @@ class Notary:
         Raises:
             RemoteProtocolError: It is ill-formed or not signed by the sender for this session,
                 round and receiver; names the sender.
+            Dispute: It is ill-formed and signed, which proves itself.
         """
-        pairwise = frame.kind in PAIRWISE
+        receiver = self._session.own_index if frame.kind in PAIRWISE else None
+        digest = body_digest(frame.kind, frame.body)
         try:
-            digest = body_digest(frame.kind, frame.body)
-            self._verify(sender, frame.kind, frame.round, digest, frame.signature, pairwise)
+            self._verify(sender, frame.kind, frame.round, digest, frame.signature, receiver)
             if frame.round and frame.kind in _OF_NO_ROUND:
                 raise RemoteProtocolError(f"it belongs to no round, and says {frame.round}")
-            message = self._decode(frame, digest)
+            message = self._read(sender, frame, digest)
         except RemoteProtocolError as error:
-            raise RemoteProtocolError(
-                f"{self._session.label(sender)} sent {frame.kind.name}: {error.message}"
-            ).blaming(sender) from None
+            name = self._session.label(sender)
+            raise error.restated(f"{name} sent {frame.kind.name}: {error.message}").blaming(
+                sender
+            ) from None
         return Signed(message, frame.round, digest, frame.signature, frame.body)
+
+    def _read(self, sender: int, frame: Frame, digest: bytes) -> Message:
+        """Decode what is signed: one that is ill-formed proves itself, but for an ABORT."""
+        if frame.kind is Kind.ABORT:  # evidence travels in one, and must fit
+            return self._decode(frame, digest)
+
+        def itself() -> tuple[Statement, ...]:
+            to = self._session.own_index if frame.kind in PAIRWISE else TO_EVERYBODY
+            signature, body = frame.signature, frame.body
+            return (Statement(sender, to, frame.kind, frame.round, digest, signature, body),)
+
+        with proven_by(Claim.ILL_FORMED, sender, itself):
+            return self._decode(frame, digest)
 
     def _decode(self, frame: Frame, digest: bytes) -> Message:
         """Decode a body, unless it is the one of its kind that was decoded last.
@@ -163,24 +225,16 @@ class Notary:
 
         It returns a bool because both answers lead on: a difference with a good signature convicts
         the signer, one with a bad signature convicts whoever showed it.
+
+        Args:
+            sender: The member.
+            kind: Of the message; HELLO stands for the member's roster entry.
+            round_number: The round.
+            digest: Of the body.
+            signature: Shown by anybody.
         """
         try:
-            self._verify(sender, kind, round_number, digest, signature, pairwise=False)
-        except RemoteProtocolError:
-            return False
-        return True
-
-    def is_acceptance(self, member: int, signature: bytes) -> bool:
-        """Return whether a member signed the roster as this peer sees it."""
-        digest = body_digest(Kind.ACCEPT, encode_body(self._session.acceptance))
-        return self.is_signed_by(member, Kind.ACCEPT, 0, digest, signature)
-
-    def entry_is_signed_by(self, member: int, digest: bytes, signature: bytes) -> bool:
-        """Return whether a member signed a roster entry with this digest."""
-        owner = self._session.member(member)
-        data = entry_signing_input(owner.id, owner.entry.parameters_digest, digest)
-        try:
-            verify_signature(owner.public_key, signature, data)
+            self._verify(sender, kind, round_number, digest, signature, None)
         except RemoteProtocolError:
             return False
         return True
@@ -192,18 +246,14 @@ class Notary:
         round_number: int,
         digest: bytes,
         signature: bytes,
-        pairwise: bool,
+        receiver: int | None,
     ) -> None:
-        member = self._session.member(sender)
-        to = self._session.member(self._session.own_index).id if pairwise else TO_ALL
-        session_id = self._session_id(kind)
-        data = signing_input(session_id, round_number, kind, member.id, to, digest)
-        verify_signature(member.public_key, signature, data)
+        check_signature(
+            self._session, sender, kind, round_number, digest, signature, receiver=receiver
+        )
 
     def _session_id(self, kind: Kind) -> bytes:
-        # ACCEPT is what makes the session, so it binds none: one about another roster still
-        # verifies, and can be shown beside ours.
-        return NO_SESSION if kind is Kind.ACCEPT else self._session.id
+        return bound_session(self._session, kind)
 
 
 class SessionSealer:

@@ -58,6 +58,11 @@ class P2PMPCError(Exception):
         self.peers = peers
         return self
 
+    def restated(self, message: str) -> Self:
+        """Say the same in other words, and return the same error."""
+        self.args, self.message = (message,), message
+        return self
+
     def describe(self) -> str:
         """Return the lines a person reads: what, what was revealed, what next."""
         lines = [f"error: {self.message}", f"  revealed: {self.revealed.value}"]

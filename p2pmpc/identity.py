@@ -19,13 +19,15 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hpke, serialization
+from cryptography.hazmat.primitives import hashes, hpke, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import NameOID
 
 from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
+from p2pmpc.hashing import label
 from p2pmpc.shamir import Entropy
 
 ID_BYTES: Final = 32
@@ -100,6 +102,11 @@ class Identity:
     def sign(self, data: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature (RFC 8032) of ``data``."""
         return self._key.sign(data)
+
+    def ledger_key(self) -> bytes:
+        """Return the key of this peer's ledger: HKDF-SHA256 (RFC 5869) of the secret."""
+        kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=label("ledger key"))
+        return kdf.derive(self._seed)
 
     def private_pem(self) -> bytes:
         """Return the secret key as PKCS#8 PEM, for a TLS context or a key file."""

@@ -11,8 +11,10 @@ import numpy as np
 from p2pmpc.encoding import Numbers, Scaled
 from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.shamir import Entropy, uniform_below
+from p2pmpc.weights import parse_weight
 
 VARIABLE = "P2PMPC_VALUE"
+WEIGHT_VARIABLE = "P2PMPC_WEIGHT"
 LARGEST_DRAWN = 1000
 """Drawn demonstration values stay readable: at most this, in whole units."""
 
@@ -53,6 +55,29 @@ def read_numbers(value: str | None, file: str | None) -> Numbers | None:
             f"cannot read the input {file}: {error.strerror}", hint="check the file's name"
         ) from None
     return Numbers.from_bytes(data, file)
+
+
+def read_weight(weight: int | None) -> tuple[int | None, bool]:
+    """Read this peer's weight, and remove it from the environment.
+
+    Args:
+        weight: Of ``--weight``.
+
+    Returns:
+        The weight, None when none was given; and whether others on this machine could see it.
+
+    Raises:
+        ConfigurationError: It is given twice.
+        InputRefused: It is no weight.
+    """
+    variable = os.environ.pop(WEIGHT_VARIABLE, None)
+    if variable is None:
+        return weight, weight is not None
+    if weight is not None:
+        raise ConfigurationError(
+            "the weight is given more than once", hint=f"use --weight or {WEIGHT_VARIABLE}"
+        )
+    return parse_weight(variable), False
 
 
 def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) -> Scaled:

@@ -15,9 +15,11 @@ whose server side is authenticated by its ID, and goes straight to the Agreement
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from p2pmpc.actions import Action, Agreed, Failed, Reached, Send
+from p2pmpc.disputes import check_evidence
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
     AgreementFailed,
@@ -29,13 +31,16 @@ from p2pmpc.errors import (
     PeerMissing,
     RemoteProtocolError,
     ResourceExhausted,
+    VerificationFailed,
     error_for_code,
 )
+from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
 from p2pmpc.identity import Identity, SealingKey, peer_id, short_id
 from p2pmpc.messages import (
     LONGEST_REASON,
     Abort,
     Accept,
+    AcceptedEntry,
     Entry,
     Hello,
     Join,
@@ -49,7 +54,14 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.session import Member, Session, entry_signing_input, roster_differences
-from p2pmpc.wire import Limits, body_digest, encode_entry, parameters_digest
+from p2pmpc.wire import (
+    Limits,
+    body_digest,
+    decode_evidence,
+    encode_entry,
+    encode_evidence,
+    parameters_digest,
+)
 
 
 def make_entry(
@@ -191,7 +203,7 @@ class Admission:
     def close(self) -> tuple[Session, RosterList]:
         """Close the full set, and return the session and what the joiners are told."""
         entries = tuple(self._entries.values())
-        self.session = Session.close(self.parameters, entries, self._own)
+        self.session = Session.close(self.parameters, entries, self._own, founder=self._own)
         return self.session, RosterList(entries)
 
 
@@ -271,12 +283,10 @@ class Candidate:
         Raises:
             AgreementFailed: The set is not one this peer agreed to.
         """
-        session = Session.close(parameters, roster.entries, self._identity.id)
+        session = Session.close(parameters, roster.entries, self._identity.id, founder=founder)
         by_id = {member.id: member for member in session.members}
         if by_id[self._identity.id].signed.body != entry.body:
             raise AgreementFailed("the roster holds another HELLO of this peer than it sent")
-        if founder not in by_id:
-            raise AgreementFailed("the founder is not in its own roster")
         return session, {identifier: m.signed.address for identifier, m in by_id.items()}
 
 
@@ -306,15 +316,15 @@ class Agreement:
     def __init__(self, session: Session, notary: Notary) -> None:
         self._session = session
         self._notary = notary
+        self._own = notary.sign(session.acceptance)
         self.signatures: dict[int, bytes] = {}
         self.agreed = False
         self.ended = False
 
     def start(self) -> list[Action]:
         """Sign the roster to everybody."""
-        own = self._notary.sign(self._session.acceptance)
-        self.signatures[self._session.own_index] = own.signature
-        return [Reached("roster"), Send(own), *self._advance()]
+        self.signatures[self._session.own_index] = self._own.signature
+        return [Reached("roster"), Send(self._own), *self._advance()]
 
     def receive(self, peer: int, signed: Signed[Message]) -> list[Action]:
         """Take a member's ACCEPT, or its ABORT."""
@@ -324,21 +334,25 @@ class Agreement:
         if isinstance(message, Abort):
             return self._aborted(peer, message)
         assert isinstance(message, Accept)
+        if peer in self.signatures:
+            contradiction = self.contradiction(peer, signed)
+            return [] if contradiction is None else self.abort(contradiction)
         if message != self._session.acceptance:
             return self.abort(self._difference(peer, message))
-        known = self.signatures.setdefault(peer, signed.signature)
-        if known != signed.signature:
-            return self.abort(
-                RemoteProtocolError(
-                    f"{self._session.label(peer)} signed one roster in two ways", peers=(peer,)
-                )
-            )
+        self.signatures[peer] = signed.signature
         return self._advance()
 
-    def contradicts(self, peer: int, signed: Signed[Message]) -> bool:
-        """Return whether an ACCEPT that comes after the agreement differs from the one before."""
-        same = signed.message == self._session.acceptance
-        return not same or signed.signature != self.signatures.get(peer)
+    def contradiction(self, peer: int, signed: Signed[Message]) -> Dispute | None:
+        """Return what another ACCEPT of a peer proves, unless it is the one that came before."""
+        before = Statement.of(peer, self._own, receiver=TO_EVERYBODY)
+        before = replace(before, signature=self.signatures[peer])
+        after = Statement.of(peer, signed)
+        if (before.digest, before.signature) == (after.digest, after.signature):
+            return None
+        return Dispute(
+            f"{self._session.label(peer)} signed another roster than before",
+            Evidence(Claim.EQUIVOCATION, peer, (before, after)),
+        )
 
     def lost(self, peer: int) -> list[Action]:
         """Give a member up."""
@@ -391,8 +405,8 @@ class Agreement:
             if line.id not in mine or mine[line.id].digest == line.digest:
                 continue
             index = [m.id for m in self._session.members].index(line.id) + 1
-            if self._notary.entry_is_signed_by(index, line.digest, line.signature):
-                return self._two_entries(index, peer)
+            if self._notary.is_signed_by(index, Kind.HELLO, 0, line.digest, line.signature):
+                return self._two_entries(index, line, peer)
         shown = "; ".join(roster_differences(self._session, theirs))
         return AgreementFailed(
             f"{self._session.label(peer)} sees another roster: {shown}",
@@ -400,15 +414,39 @@ class Agreement:
             hint="the founder may be faulty or dishonest; no share was sent",
         )
 
-    def _two_entries(self, owner: int, witness: int) -> RemoteProtocolError:
-        # Both are signed by the owner for these parameters, and still it may be honest: a peer that
-        # started again with the same key has signed two, and a founder may give each to somebody.
-        name, shown_by = self._session.label(owner), self._session.label(witness)
-        return RemoteProtocolError(
-            f"{name} signed two different HELLOs for this session, or {shown_by} was given an old one",
-            peers=tuple(sorted({owner, witness})),
-            hint="the founder, who gives the HELLOs out, may be faulty or dishonest",
+    def _two_entries(self, owner: int, line: AcceptedEntry, witness: int) -> Dispute:
+        mine = self._session.member(owner)
+        evidence = Evidence(
+            Claim.TWO_ENTRIES,
+            owner,
+            (
+                _entry_statement(owner, mine.digest, mine.signed.signature),
+                _entry_statement(owner, line.digest, line.signature),
+            ),
         )
+        return two_entries(self._session, evidence, witness)
+
+
+def _entry_statement(owner: int, digest: bytes, signature: bytes) -> Statement:
+    return Statement(owner, TO_EVERYBODY, Kind.HELLO, 0, digest, signature)
+
+
+def two_entries(session: Session, evidence: Evidence, witness: int) -> Dispute:
+    """Return the error for two entries of one owner, naming those among whom the fault is.
+
+    Both are signed by the owner for these parameters, and still it may be honest: a peer that started
+    again with the same key has signed two. Then whoever gave the old one out is at fault: the
+    founder, or with a roster file, where everybody asks the owner itself, the peer that shows it.
+    """
+    owner, suspect = evidence.culprit, session.founder or witness
+    peers = tuple(sorted({owner, suspect}))
+    other = "" if suspect == owner else f", or {session.label(suspect)} gave an old one out"
+    return Dispute(
+        f"{session.label(owner)} signed two different HELLOs for this session{other}",
+        evidence,
+        peers=peers,
+        hint="no share was sent; ask both, and start again without whoever is at fault",
+    )
 
 
 _TOLD_INSTEAD: Final = {
@@ -431,12 +469,18 @@ def abort_message(error: P2PMPCError) -> Abort:
         if isinstance(error, kind):
             reason = told
     printable = "".join(c if is_display_text(c, 1) else "?" for c in reason)[:LONGEST_REASON]
-    code = error.exit_code
-    return Abort(code, tuple(sorted(set(error.peers))), printable)
+    evidence = encode_evidence(error.evidence) if isinstance(error, Dispute) else b""
+    return Abort(error.exit_code, tuple(sorted(set(error.peers))), printable, evidence)
 
 
 def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
-    """Return the error a peer ends with when another one says that it ends."""
+    """Return the error a peer ends with when another one says that it ends.
+
+    Returns:
+        A Dispute where the ABORT carries evidence that holds: then it does not matter who says so.
+    """
+    if abort.evidence:
+        return _shown(session, peer, abort.evidence)
     peers = abort.peers or (peer,)
     if abort.code == RemoteProtocolError.exit_code and len(abort.peers) == 1:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
@@ -445,3 +489,19 @@ def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
     return error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
     )
+
+
+def _shown(session: Session, peer: int, shown: bytes) -> P2PMPCError:
+    """Judge the evidence that an ABORT carries; one that proves nothing speaks against its sender."""
+    witness = session.label(peer)
+    try:
+        evidence = decode_evidence(shown)
+        proven = check_evidence(session, evidence)
+    except (RemoteProtocolError, VerificationFailed) as error:
+        return RemoteProtocolError(
+            f"{witness} accuses without proof: {error.message}", peers=(peer,)
+        )
+    if evidence.claim is Claim.TWO_ENTRIES:
+        return two_entries(session, evidence, peer)
+    culprit = session.label(evidence.culprit)
+    return Dispute(f"{culprit} {proven} (shown by {witness})", evidence)

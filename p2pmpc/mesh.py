@@ -21,7 +21,7 @@ from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Network
 from p2pmpc.session import Session
 from p2pmpc.tls import mesh_context, remote_certificate, wrap_client
-from p2pmpc.wire import Frame, Limits
+from p2pmpc.wire import Frame
 
 SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
 RECONNECT_SECONDS: Final = 3.0
@@ -110,7 +110,7 @@ class Mesh:
         self._events = events
         anchors = [member.entry.certificate for member in session.members]
         self._context = mesh_context(identity, anchors)
-        self._limits = Limits.of(session.parameters)
+        self._limits = session.limits
         self._outboxes = {index: _Outbox() for index in session.others}
         self._links: dict[int, trio.CancelScope] = {}
         self._generation = dict.fromkeys(session.others, 0)

@@ -122,7 +122,7 @@ class Entry:
         certificate: DER; its key is the peer's identity.
         nonce: 32 bytes, new for every session.
         sealing_key: Public HPKE key, new for every session.
-        weight: The public weight.
+        weight: The public weight; 0 observes.
         name: For people; may be empty.
         parameters_digest: Of the parameters this peer agrees to.
     """
@@ -138,7 +138,7 @@ class Entry:
         _need(0 < len(self.certificate) <= LONGEST_CERTIFICATE, "HELLO: a certificate too long")
         _need(len(self.nonce) == NONCE_BYTES, "HELLO: a nonce of a wrong size")
         _need(len(self.sealing_key) == SEALING_KEY_BYTES, "HELLO: a sealing key of a wrong size")
-        _need(0 < abs(self.weight) <= LARGEST_WEIGHT, "HELLO: a weight that is zero or too large")
+        _need(abs(self.weight) <= LARGEST_WEIGHT, "HELLO: a weight that is too large")
         _need(is_display_text(self.name, LONGEST_NAME), "HELLO: a name that cannot be shown")
         _need(len(self.parameters_digest) == DIGEST_BYTES, "HELLO: a digest of a wrong size")
 
@@ -215,8 +215,9 @@ class Commitment:
 
     Args:
         mask: com_i, the commitment to the mask seed b_i.
-        mask_shares: Hashes of all b-shares, in roster order; none in strict mode.
-        shares: Digests of all sealed shares, in roster order; zero bytes at the dealer's own place.
+        mask_shares: Hashes of the contributors' b-shares, in roster order; none in strict mode.
+        shares: Digests of the contributors' sealed shares, in roster order; zero bytes at the
+            dealer's own place.
     """
 
     kind: ClassVar[Kind] = Kind.COMMITMENT
@@ -270,17 +271,15 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class EchoEntry:
-    """What one peer was heard to say, with its signatures, so that a difference is its own proof.
+    """What one contributor was heard to say, signed, so that a difference is its own proof.
 
     Args:
-        acceptance_signature: The peer's ACCEPT signature.
         commitment: Digest of the COMMITMENT's body.
         commitment_signature: Its sender's signature.
         partial: Digest of the PARTIAL's body.
         partial_signature: Its sender's signature.
     """
 
-    acceptance_signature: bytes
     commitment: bytes
     commitment_signature: bytes
     partial: bytes
@@ -289,17 +288,12 @@ class EchoEntry:
     def __post_init__(self) -> None:
         for digest in (self.commitment, self.partial):
             _need(len(digest) == DIGEST_BYTES, "ECHO: a digest of a wrong size")
-        for signature in (
-            self.acceptance_signature,
-            self.commitment_signature,
-            self.partial_signature,
-        ):
+        for signature in (self.commitment_signature, self.partial_signature):
             _need(len(signature) == SIGNATURE_BYTES, "ECHO: a signature of a wrong size")
 
     def as_list(self) -> list[bytes]:
         """Return the fields in the order in which they are sent."""
         return [
-            self.acceptance_signature,
             self.commitment,
             self.commitment_signature,
             self.partial,
@@ -309,19 +303,29 @@ class EchoEntry:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """R3, to all: this is what I heard from everybody, in roster order."""
+    """R3, to all: this is what I heard, in roster order.
+
+    Args:
+        acceptances: Every member's ACCEPT signature.
+        entries: What every contributor said.
+    """
 
     kind: ClassVar[Kind] = Kind.ECHO
+    acceptances: tuple[bytes, ...]
     entries: tuple[EchoEntry, ...]
+
+    def __post_init__(self) -> None:
+        for signature in self.acceptances:
+            _need(len(signature) == SIGNATURE_BYTES, "ECHO: a signature of a wrong size")
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """R4, to all: my mask seed, with the n echo signatures that allow it.
+    """R4, to all: my mask seed, with the contributors' echo signatures that allow it.
 
     Args:
         mask_seed: b_j; public from here on.
-        echoes: Signatures of all n equal echoes, in roster order.
+        echoes: Every contributor's signature on the one echo, in roster order.
     """
 
     kind: ClassVar[Kind] = Kind.OPEN
@@ -370,12 +374,14 @@ class Abort:
         code: The exit code I end with.
         peers: Roster indices of those I blame or miss.
         reason: One line for people.
+        evidence: Encoded :class:`p2pmpc.evidence.Evidence`, where there is some.
     """
 
     kind: ClassVar[Kind] = Kind.ABORT
     code: int
     peers: tuple[int, ...]
     reason: str
+    evidence: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         _need(0 < self.code < 256, "ABORT: an impossible code")

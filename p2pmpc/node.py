@@ -7,6 +7,7 @@ which holds the loop of the session itself.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -21,10 +23,11 @@ from cyclopts import App
 
 from p2pmpc import __version__
 from p2pmpc.app import leave_at_once, run_app
-from p2pmpc.archive import file_stem, write_down
+from p2pmpc.archive import file_stem, keep_evidence, write_down
 from p2pmpc.discovery import Found, Founder, Joiner, Self
-from p2pmpc.encoding import Numbers, Scaled, check_bound, check_budget
+from p2pmpc.encoding import Numbers, Scaled, check_bound, check_budget, with_weight
 from p2pmpc.errors import (
+    ConfigurationError,
     InputRefused,
     Interrupted,
     LocalProtocolError,
@@ -32,10 +35,19 @@ from p2pmpc.errors import (
     ResourceExhausted,
     exit_code_of,
 )
+from p2pmpc.evidence import Dispute
 from p2pmpc.gate import Gate
 from p2pmpc.identity import Identity, format_id
-from p2pmpc.inputs import draw_numbers, draw_weight, read_numbers
+from p2pmpc.inputs import (
+    WEIGHT_VARIABLE,
+    draw_numbers,
+    draw_weight,
+    read_numbers,
+    read_weight,
+)
 from p2pmpc.keys import load_or_create
+from p2pmpc.ledger import Entry
+from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate, check_allowed
 from p2pmpc.network import Address, Network, TcpNetwork, own_host
@@ -48,7 +60,13 @@ from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.storage import check_output, new_run_directory
-from p2pmpc.weights import check_contributors, check_exposure, check_weight, exposure
+from p2pmpc.weights import (
+    check_contributors,
+    check_exposure,
+    check_private_weight,
+    check_weight,
+    exposure,
+)
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; None where there is nobody."""
@@ -92,9 +110,18 @@ class Node:
         self._entropy = entropy
         self._observer = observer
         self._ask = ask
+        self._ledger: Ledger = MemoryLedger()
+        if options.key:
+            key = Path(options.key)
+            self._ledger = LedgerFile(ledger_path(key), key)
         weight = options.weight
         if weight is None:
             weight = draw_weight(entropy) if numbers is None else 1
+        if weight == 0 and numbers is not None:
+            raise ConfigurationError(
+                "a peer of weight 0 only observes, and this one is given an input",
+                hint="leave the input out, or give it a weight",
+            )
         self._me = Self(identity, check_weight(weight), options.name, entropy)
         self._gate = Gate(identity, log)
         self._nursery: trio.Nursery | None = None
@@ -127,9 +154,12 @@ class Node:
             except P2PMPCError as error:
                 failure = error
             nursery.cancel_scope.cancel()
+        self._ledger.discard()
         if failure is None and outcome is not None:
             return outcome
         failure = failure or LocalProtocolError("the run ended without an outcome")
+        if isinstance(failure, Dispute):
+            self._keep_evidence(failure)
         self._log.warning(
             "failed",
             error=failure.message,
@@ -137,6 +167,17 @@ class Node:
             revealed=failure.revealed.value,
         )
         raise failure
+
+    def _keep_evidence(self, dispute: Dispute) -> None:
+        assert self._runner is not None
+        stem = file_stem(self._options.name, self._identity)
+        try:
+            path = keep_evidence(self._runner.session, dispute, self._directory, stem)
+        except ResourceExhausted as error:
+            self._warn(f"the evidence could not be kept: {error.message}")
+            return
+        self._log.info("evidence", claim=dispute.evidence.claim.value, file=path.name)
+        dispute.hint = f"show others the proof: p2pmpc verify {path}"
 
     async def interrupt(self, error: Interrupted) -> None:
         """End the run because of a signal: tell the others, then stop."""
@@ -249,6 +290,10 @@ class Node:
 
     def _check_input(self, parameters: Parameters) -> None:
         """Hold this peer's input against parameters, as far as they are known by now."""
+        if parameters.private_weights:
+            check_private_weight(self._me.weight, parameters.weight_bound)
+            if self._options.weight_is_visible and self._me.weight:
+                self._warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
         if self._numbers is None:
             return
         self._numbers.check_length(parameters.length)
@@ -256,8 +301,8 @@ class Node:
         bound = parameters.bound or parameters.arithmetic.largest_magnitude
         check_bound(values, bound, parameters.fraction_bits, self._numbers.source)
 
-    def _values(self, session: Session) -> Scaled:
-        """Return this peer's values under a closed session.
+    def _values(self, session: Session) -> Scaled | None:
+        """Return what this peer brings to a closed session; None observes.
 
         Raises:
             AgreementFailed: Somebody takes part whom this peer does not allow.
@@ -267,23 +312,28 @@ class Node:
         check_allowed(session, self._options.allowed)
         self._check_contributors(session)
         fraction_bits = parameters.fraction_bits
-        found = exposure(session.weights, session.bound)
-        names = [member.label for member in session.members]
+        found = exposure(session.weights, session.bound * (parameters.weight_bound or 1))
+        names = [session.label(index) for index in session.contributors]
         for warning in check_exposure(found, names, allowed=parameters.allow_revealing_weights):
             self._warn(warning)
-        check_budget(parameters.arithmetic, session.weights, session.bound, fraction_bits)
+        check_budget(parameters.arithmetic, session.possible_weights, session.bound, fraction_bits)
+        if not session.contributes:
+            return None
         if self._numbers is None:
-            return draw_numbers(parameters.length, session.bound, fraction_bits, self._entropy)
-        values = self._numbers.scale(fraction_bits)
-        check_bound(values, session.bound, fraction_bits, self._numbers.source)
+            values = draw_numbers(parameters.length, session.bound, fraction_bits, self._entropy)
+        else:
+            values = self._numbers.scale(fraction_bits)
+            check_bound(values, session.bound, fraction_bits, self._numbers.source)
         return values
 
     def _check_contributors(self, session: Session) -> None:
         """Refuse too few: that two may sum must be said by both whose input it shows."""
         agreed = session.parameters.allow_two
         stated = self._options.allow_two or self._options.roster or self._numbers is None
-        check_contributors(len(session.members), allow_two=bool(agreed and stated))
-        if len(session.members) == 2:
+        if not session.contributes:
+            self._warn("this peer observes: it brings nothing, and learns the total")
+        check_contributors(len(session.places), allow_two=bool(agreed and stated))
+        if len(session.places) == 2:
             self._warn("two peers sum: each learns the other's input from the total")
 
     async def _confirm_roster(self, session: Session) -> None:
@@ -297,7 +347,7 @@ class Node:
             "roster",
             session=session.id.hex(),
             peers=[member.label for member in session.members],
-            weights=list(session.weights),
+            weights=[member.weight for member in session.members],
         )
         options = self._options
         where = options.where
@@ -318,6 +368,19 @@ class Node:
         if not agreed:
             raise InputRefused("you did not agree to share with this roster")
 
+    def _bring(self, session: Session) -> Scaled | None:
+        """Return what is summed of this peer, once its ledger has nothing against it."""
+        values, weight = self._values(session), self._me.weight
+        if values is None:
+            return None
+        date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+        entry = Entry.of(session, values, weight, self._identity.ledger_key(), date=date)
+        names = {member.id: member.label for member in session.members}
+        accept = self._options.accept_differencing
+        if self._ledger.prepare(entry, names, accept=accept):
+            self._warn("this input was summed among other peers before: both totals may tell it")
+        return with_weight(values, weight) if session.parameters.private_weights else values
+
     async def _sum(self, found: Found) -> Outcome:
         runner = self._runner = SessionRunner(
             found,
@@ -327,6 +390,7 @@ class Node:
             log=self._log,
             observer=self._observer,
             checkpoint=self._checkpoint,
+            commit=self._ledger.commit,
         )
         assert self._nursery is not None
         self._gate.mesh_handler = runner.mesh.attach
@@ -337,7 +401,7 @@ class Node:
                 await self._confirm_roster(found.session)
             if self._interrupted is not None:
                 raise self._interrupted
-            runner.prepare(self._values(found.session), self._entropy)
+            runner.prepare(self._bring(found.session), self._entropy)
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
@@ -359,7 +423,9 @@ def roster_text(session: Session) -> str:
     for index in session.indices:
         member = session.member(index)
         you = " (you)" if index == session.own_index else ""
-        rows.append(f"  {member.weight:>11}  {format_id(member.id)}  {member.entry.name}{you}")
+        weight = "private" if session.parameters.private_weights else str(member.weight)
+        shown = weight if member.contributes else "observes"
+        rows.append(f"  {shown:>11}  {format_id(member.id)}  {member.entry.name}{you}")
     return "\n".join([f"session {session.id.hex()[:16]} of {len(session.members)}:", *rows])
 
 
@@ -473,6 +539,8 @@ def run_node(options: NodeOptions | None = None) -> int:
                 "warning: others on this machine can see --value; use --input or P2PMPC_VALUE",
                 file=sys.stderr,
             )
+        weight, visible = read_weight(options.weight)
+        options = replace(options, weight=weight, weight_is_visible=visible)
         numbers = read_numbers(options.value, options.input)
         outcome = trio.run(_run_until_signal, options, numbers)
     except P2PMPCError as error:

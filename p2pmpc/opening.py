@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from p2pmpc.dealing import RoundContext, check_mask_share
 from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.messages import Commitment
+from p2pmpc.evidence import Claim, Dispute, Evidence, Statement
+from p2pmpc.messages import Commitment, Message, Signed
 from p2pmpc.shamir import combine
 
 
@@ -18,21 +19,26 @@ class Opening:
 
     Args:
         context: The round.
-        commitment_of: Returns what a peer committed to.
+        committed: Returns a contributor's COMMITMENT.
     """
 
-    def __init__(self, context: RoundContext, commitment_of: Callable[[int], Commitment]) -> None:
+    def __init__(self, context: RoundContext, committed: Callable[[int], Signed[Message]]) -> None:
         self._context = context
         self._session = context.session
-        self._commitment_of = commitment_of
-        self.shares: dict[int, dict[int, bytes]] = {i: {} for i in self._session.indices}
+        self._committed = committed
+        self.shares: dict[int, dict[int, bytes]] = {i: {} for i in self._session.contributors}
         self.released: set[int] = set()
         self.seeds: dict[int, bytes] = {}
+
+    def _commitment_of(self, owner: int) -> Commitment:
+        message = self._committed(owner).message
+        assert isinstance(message, Commitment)
+        return message
 
     @property
     def complete(self) -> bool:
         """Whether every mask seed is known."""
-        return len(self.seeds) == len(self._session.members)
+        return len(self.seeds) == len(self._session.places)
 
     def open(self, owner: int, seed: bytes) -> None:
         """Take a mask seed from its owner.
@@ -52,7 +58,7 @@ class Opening:
         """Take a b-share from its holder.
 
         Raises:
-            RemoteProtocolError: There are none in strict mode, or it is not the one committed to.
+            RemoteProtocolError: There is none of this owner, or it is not the one committed to.
         """
         if self._session.parameters.strict:
             raise RemoteProtocolError("a mask share in strict mode")
@@ -68,10 +74,10 @@ class Opening:
         Returns:
             Owner and share: of the missed, and of those that others have begun to recover.
         """
-        if self._session.parameters.strict:
+        if self._session.parameters.strict or not self._session.contributes:
             return []
         own, due = self._session.own_index, []
-        for owner in self._session.others:
+        for owner in self._session.other_contributors:
             asked = any(holder != own for holder in self.shares[owner])
             if (asked or is_missed(owner)) and owner not in self.released:
                 self.released.add(owner)
@@ -84,7 +90,7 @@ class Opening:
         Raises:
             RemoteProtocolError: The owner dealt shares that do not give what it committed to.
         """
-        for owner in self._session.others:
+        for owner in self._session.other_contributors:
             shares = self.shares[owner]
             if owner in self.seeds or len(shares) < self._session.threshold:
                 continue
@@ -92,7 +98,8 @@ class Opening:
             try:
                 self.open(owner, combine(chosen))
             except RemoteProtocolError:
-                name = self._session.label(owner)
-                raise RemoteProtocolError(
-                    f"{name} dealt mask shares that do not give its mask", peers=(owner,)
+                committed = Statement.of(owner, self._committed(owner))
+                raise Dispute(
+                    f"{self._session.label(owner)} dealt mask shares that do not give its mask",
+                    Evidence(Claim.WRONG_DEALING, owner, (committed,), tuple(chosen.items())),
                 ) from None

@@ -16,6 +16,9 @@ from p2pmpc.network import Address
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.roster_file import RosterFile
 
+DEFAULT_WEIGHT_BOUND = 1000
+"""The largest private weight unless something else is said."""
+
 _WHERE = Group("Finding each other", sort_key=1)
 _SESSION = Group("Parameters of the session (the founder's; a joiner's must agree)", sort_key=2)
 _INPUT = Group("What this peer brings", sort_key=3)
@@ -73,6 +76,17 @@ class NodeOptions:
         str | None,
         _option("The largest magnitude of a value; without it, what fits the weights.", _SESSION),
     ] = None
+    private_weights: Annotated[
+        bool | None,
+        _option(
+            "Nobody sees a weight: each peer multiplies at home, and the weights' sum opens.",
+            _SESSION,
+        ),
+    ] = None
+    weight_bound: Annotated[
+        int | None,
+        _option(f"The largest private weight; {DEFAULT_WEIGHT_BOUND} by default.", _SESSION),
+    ] = None
     share_mode: Annotated[
         Literal["seeds", "dense"] | None,
         _option("Send 32-byte seeds (the default), or the shares themselves.", _SESSION),
@@ -111,11 +125,13 @@ class NodeOptions:
     weight: Annotated[
         int | None,
         _option(
-            "This peer's public weight; 1, or drawn when the value is.",
+            "This peer's weight; 1, or drawn when the value is. With 0 it brings nothing, and observes.",
             _INPUT,
             allow_leading_hyphen=True,
         ),
     ] = None
+    weight_is_visible: Annotated[bool, Parameter(parse=False)] = False
+    """Whether the weight stands where others on this machine can see it."""
     key: Annotated[
         str | None,
         _option("A key file; made if there is none. Without: a key for one run.", _INPUT),
@@ -126,6 +142,12 @@ class NodeOptions:
         float, _option("Seconds without progress after which the run ends.", _RUN)
     ] = 60.0
     join_timeout: Annotated[float, _option("Seconds to wait for people to join.", _RUN)] = 600.0
+    accept_differencing: Annotated[
+        bool,
+        _option(
+            "Sum an input again among other peers: the difference of two totals may tell it.", _RUN
+        ),
+    ] = False
     yes: Annotated[
         bool,
         _option("Answer yes, in advance, to the question asked before real data leaves.", _RUN),
@@ -197,6 +219,8 @@ class NodeOptions:
             length=self.length,
             fraction_bits=self.fraction_bits,
             bound=self.bound,
+            private_weights=self.private_weights,
+            weight_bound=self.weight_bound,
             share_mode=self.share_mode,
             strict=self.strict,
             allow_two=self.allow_two,
@@ -221,8 +245,8 @@ class NodeOptions:
         """
         table = dict(roster.parameters) if roster else {}
         names = (
-            "field", "length", "fraction_bits", "bound", "share_mode", "strict", "allow_two",
-            "allow_revealing_weights",
+            "field", "length", "fraction_bits", "bound", "private_weights", "weight_bound",
+            "share_mode", "strict", "allow_two", "allow_revealing_weights",
         )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
         if roster and unknown:
@@ -244,6 +268,8 @@ class NodeOptions:
             raise ConfigurationError(f"--bound: {error}") from None
         if given and bound == 0:
             raise ConfigurationError("--bound is above zero", hint="leave it out for what fits")
+        if merged.pop("private_weights", False):
+            merged.setdefault("weight_bound", DEFAULT_WEIGHT_BOUND)
         peers = len(roster.peers) if roster else self.peers
         if roster and self.peers not in (None, peers):
             raise AgreementFailed(f"--peers {self.peers} here, {peers} peers in {roster.path}")

@@ -23,6 +23,7 @@ class Outcome:
         total: In scaled units.
         fraction_bits: f.
         total_weight: The sum of the weights, signs included.
+        private_weights: Whether nothing but their sum is known of the weights.
         agreed: Names of the peers that confirmed it.
         missing: Names of those that did not.
         transcript: The transcript's digest, hex.
@@ -37,6 +38,7 @@ class Outcome:
     missing: tuple[str, ...]
     transcript: str
     log_dir: str
+    private_weights: bool = False
     trouble: P2PMPCError | None = None
 
     @property
@@ -57,6 +59,7 @@ class Outcome:
         content: dict[str, Any] = {
             "total": json_values(self.total, self.fraction_bits),
             "mean": self.mean_texts,
+            "total_weight": self.total_weight,
             "agreed": list(self.agreed),
             "missing": list(self.missing),
             "transcript": self.transcript,
@@ -71,14 +74,15 @@ class Outcome:
         if self.missing:
             agreed += f" (missing: {', '.join(self.missing)})"
         mean = self.mean_texts
-        return "\n".join(
-            [
-                f"total          {shortened(self.total_texts)}",
-                f"weighted mean  {'undefined (the weights sum to zero)' if mean is None else shortened(mean)}",
-                f"agreed         {agreed}",
-                f"transcript     {self.transcript}",
-            ]
-        )
+        lines = [
+            f"total          {shortened(self.total_texts)}",
+            f"weighted mean  {'undefined (the weights sum to zero)' if mean is None else shortened(mean)}",
+            f"agreed         {agreed}",
+            f"transcript     {self.transcript}",
+        ]
+        if self.private_weights:
+            lines.insert(1, f"total weight   {self.total_weight} (of private weights)")
+        return "\n".join(lines)
 
 
 def json_values(values: tuple[int, ...], fraction_bits: int) -> list[int] | list[str]:

@@ -14,6 +14,7 @@ from p2pmpc.encoding import (
 from p2pmpc.errors import AgreementFailed, ConfigurationError
 from p2pmpc.field import FIELDS, Field
 from p2pmpc.identity import ID_BYTES, short_id
+from p2pmpc.weights import LARGEST_WEIGHT
 
 PROTOCOL_VERSION: Final = 1
 NONCE_BYTES: Final = 32
@@ -34,6 +35,8 @@ class Parameters:
         length: L, elements of every vector.
         fraction_bits: f of the fixed point.
         bound: The public limit on |v| in scaled units; 0 means the largest that fits the roster.
+        weight_bound: Weights are private: the public limit on their size, and every contributor's
+            public weight is 1. 0: weights are public.
         share_mode: ``seeds`` or ``dense``.
         sum_mode: ``broadcast``.
         strict: No b-shares: nobody's mask can be opened by others.
@@ -48,6 +51,7 @@ class Parameters:
     length: int = 1
     fraction_bits: int = 0
     bound: int = 0
+    weight_bound: int = 0
     share_mode: str = "seeds"
     sum_mode: str = "broadcast"
     strict: bool = False
@@ -71,6 +75,10 @@ class Parameters:
                 f"the fraction bits are 0..{MOST_FRACTION_BITS}",
             ),
             (0 <= self.bound <= LARGEST_SCALED, "the bound is negative or fits no field"),
+            (
+                0 <= self.weight_bound <= LARGEST_WEIGHT,
+                f"the weight bound is 0..{LARGEST_WEIGHT}",
+            ),
             (self.share_mode in SHARE_MODES, f"the share mode is one of {SHARE_MODES}"),
             (self.sum_mode in SUM_MODES, f"the sum mode is one of {SUM_MODES}"),
             (all(len(i) == ID_BYTES for i in self.allowed), "an allowed ID has a wrong size"),
@@ -88,15 +96,27 @@ class Parameters:
         return FIELDS[self.field]
 
     @property
+    def private_weights(self) -> bool:
+        """Whether each contributor multiplies at home, and only the sum of the weights opens."""
+        return self.weight_bound > 0
+
+    @property
+    def summed_length(self) -> int:
+        """Elements that are summed: the vector, and behind it a private weight."""
+        return self.length + self.private_weights
+
+    @property
     def extended_length(self) -> int:
-        """Elements on the wire: the vector and its checksum coordinate."""
-        return self.length + 1
+        """Elements on the wire: those that are summed, and their checksum coordinate."""
+        return self.summed_length + 1
 
     def shown(self, name: str) -> str:
         """Return one parameter as people read it."""
         value = getattr(self, name)
         if name == "bound":
             return format_scaled(value, self.fraction_bits) if value else "automatic"
+        if name == "weight_bound":
+            return str(value) if value else "public weights"
         if name == "allowed":
             return ",".join(short_id(i) for i in value) or "anybody"
         if isinstance(value, bytes):
@@ -127,6 +147,8 @@ class Stated:
     length: int | None = None
     fraction_bits: int | None = None
     bound: str | None = None
+    private_weights: bool | None = None
+    weight_bound: int | None = None
     share_mode: str | None = None
     strict: bool | None = None
     allow_two: bool | None = None

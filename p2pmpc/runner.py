@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, Send
+from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, RecordInput, Send
 from p2pmpc.discovery import Found
 from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
@@ -16,9 +16,9 @@ from p2pmpc.errors import (
     InputRefused,
     Interrupted,
     P2PMPCError,
-    RemoteProtocolError,
     ResourceExhausted,
 )
+from p2pmpc.field import Vector
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Agreement
@@ -27,7 +27,8 @@ from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Observer
-from p2pmpc.protocol import Round, Stage
+from p2pmpc.protocol import Round
+from p2pmpc.script import Stage
 from p2pmpc.shamir import Entropy
 
 GONE_SECONDS = 3.0
@@ -51,6 +52,7 @@ class SessionRunner:
         log: This peer's.
         observer: Told of progress.
         checkpoint: Awaited when a step is reached, before its messages leave.
+        commit: Called when the ledger is to be written, before the ECHO leaves.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class SessionRunner:
         log: NodeLog,
         observer: Observer,
         checkpoint: Callable[[str], Awaitable[None]],
+        commit: Callable[[], None],
     ) -> None:
         self.session = found.session
         self._options = options
         self._log = log
         self._observer = observer
         self._checkpoint = checkpoint
+        self._commit = commit
         self._notary = Notary(identity, self.session)
         self._sealer = SessionSealer(self.session, found.sealing_key)
         self._agreement = Agreement(self.session, self._notary)
@@ -81,13 +85,9 @@ class SessionRunner:
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
 
-    def prepare(self, values: Scaled, entropy: Entropy) -> None:
-        """Set the round up with this peer's values."""
-        arithmetic, length = self.session.parameters.arithmetic, self.session.parameters.length
-        gamma = checksum_vector(self.session.id, 0, arithmetic, length)
-        secret = with_checksum(values, gamma, arithmetic)
-        if self._log.secrets:
-            self._log.secret("secret input", secret=[int(v) for v in values])
+    def prepare(self, summed: Scaled | None, entropy: Entropy) -> None:
+        """Set the round up with what this peer brings; None observes."""
+        secret = None if summed is None else self._residues(summed)
         self._round = Round(
             self.session,
             self._agreement.signatures,
@@ -96,6 +96,14 @@ class SessionRunner:
             sealer=self._sealer,
             entropy=entropy,
         )
+
+    def _residues(self, values: Scaled) -> Vector:
+        parameters = self.session.parameters
+        arithmetic, length = parameters.arithmetic, parameters.summed_length
+        if self._log.secrets:
+            self._log.secret("secret input", secret=[int(v) for v in values])
+        gamma = checksum_vector(self.session.id, 0, arithmetic, length)
+        return with_checksum(values, gamma, arithmetic)
 
     def refuse(self, error: P2PMPCError) -> None:
         """Take part only to tell the others that this peer does not."""
@@ -180,11 +188,8 @@ class SessionRunner:
     def _accepted(self, peer: int, signed: Signed[Message]) -> list[Action]:
         if not self._agreement.agreed:
             return self._agreement.receive(peer, signed)
-        if not self._agreement.contradicts(peer, signed):
-            return []
-        name = self.session.label(peer)
-        error = RemoteProtocolError(f"{name} signed another roster than before", peers=(peer,))
-        return self._machine.abort(error)
+        contradiction = self._agreement.contradiction(peer, signed)
+        return [] if contradiction is None else self._machine.abort(contradiction)
 
     def _connected(self, peer: int) -> None:
         """Log the first moment when everybody is connected, and every return of a peer."""
@@ -235,6 +240,8 @@ class SessionRunner:
                     await self._checkpoint(step)
                 case Agreed():
                     await self._start_round()
+                case RecordInput():
+                    await self._record_input()
                 case Finished() | Failed():
                     self._end = self._end or action
 
@@ -255,6 +262,15 @@ class SessionRunner:
                 label = self.session.label(receiver)
                 self._log.secret("secret share", peer=label, share=plain.share.hex())
         await self._perform(actions)
+
+    async def _record_input(self) -> None:
+        assert self._round is not None
+        try:
+            self._commit()
+        except P2PMPCError as error:
+            await self._perform(self._round.abort(error))
+        else:
+            await self._perform(self._round.recorded())
 
     async def _end_with_failure(self, error: P2PMPCError) -> None:
         """Let what was said last reach the others, without waiting for the dead.

@@ -7,7 +7,7 @@ no session id ever repeats while one member draws honest nonces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from p2pmpc.encoding import automatic_bound
@@ -25,6 +25,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.weights import opening_threshold, total_magnitude
 from p2pmpc.wire import (
     TO_ALL,
+    Limits,
     body_digest,
     decode_entry,
     encode_body,
@@ -84,8 +85,13 @@ class Member:
 
     @property
     def weight(self) -> int:
-        """The member's public weight."""
+        """The member's public weight; 0 for an observer."""
         return self.entry.weight
+
+    @property
+    def contributes(self) -> bool:
+        """Whether the member's input is summed; otherwise it observes."""
+        return self.entry.weight != 0
 
     @property
     def label(self) -> str:
@@ -104,6 +110,10 @@ class Session:
         own_index: This peer's, from 1.
         acceptance: What every member signs.
         id: The session id.
+        places: Where each contributor stands among the contributors, from 0, by roster index.
+            The other members are observers.
+        founder: The roster index of whoever gave the entries out, where somebody did. Nobody signs
+            it; it only says whom to suspect.
     """
 
     parameters: Parameters
@@ -111,15 +121,25 @@ class Session:
     own_index: int
     acceptance: Accept
     id: bytes
+    places: Mapping[int, int]
+    founder: int | None = None
 
     @classmethod
-    def close(cls, parameters: Parameters, entries: Sequence[SignedEntry], own: bytes) -> Session:
+    def close(
+        cls,
+        parameters: Parameters,
+        entries: Sequence[SignedEntry],
+        own: bytes,
+        *,
+        founder: bytes | None = None,
+    ) -> Session:
         """Verify a roster and fix its order.
 
         Args:
             parameters: Agreed.
             entries: In any order.
             own: This peer's ID.
+            founder: The ID of whoever gave the entries out; None with a roster file.
 
         Raises:
             AgreementFailed: Somebody is missing, twice there, not allowed or agrees to other
@@ -131,10 +151,22 @@ class Session:
             raise AgreementFailed(f"the roster holds a line that is wrong: {error}") from None
         ids = [member.id for member in members]
         _check_roster(parameters, members, ids, own)
+        if founder is not None and founder not in ids:
+            raise AgreementFailed("the founder is not in its own roster")
         lines = tuple(AcceptedEntry(m.id, m.weight, m.digest, m.signed.signature) for m in members)
         acceptance = Accept(parameters, lines)
         session_id = labelled_hash("session", encode_body(acceptance))
-        return cls(parameters, tuple(members), ids.index(own) + 1, acceptance, session_id)
+        contributing = (index for index, member in enumerate(members, 1) if member.contributes)
+        places = {index: place for place, index in enumerate(contributing)}
+        return cls(
+            parameters,
+            tuple(members),
+            ids.index(own) + 1,
+            acceptance,
+            session_id,
+            places,
+            None if founder is None else ids.index(founder) + 1,
+        )
 
     @property
     def indices(self) -> range:
@@ -145,6 +177,26 @@ class Session:
     def others(self) -> tuple[int, ...]:
         """All roster indices but this peer's."""
         return tuple(index for index in self.indices if index != self.own_index)
+
+    @property
+    def contributors(self) -> tuple[int, ...]:
+        """The roster indices of those whose inputs are summed."""
+        return tuple(self.places)
+
+    @property
+    def other_contributors(self) -> tuple[int, ...]:
+        """All contributors but this peer."""
+        return tuple(index for index in self.places if index != self.own_index)
+
+    @property
+    def contributes(self) -> bool:
+        """Whether this peer's input is summed; otherwise it observes."""
+        return self.own_index in self.places
+
+    @property
+    def limits(self) -> Limits:
+        """What members may send."""
+        return Limits.of(self.parameters, contributors=len(self.places))
 
     def member(self, index: int) -> Member:
         """Return the member with a roster index."""
@@ -167,23 +219,30 @@ class Session:
 
     @property
     def weights(self) -> tuple[int, ...]:
-        """All weights, in roster order."""
-        return tuple(member.weight for member in self.members)
+        """The contributors' weights, in roster order."""
+        return tuple(self.member(index).weight for index in self.places)
 
     @property
-    def total_magnitude(self) -> int:
-        """The sum of |w_i|."""
-        return total_magnitude(self.weights)
+    def total_limits(self) -> tuple[int, int | None]:
+        """The largest size of an element of a total, and of a total of private weights."""
+        weights = total_magnitude(self.possible_weights)
+        return weights * self.bound, weights if self.parameters.private_weights else None
 
     @property
     def threshold(self) -> int:
-        """t, the number of peers that open a missing peer's mask."""
-        return opening_threshold(len(self.members))
+        """t, the number of contributors that open a missing one's mask."""
+        return opening_threshold(len(self.places))
 
     @property
     def bound(self) -> int:
-        """The bound in scaled units: as agreed, or the largest that fits the weights."""
-        return self.parameters.bound or automatic_bound(self.parameters.arithmetic, self.weights)
+        """The bound of a value in scaled units: as agreed, or the largest that fits the weights."""
+        parameters = self.parameters
+        return parameters.bound or automatic_bound(parameters.arithmetic, self.possible_weights)
+
+    @property
+    def possible_weights(self) -> tuple[int, ...]:
+        """The contributors' weights, or where they are private the largest that they can be."""
+        return tuple(w * (self.parameters.weight_bound or 1) for w in self.weights)
 
 
 def _check_roster(
@@ -199,6 +258,8 @@ def _check_roster(
         raise AgreementFailed(
             f"the roster lists {len(ids)} peers and the parameters {parameters.peers}", hint=hint
         )
+    if not any(member.contributes for member in members):
+        raise AgreementFailed("all peers observe, and nobody brings an input", hint=hint)
     if parameters.allowed:
         strangers = [m.label for m in members if m.id not in parameters.allowed]
         if strangers:
@@ -207,6 +268,11 @@ def _check_roster(
     for member in members:
         if member.entry.parameters_digest != due:
             raise AgreementFailed(f"{member.label} agreed to other parameters", hint=hint)
+        if parameters.private_weights and member.weight not in (0, 1):
+            raise AgreementFailed(
+                f"{member.label} shows a weight of {member.weight}, and weights are private here",
+                hint="see that all run the same version of p2pmpc",
+            )
 
 
 def roster_differences(mine: Session, theirs: Accept) -> list[str]:

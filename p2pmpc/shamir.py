@@ -1,14 +1,14 @@
 """Shamir's t-of-n sharing of a 32-byte mask seed.
 
 The prime is 2^256 + 297, the smallest above 2^256, so that every 32-byte string is an element.
-Party j's share is the value at x = j, its roster index (1..n). A share is 33 bytes, big-endian.
+Party j's share is the value at x = j, its roster index. A share is 33 bytes, big-endian.
 
 Source: A. Shamir, "How to share a secret", CACM 22 (1979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
@@ -31,29 +31,31 @@ def uniform_below(limit: int, entropy: Entropy) -> int:
             return value
 
 
-def split(secret: bytes, threshold: int, count: int, entropy: Entropy) -> tuple[bytes, ...]:
+def split(
+    secret: bytes, threshold: int, points: Sequence[int], entropy: Entropy
+) -> dict[int, bytes]:
     """Split a secret so that any ``threshold`` shares give it back and fewer say nothing.
 
     Args:
         secret: 32 bytes.
-        threshold: t, 1..count.
-        count: n, the number of shares.
+        threshold: t, at most as many as there are points.
+        points: Where the polynomial is evaluated: roster indices, from 1.
         entropy: Where the coefficients come from.
 
     Returns:
-        The shares of parties 1..count, 33 bytes each.
+        The share at each point, 33 bytes.
     """
-    if len(secret) != SECRET_BYTES or not 1 <= threshold <= count:
-        raise LocalProtocolError("a 32-byte secret and 1 <= threshold <= count are needed")
+    if len(secret) != SECRET_BYTES or not 1 <= threshold <= len(set(points)) or min(points) < 1:
+        raise LocalProtocolError("a 32-byte secret and threshold points other than 0 are needed")
     coefficients = [int.from_bytes(secret, "big")]
     coefficients += [uniform_below(PRIME, entropy) for _ in range(threshold - 1)]
-    shares = []
-    for x in range(1, count + 1):
+    shares = {}
+    for x in points:
         value = 0
         for coefficient in reversed(coefficients):
             value = (value * x + coefficient) % PRIME
-        shares.append(value.to_bytes(SHARE_BYTES, "big"))
-    return tuple(shares)
+        shares[x] = value.to_bytes(SHARE_BYTES, "big")
+    return shares
 
 
 def combine(shares: Mapping[int, bytes]) -> bytes:

@@ -57,6 +57,19 @@ def _point_latest(base: Path, name: str) -> None:
         temporary.unlink(missing_ok=True)  # a convenience; the run does not depend on it
 
 
+def make_folder(path: Path) -> Path:
+    """Make a folder, unless it is there, and return it.
+
+    Raises:
+        ResourceExhausted: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceExhausted(f"cannot make {path}: {error.strerror}") from None
+    return path
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a new file whole.
 

@@ -31,7 +31,6 @@ from p2pmpc.record import Heard, Record
 from p2pmpc.session import Member, Session
 from p2pmpc.wire import (
     TO_ALL,
-    Limits,
     body_digest,
     decode_body,
     decode_parameters,
@@ -42,8 +41,12 @@ from p2pmpc.wire import (
 )
 
 FORMAT = "p2pmpc-transcript 1"
-_NOWHERE = "0.0.0.0:1"
+NOWHERE = "0.0.0.0:1"
 """Transcripts hold no addresses."""
+
+_SHOWN = (
+    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "strict"
+)  # fmt: skip
 
 LONGEST_WRITTEN = 64
 """Vectors of more elements stand as digests."""
@@ -144,28 +147,25 @@ def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Itera
         yield Line("R0b", index, "hello", {**shown, **name, **signed})
     for index in session.indices:
         yield Line("R0c", index, "roster", {"signature": record.acceptances[index].hex()})
-    for index in session.indices:
+    for index in session.contributors:
         heard = record.commitments[index]
         signed = {"body": heard.body.hex(), "signature": heard.signature.hex()}
         yield Line("R1", index, "commitment", signed)
-    for index in session.indices:
+    for index in session.contributors:
         heard = record.partials[index]
         signed = {"digest": heard.body.hex(), "signature": heard.signature.hex()}
         yield Line("R2", index, "partial", signed)
     yield Line("R3", 0, "echo", {"digest": record.echo_digest.hex()})
-    for index in session.indices:
+    for index in session.contributors:
         yield Line("R3", index, "echo", {"signature": record.echoes[index].hex()})
-    for index in session.indices:
+    for index in session.contributors:
         yield Line("R4", index, "mask", {"seed": record.masks[index].hex()})
         yield Line("R4", index, "sum", _vector_fields(sums[index]))
     yield Line("R5", 0, "total", {"round": str(record.round), **_vector_fields(total)})
 
 
 def _parameter_fields(parameters: Parameters) -> dict[str, str]:
-    shown = {
-        name.replace("_", "-"): parameters.shown(name)
-        for name in ("peers", "field", "length", "fraction_bits", "bound", "share_mode", "strict")
-    }
+    shown = {name.replace("_", "-"): parameters.shown(name) for name in _SHOWN}
     return {**shown, "body": encode_parameters(parameters).hex()}
 
 
@@ -320,7 +320,7 @@ class _Verification:
         for index in range(1, parameters.peers + 1):
             fields = reader.take("R0b", index, "hello", "body", "signature")
             signed = SignedEntry(
-                reader.bytes_of(fields, "body"), reader.bytes_of(fields, "signature", 64), _NOWHERE
+                reader.bytes_of(fields, "body"), reader.bytes_of(fields, "signature", 64), NOWHERE
             )
             member = Member.verify(signed)
             if member.entry.parameters_digest != agreed:
@@ -369,7 +369,7 @@ class _Verification:
 
     def _commitments(self, context: RoundContext) -> dict[int, Heard]:
         reader, heard = self._reader, {}
-        for index in context.session.indices:
+        for index in context.session.contributors:
             fields = reader.take("R1", index, "commitment", "body", "signature")
             heard[index] = Heard(
                 reader.bytes_of(fields, "body"), reader.bytes_of(fields, "signature", 64)
@@ -380,7 +380,7 @@ class _Verification:
 
     def _partials(self, context: RoundContext) -> dict[int, Heard]:
         reader, heard = self._reader, {}
-        for index in context.session.indices:
+        for index in context.session.contributors:
             fields = reader.take("R2", index, "partial", "digest", "signature")
             heard[index] = Heard(
                 reader.bytes_of(fields, "digest", 32), reader.bytes_of(fields, "signature", 64)
@@ -398,20 +398,20 @@ class _Verification:
         reader = self._reader
         entries = tuple(
             EchoEntry(
-                acceptances[index],
                 body_digest(Kind.COMMITMENT, commitments[index].body),
                 commitments[index].signature,
                 partials[index].body,
                 partials[index].signature,
             )
-            for index in context.session.indices
+            for index in context.session.contributors
         )
+        accepted = tuple(acceptances[index] for index in context.session.indices)
         fields = reader.take("R3", 0, "echo", "digest")
         digest = reader.bytes_of(fields, "digest", 32)
-        if digest != body_digest(Kind.ECHO, encode_body(Echo(entries))):
+        if digest != body_digest(Kind.ECHO, encode_body(Echo(accepted, entries))):
             raise TranscriptFault("the echo is not of the messages above", reader.number)
         signatures = {}
-        for index in context.session.indices:
+        for index in context.session.contributors:
             fields = reader.take("R3", index, "echo", "signature")
             signatures[index] = reader.bytes_of(fields, "signature", 64)
             self._check(context, index, Kind.ECHO, digest, signatures[index])
@@ -424,11 +424,11 @@ class _Verification:
         partials: Mapping[int, Heard],
     ) -> tuple[dict[int, bytes], dict[int, Written], dict[int, Vector] | None]:
         reader, parameters = self._reader, context.session.parameters
-        arithmetic, limits = parameters.arithmetic, Limits.of(parameters)
+        arithmetic, limits = parameters.arithmetic, context.session.limits
         masks: dict[int, bytes] = {}
         sums: dict[int, Written] = {}
         vectors: dict[int, Vector] = {}
-        for index in context.session.indices:
+        for index in context.session.contributors:
             fields = reader.take("R4", index, "mask", "seed")
             masks[index] = reader.bytes_of(fields, "seed", 32)
             commitment = decode_body(Kind.COMMITMENT, commitments[index].body, limits)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, VerificationFailed
+from p2pmpc.exhibit import Proven, check_exhibit
 from p2pmpc.field import Vector
 from p2pmpc.identity import format_id
 from p2pmpc.logs import CHAIN_START, chain
@@ -32,20 +33,22 @@ class Verdict:
     """What the files of a run prove.
 
     Args:
-        transcript: Digest of the transcript that all share, hex.
+        transcript: Digest of the transcript that all share, hex; None where there is only evidence.
         peers: Files' stems with a transcript.
         recomputed: Whether every S_j and T was computed again.
         total: As exact decimal texts; None where it is too long for a transcript.
         confirmed: IDs of everybody whose CONFIRM stands in some receipt.
         logs: How many logs were checked.
+        evidence: File and what it proves, of every file of evidence.
     """
 
-    transcript: str
+    transcript: str | None
     peers: tuple[str, ...]
     recomputed: bool
     total: tuple[str, ...] | None
     confirmed: tuple[str, ...]
     logs: int
+    evidence: tuple[tuple[str, Proven], ...] = ()
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -56,46 +59,78 @@ class Verdict:
             "total": None if self.total is None else list(self.total),
             "confirmed": list(self.confirmed),
             "logs": self.logs,
+            "evidence": [{"file": name, **asdict(proven)} for name, proven in self.evidence],
         }
         return json.dumps(content)
 
     def as_text(self) -> str:
         """Return the lines that people read."""
+        lines = [] if self.transcript is None else self._transcript_lines()
+        lines += [
+            f"evidence       {proven.name} {proven.what} ({name}; ID {proven.culprit})"
+            for name, proven in self.evidence
+        ]
+        return "\n".join(lines)
+
+    def _transcript_lines(self) -> list[str]:
         how = "every partial sum and the total recomputed"
         if not self.recomputed:
             how = "vectors too long for the transcript: run with --keep-partials to recompute them"
         many = len(self.peers) > 1
         shown = f"{len(self.peers)} transcripts, all equal" if many else "1 transcript"
         total = "too long to show" if self.total is None else " ".join(self.total)
-        return "\n".join(
-            [
-                f"verified       {shown}; every signature holds",
-                f"arithmetic     {how}",
-                f"total          {total}",
-                f"confirmed      by {len(self.confirmed)} peers",
-                f"logs           {self.logs} unchanged",
-                f"transcript     {self.transcript}",
-            ]
-        )
+        return [
+            f"verified       {shown}; every signature holds",
+            f"arithmetic     {how}",
+            f"total          {total}",
+            f"confirmed      by {len(self.confirmed)} peers",
+            f"logs           {self.logs} unchanged",
+            f"transcript     {self.transcript}",
+        ]
 
 
 def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name: None) -> Verdict:
     """Verify the files of a run.
 
     Args:
-        directory: The run's folder, or one transcript.
+        directory: The run's folder, or one transcript or file of evidence.
         told: Called with the name of each file before it is checked.
 
     Raises:
         ConfigurationError: There is nothing to verify.
         VerificationFailed: Names file, line and step of the first thing that does not hold.
     """
+    if directory.suffix == ".json" and directory.is_file():
+        return Verdict(None, (), False, None, (), 0, _verify_evidence([directory], told))
+    evidence = _verify_evidence(sorted((directory / "evidence").glob("*.json")), told)
     paths = [directory] if directory.is_file() else sorted(directory.glob("*.transcript"))
+    if not paths and evidence:
+        return Verdict(None, (), False, None, (), 0, evidence)
     if not paths:
         raise ConfigurationError(
             f"there is no transcript in {directory}",
             hint="name the folder of a run, e.g. logs/latest; a run that ended early leaves none",
         )
+    return replace(_verify_transcripts(directory, paths, told), evidence=evidence)
+
+
+def _verify_evidence(
+    paths: Sequence[Path], told: Callable[[str], None]
+) -> tuple[tuple[str, Proven], ...]:
+    proven = []
+    for path in paths:
+        told(path.name)
+        try:
+            proven.append((path.name, check_exhibit(_read(path))))
+        except VerificationFailed as error:
+            prefix = "" if error.message.startswith(str(path)) else f"{path}: "
+            raise VerificationFailed(f"{prefix}{error.message}") from None
+    return tuple(proven)
+
+
+def _verify_transcripts(
+    directory: Path, paths: Sequence[Path], told: Callable[[str], None]
+) -> Verdict:
     texts = {path: _read(path) for path in paths}
     verified: dict[str, Verified] = {}
     confirmed: set[str] = set()

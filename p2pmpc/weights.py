@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd, prod
@@ -22,29 +23,22 @@ def parse_weight(text: str) -> int:
         text: An integer, with or without sign.
 
     Raises:
-        InputRefused: It is no integer, zero or too large.
+        InputRefused: It is no integer, or too large.
     """
-    try:
-        weight = int(text)
-    except ValueError:
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text.strip(), re.ASCII):
         raise InputRefused(
-            f"the weight {text!r} is not an integer",
+            "a weight is not an integer",
             hint="weights are whole numbers; scale them, e.g. 0.5, 1.5 becomes 1, 3",
-        ) from None
-    return check_weight(weight)
+        )
+    return check_weight(int(text))
 
 
 def check_weight(weight: int) -> int:
-    """Return a weight that is allowed.
+    """Return a weight that is allowed; with 0 a peer observes.
 
     Raises:
-        InputRefused: It is zero or too large.
+        InputRefused: It is too large.
     """
-    if weight == 0:
-        raise InputRefused(
-            "a weight of 0 contributes nothing",
-            hint="give a weight other than 0, or leave this peer out of the sum",
-        )
     if abs(weight) > LARGEST_WEIGHT:
         raise InputRefused(
             f"the weight {weight} is too large: magnitudes end at {LARGEST_WEIGHT}",
@@ -56,6 +50,19 @@ def check_weight(weight: int) -> int:
 def total_magnitude(weights: Sequence[int]) -> int:
     """Return the sum of |w_i|, which the bit budget and the accumulators need."""
     return sum(abs(weight) for weight in weights)
+
+
+def check_private_weight(weight: int, bound: int) -> None:
+    """Refuse a private weight that is larger than agreed.
+
+    Raises:
+        InputRefused: It is; the weight itself is not repeated.
+    """
+    if abs(weight) > bound:
+        raise InputRefused(
+            f"this peer's private weight is larger than the agreed bound of {bound}",
+            hint="agree on a larger --weight-bound at the founder, or scale all weights down",
+        )
 
 
 def opening_threshold(contributors: int) -> int:
@@ -77,8 +84,9 @@ def check_contributors(contributors: int, *, allow_two: bool) -> None:
             hint="add a third peer, or say --allow-two at both if that is meant",
         )
     raise InputRefused(
-        f"a sum needs at least {FEWEST_CONTRIBUTORS} contributors, not {contributors}",
-        hint="start the founder with --peers 3 or more",
+        f"a sum needs at least {FEWEST_CONTRIBUTORS} contributors, not {contributors}: with one, the "
+        "total is its input",
+        hint="peers of weight 0 only observe; start the founder with more --peers",
     )
 
 

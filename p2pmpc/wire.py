@@ -28,6 +28,7 @@ from typing import Final, TypeVar
 import msgpack
 
 from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
+from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.identity import SEALING_OVERHEAD, SIGNATURE_BYTES
 from p2pmpc.messages import (
@@ -56,6 +57,8 @@ from p2pmpc.parameters import MOST_PEERS, PROTOCOL_VERSION, Parameters
 from p2pmpc.prg import SEED_BYTES
 from p2pmpc.shamir import SHARE_BYTES
 
+_PROVABLE: Final = tuple(kind for kind in Kind if Kind.ACCEPT <= kind < Kind.ABORT)
+
 HEADER: Final = struct.Struct(">IB")
 _ROUND: Final = struct.Struct(">I")
 ENVELOPE_BYTES: Final = _ROUND.size + SIGNATURE_BYTES
@@ -70,26 +73,34 @@ class Limits:
     """What a connection may send, derived from what is agreed so far.
 
     Args:
-        peers: n; the largest possible before parameters are known.
+        peers: Members of the roster; the largest possible before parameters are known.
         length: Elements of a vector, the checksum coordinate included; 0 before a session.
         width: Bytes an element.
         share_mode: ``seeds`` or ``dense``.
+        contributors: Members whose inputs are summed; None before the roster is known.
     """
 
     peers: int = MOST_PEERS
     length: int = 0
     width: int = 4
     share_mode: str = "seeds"
+    contributors: int | None = None
 
     @classmethod
-    def of(cls, parameters: Parameters) -> Limits:
+    def of(cls, parameters: Parameters, *, contributors: int | None = None) -> Limits:
         """Return the limits of a session."""
         return cls(
             parameters.peers,
             parameters.extended_length,
             parameters.arithmetic.width,
             parameters.share_mode,
+            contributors,
         )
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs are summed, as far as is known."""
+        return self.peers if self.contributors is None else self.contributors
 
     @property
     def vector_bytes(self) -> int:
@@ -98,7 +109,7 @@ class Limits:
 
     def body_cap(self, kind: Kind) -> int:
         """Return the largest body a kind may have."""
-        n = self.peers
+        n, c = self.peers, self.inputs
         share = self.vector_bytes if self.share_mode == "dense" else SEED_BYTES
         parameters = 256 + 34 * MOST_PEERS
         caps = {
@@ -107,15 +118,17 @@ class Limits:
             Kind.HELLO: 3072,
             Kind.ROSTER: 16 + 3072 * n,
             Kind.ACCEPT: parameters + 16 + 160 * n,
-            Kind.COMMITMENT: 64 + 68 * n,
+            Kind.COMMITMENT: 64 + 68 * c,
             Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
             Kind.PARTIAL: self.vector_bytes,
-            Kind.ECHO: 16 + 280 * n,
-            Kind.OPEN: 64 + 66 * n,
+            Kind.ECHO: 16 + 66 * n + 208 * c,
+            Kind.OPEN: 64 + 66 * c,
             Kind.UNMASK: 64,
             Kind.CONFIRM: 48,
             Kind.ABORT: 512 + 3 * n,
         }
+        if kind is Kind.ABORT and self.length:  # in a session it may carry two messages as evidence
+            return 1024 + 3 * n + 2 * max(caps[k] for k in _PROVABLE)
         return caps[kind]
 
 
@@ -305,15 +318,15 @@ def parameters_digest(parameters: Parameters) -> bytes:
 
 def _parameter_list(p: Parameters) -> list[object]:
     flags = [p.strict, p.allow_two, p.allow_revealing_weights]
-    sizes = [p.peers, p.field, p.length, p.fraction_bits, p.bound]
+    sizes = [p.peers, p.field, p.length, p.fraction_bits, p.bound, p.weight_bound]
     return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
 
 
 def _read_parameters(value: object) -> Parameters:
-    nonce, peers, field, length, fraction, bound, share, summing, *flags, allowed = _array(
-        value, 12
+    nonce, peers, field, length, *bounds, share, summing, strict, two, revealing, allowed = _array(
+        value, 13
     )
-    strict, two, revealing = flags
+    fraction, bound, weight_bound = bounds
     try:
         return Parameters(
             nonce=_bytes(nonce),
@@ -322,6 +335,7 @@ def _read_parameters(value: object) -> Parameters:
             length=_typed(length, int),
             fraction_bits=_typed(fraction, int),
             bound=_typed(bound, int),
+            weight_bound=_typed(weight_bound, int),
             share_mode=_typed(share, str),
             sum_mode=_typed(summing, str),
             strict=_typed(strict, bool),
@@ -370,7 +384,7 @@ def _read_accepted_entry(value: object) -> AcceptedEntry:
 
 
 def _read_echo_entry(value: object) -> EchoEntry:
-    return EchoEntry(*_many(value, 5, _bytes))
+    return EchoEntry(*_many(value, 4, _bytes))
 
 
 # -- bodies ---------------------------------------------------------------------------------
@@ -401,16 +415,16 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return _pack([_parameter_list(parameters), lines])
         case Commitment(mask, mask_shares, shares):
             return _pack([mask, list(mask_shares), list(shares)])
-        case Echo(heard):
-            return _pack([entry.as_list() for entry in heard])
+        case Echo(acceptances, heard):
+            return _pack([list(acceptances), [entry.as_list() for entry in heard]])
         case Open(mask_seed, echoes):
             return _pack([mask_seed, list(echoes)])
         case Unmask(about, share):
             return _pack([about, share])
         case Confirm(digest):
             return _pack([digest])
-        case Abort(code, peers, reason):
-            return _pack([code, list(peers), reason])
+        case Abort(code, peers, reason, evidence):
+            return _pack([code, list(peers), reason, evidence])
 
 
 def decode_body(kind: Kind, body: bytes, limits: Limits) -> Message:
@@ -461,7 +475,7 @@ def _read_accept(body: bytes, _limits: Limits) -> Message:
 def _read_commitment(body: bytes, limits: Limits) -> Message:
     mask, mask_shares, shares = _array(_unpack(body), 3)
     hashes = tuple(_bytes(item) for item in _array(mask_shares))
-    return Commitment(_bytes(mask), hashes, _many(shares, limits.peers, _bytes))
+    return Commitment(_bytes(mask), hashes, _many(shares, limits.inputs, _bytes))
 
 
 def _read_share(body: bytes, _limits: Limits) -> Message:
@@ -477,12 +491,16 @@ def _read_partial(body: bytes, limits: Limits) -> Message:
 
 
 def _read_echo(body: bytes, limits: Limits) -> Message:
-    return Echo(_many(_unpack(body), limits.peers, _read_echo_entry))
+    acceptances, heard = _array(_unpack(body), 2)
+    return Echo(
+        _many(acceptances, limits.peers, _bytes),
+        _many(heard, limits.inputs, _read_echo_entry),
+    )
 
 
 def _read_open(body: bytes, limits: Limits) -> Message:
     mask_seed, echoes = _array(_unpack(body), 2)
-    return Open(_bytes(mask_seed), _many(echoes, limits.peers, _bytes))
+    return Open(_bytes(mask_seed), _many(echoes, limits.inputs, _bytes))
 
 
 def _read_unmask(body: bytes, limits: Limits) -> Message:
@@ -498,11 +516,11 @@ def _read_confirm(body: bytes, _limits: Limits) -> Message:
 
 
 def _read_abort(body: bytes, limits: Limits) -> Message:
-    code, peers, reason = _array(_unpack(body), 3)
+    code, peers, reason, evidence = _array(_unpack(body), 4)
     blamed = tuple(_typed(item, int) for item in _array(peers))
     if any(not 1 <= index <= limits.peers for index in blamed):
         raise RemoteProtocolError("ABORT about nobody in the roster")
-    return Abort(_typed(code, int), blamed, _typed(reason, str))
+    return Abort(_typed(code, int), blamed, _typed(reason, str), _bytes(evidence))
 
 
 _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
@@ -520,6 +538,55 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.CONFIRM: _read_confirm,
     Kind.ABORT: _read_abort,
 }
+
+
+def encode_evidence(evidence: Evidence) -> bytes:
+    """Return the bytes in which evidence travels in an ABORT."""
+    said = [
+        [s.sender, s.receiver, s.kind.value, s.round, s.digest, s.signature, s.body]
+        for s in evidence.statements
+    ]
+    shares = [list(share) for share in evidence.mask_shares]
+    return _pack([evidence.claim.value, evidence.culprit, said, shares])
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """Decode evidence; what it proves is not looked at.
+
+    Raises:
+        RemoteProtocolError: It is not shaped as agreed.
+    """
+    claim, culprit, said, shares = _array(_unpack(data), 4)
+    try:
+        return Evidence(
+            Claim(_typed(claim, str)),
+            _typed(culprit, int),
+            tuple(_read_statement(item) for item in _array(said)),
+            tuple(_read_mask_share(item) for item in _array(shares)),
+        )
+    except ValueError:
+        raise RemoteProtocolError("a claim or a kind that does not exist") from None
+
+
+def _read_statement(value: object) -> Statement:
+    sender, receiver, kind, round_number, digest, signature, body = _array(value, 7)
+    number = _typed(round_number, int)
+    if not 0 <= number < 1 << 32:
+        raise RemoteProtocolError("a round that no frame can name")
+    return Statement(
+        _typed(sender, int),
+        _typed(receiver, int),
+        Kind(_typed(kind, int)),
+        number,
+        _bytes(digest),
+        _bytes(signature),
+        _bytes(body),
+    )
+
+
+def _read_mask_share(value: object) -> tuple[int, bytes]:
+    holder, share = _array(value, 2)
+    return _typed(holder, int), _bytes(share)
 
 
 def encode_share(plain: SharePlain) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, Send
+from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, RecordInput, Send
 from p2pmpc.dealing import Sealer
 from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
@@ -67,6 +67,7 @@ class Member:
     error: P2PMPCError | None = None
     echo: Signed[Message] | None = None
     """The echo that it sent."""
+    recorded: bool = False
     opened: bool = False
     unmasked: set[int] = field(default_factory=set)
     """Whose mask shares it has handed out."""
@@ -96,10 +97,11 @@ class Member:
         notary = Notary(identity, session)
         agreement = Agreement(session, notary)
         gamma = checksum_vector(session.id, 0, parameters.arithmetic, parameters.length)
+        secret = with_checksum(np.array(values, dtype=np.int64), gamma, parameters.arithmetic)
         round_ = Round(
             session,
             agreement.signatures,
-            with_checksum(np.array(values, dtype=np.int64), gamma, parameters.arithmetic),
+            secret if session.contributes else None,
             notary=notary,
             sealer=sealer or SessionSealer(session, sealing_key),
             entropy=entropy,
@@ -218,6 +220,10 @@ class Party:
                             self.send(index, other, frame)
                 case Reached(step):
                     member.steps.append(step)
+                case RecordInput():
+                    assert member.echo is None
+                    member.recorded = True
+                    self.perform(index, member.round.recorded())
                 case Finished():
                     assert member.error is None
                     member.finished = action
@@ -231,11 +237,12 @@ class Party:
         if index in self.dishonest:
             return
         if isinstance(message, Echo):
+            assert member.recorded
             member.echo = signed
         elif isinstance(message, Open):
             assert member.echo is not None
-            assert len(message.echoes) == self.parameters.peers
-            for other, signature in zip(member.session.members, message.echoes, strict=True):
+            contributors = [m for m in member.session.members if m.weight]
+            for other, signature in zip(contributors, message.echoes, strict=True):
                 data = signing_input(
                     member.session.id, 0, Kind.ECHO, other.id, TO_ALL, member.echo.digest
                 )

@@ -17,17 +17,19 @@ CORE = (
     ("encoding", "sharing"),
     ("parameters",),
     ("messages",),
+    ("evidence", "script"),
     ("wire",),
     ("session",),
-    ("envelope", "record"),
-    ("actions", "dealing", "disputes"),
-    ("membership", "opening"),
+    ("envelope", "ledger", "record"),
+    ("actions", "dealing"),
+    ("disputes", "opening"),
+    ("hearing", "membership"),
     ("protocol",),
     ("transcript",),
-    ("receipt",),
+    ("exhibit", "receipt"),
 )
 SHELL = (
-    ("app", "inputs", "keys", "logs", "network", "outcome", "progress", "storage"),
+    ("app", "inputs", "keys", "ledger_file", "logs", "network", "outcome", "progress", "storage"),
     ("links", "tls", "verify"),
     ("discovery", "gate"),
     ("mesh", "roster_file"),
@@ -53,7 +55,7 @@ NOT_IN_THE_CORE = frozenset(
 )
 """Entropy and time are arguments, and bytes come and go through the shell."""
 
-MACHINES = frozenset({"dealing", "disputes", "membership", "opening", "protocol"})
+MACHINES = frozenset({"dealing", "disputes", "hearing", "membership", "opening", "protocol"})
 
 ROOT = Path(p2pmpc.__file__).parent
 
@@ -123,7 +125,7 @@ def test_only_one_module_reads_msgpack() -> None:
 
 def test_the_round_never_sees_bytes() -> None:
     """The machines of a round know messages; frames and encodings are not their business."""
-    for name in ("protocol", "opening", "disputes"):
+    for name in ("protocol", "hearing", "opening", "script"):
         assert "wire" not in own_imports(modules()[name])
 
 

@@ -17,6 +17,7 @@ from p2pmpc.dealing import (
     RoundContext,
     check_commitment,
     check_mask_share,
+    check_sealed,
     check_total,
     deal,
     open_share,
@@ -29,7 +30,7 @@ from p2pmpc.messages import Commitment, Share, SharePlain
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import PRIME, combine
-from p2pmpc.wire import Limits, decode_share, encode_share
+from p2pmpc.wire import decode_share, encode_share
 from tests import reference
 from tests.party import PlainSealer, make_sessions
 from tests.strategies import integers
@@ -187,13 +188,14 @@ def other_share(dealing: Dealing, context: RoundContext, plain: SharePlain) -> D
 
 
 def test_a_share_that_was_not_committed_to_is_refused() -> None:
-    """A receiver opens only what the dealer told everybody it would send."""
+    """A receiver opens only what the dealer told everybody it would send, as anybody can check."""
     round_ = contexts()
     first, _, _ = dealt(round_)
     again, _, _ = dealt(round_)
     for share in (first.shares[3], again.shares[2], Share(b"")):
         with pytest.raises(RemoteProtocolError, match="not the one committed to"):
-            open_share(round_[1], 1, first.commitment, share, SEALER)
+            check_sealed(round_[0], 1, 2, first.commitment, share)
+    check_sealed(round_[0], 1, 2, first.commitment, first.shares[2])
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
@@ -340,7 +342,7 @@ def test_sealed_shares_hold_what_was_dealt() -> None:
     """Under its seal a SHARE is the plaintext of its receiver."""
     round_ = contexts()
     dealing = dealt(round_)[0]
-    limits = Limits.of(round_[0].session.parameters)
+    limits = round_[0].session.limits
     for receiver, share in dealing.shares.items():
         data = SEALER.open(share.sealed, round_[0].sealing_info(1, receiver))
         assert decode_share(data, limits, strict=False) == dealing.plains[receiver]

@@ -1,17 +1,309 @@
-"""Who lied, when two echoes differ: a difference is its own proof."""
+"""Who is to blame: evidence proves what it claims to anybody, and honest statements prove nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import pytest
 
-from p2pmpc.disputes import who_lied
+from p2pmpc.dealing import RoundContext
+from p2pmpc.disputes import check_evidence, who_lied
 from p2pmpc.envelope import Notary
-from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.messages import Commitment, Echo, EchoEntry, Partial
+from p2pmpc.errors import VerificationFailed
+from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
+from p2pmpc.messages import (
+    Accept,
+    Commitment,
+    Confirm,
+    Echo,
+    EchoEntry,
+    Kind,
+    Message,
+    Open,
+    Partial,
+    Share,
+    Signed,
+    Unmask,
+)
 from p2pmpc.parameters import Parameters
-from tests.party import make_sessions
+from p2pmpc.wire import body_digest, decode_evidence, encode_evidence
+from tests.party import Party, make_sessions
+
+ZEROS = bytes(32)
+CULPRIT = 2
+
+
+def finished_party(**parameters: Any) -> Party:
+    """Return three contributors and an observer after an honest round in which 3 was recovered."""
+    party = Party([[1], [2], [0], [4]], [1, 2, 0, 4], **parameters)
+    party.start()
+    party.run()
+    assert party.totals() == [[21]] * 4
+    return party
+
+
+PARTY = finished_party()
+SESSION = PARTY.members[1].session
+
+
+def said_by(index: int, kind: Kind, receiver: int = TO_EVERYBODY) -> Statement:
+    """Return what a peer honestly said in the round."""
+    if kind is Kind.HELLO:
+        member = SESSION.member(index)
+        signature = member.signed.signature
+        return Statement(index, 0, Kind.HELLO, 0, member.digest, signature, member.signed.body)
+    if kind is Kind.ACCEPT:
+        signed: Signed[Message] = PARTY.members[index].notary.sign(SESSION.acceptance)
+        return Statement.of(index, signed)
+    hearer = receiver or next(other for other in SESSION.contributors if other != index)
+    signed = PARTY.members[hearer].round.links[index].message(kind)
+    return Statement.of(index, signed, receiver=receiver)
+
+
+def said_falsely(index: int, message: Message, receiver: int = TO_EVERYBODY) -> Statement:
+    """Return anything at all, signed by a peer."""
+    notary = PARTY.members[index].notary
+    return Statement.of(index, notary.sign(message, receiver=receiver or None), receiver=receiver)
+
+
+def forged(index: int, kind: Kind, body: bytes) -> Statement:
+    """Return any bytes, signed by a peer as if they were a message of the kind."""
+    frame = PARTY.forge(index, kind, body)
+    return Statement(index, 0, kind, 0, body_digest(kind, body), frame[9:73], body)
+
+
+def unmasked(index: int, about: int) -> Statement:
+    """Return the mask share that a peer would honestly hand out."""
+    plain = PARTY.members[index].round.links[about].plain
+    assert plain is not None
+    return said_falsely(index, Unmask(about, plain.mask_share))
+
+
+def commitment_of(index: int) -> Commitment:
+    """Return what a peer committed to."""
+    message = PARTY.members[1 if index != 1 else 2].round.links[index].message(Kind.COMMITMENT)
+    assert isinstance(message.message, Commitment)
+    return message.message
+
+
+def echo_of(index: int) -> Echo:
+    """Return what a peer echoed."""
+    message = PARTY.members[1 if index != 1 else 2].round.links[index].message(Kind.ECHO).message
+    assert isinstance(message, Echo)
+    return message
+
+
+def opening_of(index: int) -> Open:
+    """Return what a peer opened."""
+    message = PARTY.members[1 if index != 1 else 2].round.links[index].message(Kind.OPEN).message
+    assert isinstance(message, Open)
+    return message
+
+
+def wrong_dealing() -> Evidence:
+    """Return a commitment whose mask shares are good and whose mask is another."""
+    shares = {holder: bytes([holder]) * 33 for holder in SESSION.contributors}
+    shares = {holder: b"\x00" + share[1:] for holder, share in shares.items()}
+    context = RoundContext(SESSION, 0)
+    hashes = tuple(context.mask_share_hash(CULPRIT, h, s) for h, s in shares.items())
+    commitment = replace(commitment_of(CULPRIT), mask_shares=hashes)
+    chosen = tuple(list(shares.items())[: SESSION.threshold])
+    return Evidence(Claim.WRONG_DEALING, CULPRIT, (said_falsely(CULPRIT, commitment),), chosen)
+
+
+def another_roster() -> Statement:
+    """Return an ACCEPT of the culprit for another roster in which its own entry is the same."""
+    lines = SESSION.acceptance.entries
+    return said_falsely(CULPRIT, Accept(SESSION.parameters, lines[1:] + lines[:1]))
+
+
+def another_entry() -> Statement:
+    """Return another HELLO of the culprit for the same parameters."""
+    keys = [PARTY.members[index].identity for index in SESSION.indices]
+    other = make_sessions(SESSION.parameters, [1, 5, 0, 4], keys)[2][0].member(CULPRIT)
+    return Statement(CULPRIT, 0, Kind.HELLO, 0, other.digest, other.signed.signature)
+
+
+def of(claim: Claim, *statements: Statement) -> Evidence:
+    """Return evidence against the culprit."""
+    return Evidence(claim, CULPRIT, statements)
+
+
+def proofs() -> Iterator[tuple[str, Evidence]]:
+    """Yield evidence of everything that can be proven."""
+    honest = {kind: said_by(CULPRIT, kind) for kind in (Kind.COMMITMENT, Kind.ECHO, Kind.OPEN)}
+    other_mask = replace(commitment_of(CULPRIT), mask=ZEROS)
+    for name, message in (
+        ("commitments", other_mask),
+        ("partials", Partial(bytes(8))),
+        ("echoes", Echo(echo_of(1).acceptances[::-1], echo_of(1).entries)),
+        ("openings", replace(opening_of(CULPRIT), mask_seed=ZEROS)),
+        ("totals", Confirm(ZEROS)),
+    ):
+        one, two = said_by(CULPRIT, message.kind), said_falsely(CULPRIT, message)
+        yield f"two {name}", of(Claim.EQUIVOCATION, one, two)
+    shares = said_by(CULPRIT, Kind.SHARE, 1), said_falsely(CULPRIT, Share(b"other"), 1)
+    yield "two shares", of(Claim.EQUIVOCATION, *shares)
+    shares = unmasked(CULPRIT, 1), said_falsely(CULPRIT, Unmask(1, bytes(33)))
+    yield "two mask shares", of(Claim.EQUIVOCATION, *shares)
+    yield "two rosters", of(Claim.EQUIVOCATION, said_by(CULPRIT, Kind.ACCEPT), another_roster())
+    yield "two entries", of(Claim.TWO_ENTRIES, said_by(CULPRIT, Kind.HELLO), another_entry())
+    yield "garbage", of(Claim.ILL_FORMED, forged(CULPRIT, Kind.OPEN, b"\xc1"))
+    yield "an element >= p", of(Claim.ILL_FORMED, forged(CULPRIT, Kind.PARTIAL, b"\xff" * 8))
+    yield "a short partial", of(Claim.ILL_FORMED, forged(CULPRIT, Kind.PARTIAL, bytes(4)))
+    for_itself = replace(commitment_of(CULPRIT), shares=(b"\x01" * 32,) * 3)
+    yield "a share for itself", of(Claim.ILL_FORMED, said_falsely(CULPRIT, for_itself))
+    strict = replace(commitment_of(CULPRIT), mask_shares=())
+    yield "no mask shares", of(Claim.ILL_FORMED, said_falsely(CULPRIT, strict))
+    entries = echo_of(CULPRIT).entries
+    made_up = Echo(echo_of(1).acceptances, (*entries[:2], replace(entries[2], partial=ZEROS)))
+    yield "a false echo", of(Claim.FALSE_ECHO, said_falsely(CULPRIT, made_up))
+    turned = Echo(echo_of(1).acceptances[::-1], entries)
+    yield "false acceptances", of(Claim.FALSE_ECHO, said_falsely(CULPRIT, turned))
+    other_share = said_falsely(CULPRIT, Share(b"other"), 1)
+    yield "another share", of(Claim.WRONG_SHARE, honest[Kind.COMMITMENT], other_share)
+    wrong = said_falsely(CULPRIT, replace(opening_of(CULPRIT), mask_seed=ZEROS))
+    yield "another mask", of(Claim.WRONG_OPENING, honest[Kind.COMMITMENT], wrong)
+    echoes = opening_of(CULPRIT).echoes
+    early = said_falsely(CULPRIT, replace(opening_of(CULPRIT), echoes=(echoes[0], *echoes[:2])))
+    yield "too early", of(Claim.EARLY_OPENING, honest[Kind.ECHO], early)
+    of_one = said_by(1, Kind.COMMITMENT)
+    share = said_falsely(CULPRIT, Unmask(1, bytes(33)))
+    yield "a wrong mask share", of(Claim.WRONG_MASK_SHARE, of_one, share)
+    yield "wrong dealing", wrong_dealing()
+
+
+PROOFS = dict(proofs())
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_evidence_proves_its_claim_to_every_member(name: str) -> None:
+    """Every member, the culprit and the observer included, comes to the same verdict."""
+    evidence = decode_evidence(encode_evidence(PROOFS[name]))
+    assert evidence == PROOFS[name]
+    verdicts = {check_evidence(member.session, evidence) for member in PARTY.members.values()}
+    assert len(verdicts) == 1
+
+
+def test_every_claim_is_proven_above() -> None:
+    """No judge goes without a proof that it accepts."""
+    assert {evidence.claim for evidence in PROOFS.values()} == set(Claim)
+
+
+def honest_statements() -> list[Statement]:
+    """Return everything that was honestly signed in the round, and mask shares that could be."""
+    to_all = [Kind.COMMITMENT, Kind.PARTIAL, Kind.ECHO, Kind.OPEN]
+    said = [said_by(i, kind) for i, kind in product(SESSION.contributors, to_all)]
+    said += [said_by(i, Kind.CONFIRM) for i in SESSION.contributors]
+    said += [said_by(i, kind) for i, kind in product(SESSION.indices, (Kind.ACCEPT, Kind.HELLO))]
+    pairs = [(i, j) for i, j in product(SESSION.contributors, repeat=2) if i != j]
+    said += [said_by(i, Kind.SHARE, j) for i, j in pairs]
+    return said + [unmasked(i, j) for i, j in pairs]
+
+
+HONEST = honest_statements()
+
+
+@pytest.mark.parametrize("claim", Claim)
+def test_honest_statements_prove_nothing(claim: Claim) -> None:
+    """No statement or pair of statements of honest peers, in either order, convicts anybody."""
+    links = {holder: PARTY.members[holder].round.links for holder in (2, 4)}
+    plains = {holder: link[1].plain for holder, link in links.items()}
+    shares = tuple((holder, plain.mask_share) for holder, plain in plains.items() if plain)
+    singles = [(statement,) for statement in HONEST]
+    pairs = [
+        (one, two)
+        for one, two in product(HONEST, repeat=2)
+        if one.sender == two.sender or {one.kind, two.kind} == {Kind.COMMITMENT, Kind.UNMASK}
+    ]
+    for statements in [*singles, *pairs, ()]:
+        for culprit in {1, *(statement.sender for statement in statements)}:
+            evidence = Evidence(claim, culprit, statements, shares)
+            with pytest.raises(VerificationFailed, match=f"not prove {claim.value}"):
+                check_evidence(SESSION, evidence)
+
+
+def changed(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
+    """Yield evidence with one thing changed that makes it prove nothing."""
+    yield "another culprit", replace(evidence, culprit=1)
+    yield "nobody", replace(evidence, culprit=9)
+    yield "an observer", replace(evidence, culprit=3)
+    for place, statement in enumerate(evidence.statements):
+        for name, other in (
+            ("signature", replace(statement, signature=bytes(64))),
+            ("digest", replace(statement, digest=ZEROS)),
+            ("sender", replace(statement, sender=4)),
+            ("no sender", replace(statement, sender=0)),
+            ("round", replace(statement, round=1)),
+            ("receiver", replace(statement, receiver=4)),
+            ("no receiver", replace(statement, receiver=77)),
+            ("kind", replace(statement, kind=Kind.JOIN)),
+            ("body", replace(statement, body=statement.body[:-1] + b"?")),
+        ):
+            statements = list(evidence.statements)
+            statements[place] = other
+            yield f"{name} of {place}", replace(evidence, statements=tuple(statements))
+    yield "nothing", replace(evidence, statements=())
+    yield "too much", replace(evidence, statements=evidence.statements * 2)
+    if evidence.mask_shares:
+        yield "fewer shares", replace(evidence, mask_shares=evidence.mask_shares[:-1])
+        (holder, share), *others = evidence.mask_shares
+        other_shares = ((holder, share[:-1] + b"?"), *others)
+        yield "another share", replace(evidence, mask_shares=other_shares)
+        yield "of nobody", replace(evidence, mask_shares=((9, share), *others))
+        yield "of an observer", replace(evidence, mask_shares=((3, share), *others))
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_evidence_with_anything_changed_proves_nothing(name: str) -> None:
+    """Signatures, senders, rounds, receivers, kinds, bodies, culprits: all of them are held."""
+    for what, evidence in changed(PROOFS[name]):
+        with pytest.raises(VerificationFailed):
+            pytest.fail(f"{what}: {check_evidence(SESSION, evidence)}")
+
+
+def test_evidence_of_another_session_proves_nothing() -> None:
+    """A statement binds its session: what two sessions saw is no equivocation."""
+    other = finished_party()
+    for evidence in PROOFS.values():
+        with pytest.raises(VerificationFailed):
+            check_evidence(other.members[1].session, evidence)
+
+
+def test_acceptances_of_two_runs_prove_nothing() -> None:
+    """A peer that is started again signs another roster, with another entry of its own."""
+    keys = [PARTY.members[index].identity for index in SESSION.indices]
+    again = make_sessions(SESSION.parameters, [1, 2, 0, 4], keys)[2][0]
+    signed = Notary(keys[CULPRIT - 1], again).sign(again.acceptance)
+    both = said_by(CULPRIT, Kind.ACCEPT), Statement.of(CULPRIT, signed)
+    with pytest.raises(VerificationFailed, match="of different sessions"):
+        check_evidence(SESSION, of(Claim.EQUIVOCATION, *both))
+
+
+def test_without_the_body_nothing_is_read_into_a_digest() -> None:
+    """A claim about what a message says needs the message."""
+    for evidence in PROOFS.values():
+        bare = tuple(replace(statement, body=b"") for statement in evidence.statements)
+        try:
+            check_evidence(SESSION, replace(evidence, statements=bare))
+        except VerificationFailed:
+            continue
+        assert evidence.claim in {Claim.EQUIVOCATION, Claim.TWO_ENTRIES}
+
+
+def test_mask_shares_in_strict_mode_prove_themselves() -> None:
+    """In a strict session nobody has a mask share to hand out."""
+    party = finished_party(strict=True)
+    session, notary = party.members[1].session, party.members[CULPRIT].notary
+    committed = Statement.of(1, party.members[CULPRIT].round.links[1].message(Kind.COMMITMENT))
+    share = Statement.of(CULPRIT, notary.sign(Unmask(1, bytes(33))))
+    assert check_evidence(session, of(Claim.WRONG_MASK_SHARE, committed, share))
+
+
+# -- two echoes that differ ---------------------------------------------------------------------
 
 KEYS, _, SESSIONS = make_sessions(Parameters(b"\x07" * 32, 4), [1, 2, 3, 4])
 NOTARIES = [Notary(key, session) for key, session in zip(KEYS, SESSIONS, strict=True)]
@@ -22,21 +314,26 @@ def heard(index: int, commitment: int = 0, partial: int = 0, round_number: int =
     """Return what a member was heard to say: its signature on one of several versions."""
     digest = bytes([commitment]) * 32
     notary = NOTARIES[index - 1]
-    accepted = notary.sign(SESSIONS[0].acceptance).signature
     said = notary.sign(Commitment(digest, (), (digest,) * 4), round_number=round_number)
     summed = notary.sign(Partial(bytes([partial]) * 8), round_number=round_number)
-    return EchoEntry(accepted, said.digest, said.signature, summed.digest, summed.signature)
+    return EchoEntry(said.digest, said.signature, summed.digest, summed.signature)
 
 
-HONEST = tuple(heard(index) for index in range(1, 5))
+ENTRIES = tuple(heard(index) for index in range(1, 5))
+ACCEPTED = tuple(n.sign(SESSIONS[0].acceptance).signature for n in NOTARIES)
 
 
-def verdict(**other: EchoEntry) -> RemoteProtocolError:
+def verdict(acceptances: tuple[bytes, ...] = ACCEPTED, **other: EchoEntry) -> Dispute:
     """Return what member 1 decides when member 2 echoes other entries, named ``m<index>``."""
-    theirs = list(HONEST)
+    entries = list(ENTRIES)
     for name, entry in other.items():
-        theirs[int(name[1:]) - 1] = entry
-    return who_lied(SESSIONS[0], NOTARIES[0], 0, Echo(HONEST), Echo(tuple(theirs)), WITNESS)
+        entries[int(name[1:]) - 1] = entry
+    echo = Echo(acceptances, tuple(entries))
+    said = Statement.of(WITNESS, NOTARIES[WITNESS - 1].sign(echo))
+    dispute = who_lied(SESSIONS[0], 0, Echo(ACCEPTED, ENTRIES), said, echo)
+    assert check_evidence(SESSIONS[3], dispute.evidence)
+    assert dispute.peers == (dispute.evidence.culprit,)
+    return dispute
 
 
 @pytest.mark.parametrize("version", [heard(3, commitment=1), heard(3, partial=1)])
@@ -56,12 +353,10 @@ def test_a_witness_can_convict_itself() -> None:
 
 
 MADE_UP = [
-    replace(HONEST[2], commitment=bytes(32)),
-    replace(HONEST[2], partial=bytes(32)),
-    replace(HONEST[2], commitment_signature=bytes(64)),
-    replace(HONEST[2], acceptance_signature=bytes(64)),
-    replace(heard(3, commitment=1), acceptance_signature=HONEST[3].acceptance_signature),
-    replace(HONEST[2], partial_signature=HONEST[2].commitment_signature),
+    replace(ENTRIES[2], commitment=ZEROS),
+    replace(ENTRIES[2], partial=ZEROS),
+    replace(ENTRIES[2], commitment_signature=bytes(64)),
+    replace(ENTRIES[2], partial_signature=ENTRIES[2].commitment_signature),
     heard(3, commitment=1, round_number=1),
     heard(4, commitment=1),
 ]
@@ -75,10 +370,14 @@ def test_what_nobody_signed_convicts_the_witness(version: EchoEntry) -> None:
     assert error.message == f"{SESSIONS[0].label(2)} echoes what nobody signed"
 
 
+def test_acceptances_that_nobody_signed_convict_the_witness() -> None:
+    """The signatures on the roster are echoed as well."""
+    assert verdict((*ACCEPTED[:2], bytes(64), ACCEPTED[3])).peers == (WITNESS,)
+
+
 def test_nobody_is_convicted_by_what_this_peer_said_itself() -> None:
     """A differing entry about this peer, which knows what it said, convicts the witness."""
-    assert verdict(m1=replace(HONEST[0], partial=bytes(32))).peers == (WITNESS,)
-    assert verdict(m1=heard(1, commitment=1)).peers == (WITNESS,)
+    assert verdict(m1=replace(ENTRIES[0], partial=ZEROS)).peers == (WITNESS,)
 
 
 def test_a_proof_counts_beside_something_made_up() -> None:

@@ -521,7 +521,7 @@ def test_a_swarms_table_needs_a_row_for_every_peer(tmp_path: Path) -> None:
         make_data(2, SwarmOptions(values=str(path), length=2), os.urandom)
 
 
-@pytest.mark.parametrize("weights", ["1,2", "1,2,3,4", "1,2,x", "1,2,0", "1,2,0.5", "1,2,", ""])
+@pytest.mark.parametrize("weights", ["1,2", "1,2,3,4", "1,2,x", "1,2,0.5", "1,2,", ""])
 def test_weights_that_do_not_fit_a_swarm_are_usage_errors(weights: str) -> None:
     """--weights with another number of weights, or with one that is none, ends with 2."""
     with pytest.raises(ConfigurationError, match="--weights"):

@@ -445,11 +445,13 @@ def test_a_later_acceptance_that_differs_is_noticed() -> None:
     here.agreement.receive(2, joiner.own)
     here.agreement.receive(3, third.own)
     assert here.agreement.agreed
-    assert not here.agreement.contradicts(2, joiner.own)
+    assert here.agreement.contradiction(2, joiner.own) is None
     lines = here.session.acceptance.entries
     other = joiner.notary.sign(Accept(PARAMETERS, lines[:2]))
-    assert here.agreement.contradicts(2, other)
-    assert here.agreement.contradicts(2, replace(joiner.own, signature=third.own.signature))
+    for again in (other, replace(joiner.own, signature=third.own.signature)):
+        contradiction = here.agreement.contradiction(2, again)
+        assert contradiction is not None
+        assert contradiction.peers == (2,)
 
 
 def test_a_member_that_is_lost_ends_the_agreement() -> None:

@@ -374,7 +374,7 @@ def shell(
         ("--bootstrap 127.0.0.1:9000 --roster roster.toml", 2),
         ("--roster missing.toml", 2),
         ("--peers 3 --value 1 --input -", 2),
-        ("--peers 3 --weight 0", 8),
+        ("--peers 3 --weight 0 --value 1", 2),
         ("--peers 3 --weight 2147483647", 8),
         ("--peers 3 --value nan", 8),
         ("--peers 3 --value 1.5", 8),
@@ -416,11 +416,11 @@ def test_every_command_has_help_and_a_version(shell: Shell, main: Callable[[], N
 def test_the_help_names_every_command_and_option(shell: Shell) -> None:
     """`p2pmpc --help` lists the commands, and each one's help its options."""
     _, out, _ = shell.run(cli_main, "--help")
-    for command in ("node", "swarm", "verify", "id"):
+    for command in ("node", "swarm", "verify", "ledger", "id"):
         assert re.search(rf"\b{command}\b", out)
     _, out, _ = shell.run(cli_main, "node --help")
     for field in dataclasses.fields(NodeOptions):
-        if field.name not in ("hold", "progress"):
+        if field.name not in ("hold", "progress", "weight_is_visible"):
             assert f"--{field.name.replace('_', '-')}" in out
     _, out, _ = shell.run(cli_main, "swarm --help")
     for field in dataclasses.fields(SwarmOptions):

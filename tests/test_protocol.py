@@ -23,7 +23,8 @@ from p2pmpc.errors import (
 )
 from p2pmpc.membership import abort_message
 from p2pmpc.messages import Kind, Open, Unmask
-from p2pmpc.protocol import JOINT, SCRIPT, Column, Stage
+from p2pmpc.protocol import CONTRIBUTING
+from p2pmpc.script import AMONG_CONTRIBUTORS, Column, Stage
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests.party import Party
 from tests.strategies import integers
@@ -400,14 +401,14 @@ def test_only_what_is_new_counts_as_a_move() -> None:
     party.run(until=lambda: party.members[1].agreement.agreed)
     assert round_.moves == 1
     party.run_to_echo()
-    # Three messages of each other peer, and the steps to DEALT, SUMMED and ECHOED.
-    assert round_.moves == 9
+    # Three messages of each other peer, and the steps to DEALT, SUMMED, RECORDING and ECHOED.
+    assert round_.moves == 10
     party.hand_over(2, 1, party.delivered[2, 1][-1])
-    assert round_.moves == 9
+    assert round_.moves == 10
     party.run_links(lambda sender, receiver: receiver == 1 and sender != 3)
     party.die(3)
     party.give_up(3, 1)
-    assert round_.moves == 10
+    assert round_.moves == 11
 
 
 def test_hope_ends_with_those_who_are_gone() -> None:
@@ -501,11 +502,11 @@ def test_a_total_beyond_the_bound_is_not_shown() -> None:
 
 def test_the_tables_lead_from_the_first_state_to_the_last() -> None:
     """Every stage but the last has its joint transition, and every column but the last its way on."""
-    assert list(JOINT) == list(Stage)[:-1]
-    assert [joint.then for joint in JOINT.values()] == list(Stage)[1:]
-    assert all(joint.needs for joint in JOINT.values())
-    assert list(SCRIPT) == list(Column)
-    for column, following in list(SCRIPT.items())[:-1]:
+    assert list(CONTRIBUTING) == list(Stage)[:-1]
+    assert [joint.then for joint in CONTRIBUTING.values()] == list(Stage)[1:]
+    assert all(joint.needs for joint in CONTRIBUTING.values())
+    assert list(AMONG_CONTRIBUTORS) == list(Column)
+    for column, following in list(AMONG_CONTRIBUTORS.items())[:-1]:
         assert column + 1 in following.values()
 
 

@@ -23,6 +23,7 @@ from p2pmpc.actions import Action, Failed, Finished, Send
 from p2pmpc.errors import P2PMPCError, PeerMissing, Revealed
 from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.parameters import Parameters
+from p2pmpc.script import Stage
 from tests.party import Member, Party, PlainSealer, make_sessions
 
 VALUES = [[1, -20], [300, 4000], [-50000, 600000]]
@@ -110,6 +111,8 @@ class Explorer:
                 case Taken(sender, _, message):
                     actions += member.take(sender, message)
                     state.taken[sender] += 1
+                    if member.round.stage is Stage.RECORDING:
+                        actions += member.round.recorded()
                 case Lost(peer):
                     actions += member.machine.lost(peer)
                 case TimedOut():
@@ -187,7 +190,13 @@ class Explorer:
         return ends
 
 
-MACHINES = ("p2pmpc.membership", "p2pmpc.protocol", "p2pmpc.opening")
+MACHINES = (
+    "p2pmpc.membership",
+    "p2pmpc.protocol",
+    "p2pmpc.hearing",
+    "p2pmpc.opening",
+    "p2pmpc.script",
+)
 
 
 def picture(value: object) -> object:

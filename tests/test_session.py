@@ -99,7 +99,8 @@ def test_a_session_knows_its_members() -> None:
     session = SESSIONS[1]
     assert (list(session.indices), session.others) == ([1, 2, 3], (1, 3))
     assert session.weights == (5, -2, 1)
-    assert (session.total_magnitude, session.threshold) == (8, 2)
+    assert session.total_limits == (8 * session.bound, None)
+    assert session.threshold == 2
     assert session.member(2).id == KEYS[1].id
     assert session.index_of(KEYS[1].certificate()) == 2
     assert session.index_of(identities(1)[0].certificate()) is None
@@ -314,11 +315,12 @@ def test_signatures_of_others_can_be_judged() -> None:
 def test_acceptances_can_be_judged() -> None:
     """A member's signature on the roster as it is seen here is told from everything else."""
     accepted = NOTARIES[0].sign(SESSIONS[0].acceptance)
-    assert NOTARIES[1].is_acceptance(1, accepted.signature)
-    assert not NOTARIES[1].is_acceptance(3, accepted.signature)
+    notary, digest = NOTARIES[1], NOTARIES[1].digest_of(SESSIONS[0].acceptance)
+    assert notary.is_signed_by(1, Kind.ACCEPT, 0, digest, accepted.signature)
+    assert not notary.is_signed_by(3, Kind.ACCEPT, 0, digest, accepted.signature)
     elsewhere = make_sessions(PARAMETERS, [5, -2, 1], KEYS)[2][0]
     other = Notary(KEYS[0], elsewhere).sign(elsewhere.acceptance)
-    assert not NOTARIES[1].is_acceptance(1, other.signature)
+    assert not notary.is_signed_by(1, Kind.ACCEPT, 0, digest, other.signature)
 
 
 @pytest.mark.parametrize("message", [SESSIONS[0].acceptance, Abort(3, (), "gone")])
@@ -343,11 +345,11 @@ def test_signatures_on_entries_can_be_judged() -> None:
     """A second entry that a member signed convicts it; one that it did not sign does not."""
     second = Member.verify(entry(KEYS[2]))
     notary = NOTARIES[0]
-    assert notary.entry_is_signed_by(3, second.digest, second.signed.signature)
-    assert not notary.entry_is_signed_by(2, second.digest, second.signed.signature)
-    assert not notary.entry_is_signed_by(3, bytes(32), second.signed.signature)
+    assert notary.is_signed_by(3, Kind.HELLO, 0, second.digest, second.signed.signature)
+    assert not notary.is_signed_by(2, Kind.HELLO, 0, second.digest, second.signed.signature)
+    assert not notary.is_signed_by(3, Kind.HELLO, 0, bytes(32), second.signed.signature)
     elsewhere = Member.verify(entry(KEYS[2], parameters=replace(PARAMETERS, nonce=bytes(32))))
-    assert not notary.entry_is_signed_by(3, elsewhere.digest, elsewhere.signed.signature)
+    assert not notary.is_signed_by(3, Kind.HELLO, 0, elsewhere.digest, elsewhere.signed.signature)
 
 
 # -- before there is a session --------------------------------------------------------------

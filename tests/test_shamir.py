@@ -53,8 +53,8 @@ def test_the_prime_is_the_first_above_32_bytes() -> None:
 def test_shares_are_known(x: int, share: str) -> None:
     """Known coefficients give known shares: x = roster index, 33 bytes, big-endian."""
     coefficients = (PRIME - 1, 12345)
-    shares = split(SECRET, 3, 1000, playing(*map(drawn, coefficients)))
-    assert shares[x - 1].hex() == share
+    shares = split(SECRET, 3, range(1, 1001), playing(*map(drawn, coefficients)))
+    assert shares[x].hex() == share
     assert reference.shamir_share(SECRET, coefficients, x).hex() == share
 
 
@@ -66,9 +66,9 @@ def test_shares_agree_with_the_reference(secret: bytes, data: st.DataObject) -> 
     coefficients = data.draw(
         st.lists(st.integers(0, PRIME - 1), min_size=threshold - 1, max_size=threshold - 1)
     )
-    shares = split(secret, threshold, count, playing(*map(drawn, coefficients)))
-    expected = [reference.shamir_share(secret, coefficients, x) for x in range(1, count + 1)]
-    assert list(shares) == expected
+    points = data.draw(st.lists(st.integers(1, 1000), min_size=count, max_size=count, unique=True))
+    shares = split(secret, threshold, points, playing(*map(drawn, coefficients)))
+    assert shares == {x: reference.shamir_share(secret, coefficients, x) for x in points}
 
 
 @given(secrets, st.integers(1, 5), st.randoms(use_true_random=False))
@@ -76,7 +76,7 @@ def test_any_threshold_of_shares_gives_the_secret(
     secret: bytes, threshold: int, random: Random
 ) -> None:
     """Every set of t shares or more, in any order, gives back the secret."""
-    shares = dict(enumerate(split(secret, threshold, 5, random.randbytes), start=1))
+    shares = split(secret, threshold, range(1, 6), random.randbytes)
     for size in range(threshold, 6):
         for chosen in combinations(shares, size):
             held = {x: shares[x] for x in random.sample(chosen, len(chosen))}
@@ -86,7 +86,7 @@ def test_any_threshold_of_shares_gives_the_secret(
 
 def test_fewer_shares_do_not_give_the_secret() -> None:
     """Every set of t - 1 shares leads to another value, or to none of 32 bytes."""
-    shares = dict(enumerate(split(SECRET, 4, 6, Random(1).randbytes), start=1))
+    shares = split(SECRET, 4, range(1, 7), Random(1).randbytes)
     for chosen in combinations(shares, 3):
         held = {x: shares[x] for x in chosen}
         try:
@@ -120,13 +120,22 @@ def test_the_largest_element_is_a_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("secret", "threshold", "count"),
-    [(bytes(31), 1, 1), (bytes(33), 1, 1), (SECRET, 0, 3), (SECRET, 4, 3)],
+    ("secret", "threshold", "points"),
+    [
+        (bytes(31), 1, [1]),
+        (bytes(33), 1, [1]),
+        (SECRET, 0, [1, 2, 3]),
+        (SECRET, 4, [1, 2, 3]),
+        (SECRET, 3, [1, 2, 2]),
+        (SECRET, 1, [0, 1]),
+    ],
 )
-def test_impossible_sharings_are_local_errors(secret: bytes, threshold: int, count: int) -> None:
-    """A wrong secret or threshold is this program's own mistake."""
+def test_impossible_sharings_are_local_errors(
+    secret: bytes, threshold: int, points: list[int]
+) -> None:
+    """A wrong secret or threshold, or a share at 0, is this program's own mistake."""
     with pytest.raises(LocalProtocolError):
-        split(secret, threshold, count, bytes)
+        split(secret, threshold, points, bytes)
 
 
 def first_draw(limit: int, byte: int) -> int | None:

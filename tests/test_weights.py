@@ -27,18 +27,17 @@ def test_weights_survive_their_text(weight: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "1.5", "1e3", "0x10", "one", "nan", "inf", "1,0", "--1", "½"])
 def test_what_is_no_integer_is_no_weight(text: str) -> None:
-    """A weight that is no whole number is refused and shown, for it is public."""
+    """A weight that is no whole number is refused; it may be private, and is not repeated."""
     with pytest.raises(InputRefused, match="is not an integer") as caught:
         parse_weight(text)
-    assert repr(text) in caught.value.message
+    assert not text or text not in caught.value.message.replace("a weight is not an integer", "")
     assert "scale" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["0", "-0", "+0"])
-def test_a_weight_of_zero_is_refused(text: str) -> None:
-    """A contributor that adds nothing is asked to stay away."""
-    with pytest.raises(InputRefused, match="a weight of 0 contributes nothing"):
-        parse_weight(text)
+def test_a_weight_of_zero_observes(text: str) -> None:
+    """A peer of weight 0 takes part without contributing."""
+    assert parse_weight(text) == 0
 
 
 @pytest.mark.parametrize("sign", [1, -1])

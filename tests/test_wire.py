@@ -82,7 +82,7 @@ SAMPLES: dict[Kind, Message] = {
         Commitment(DIGEST, (DIGEST,) * 3, (DIGEST,) * 3),
         Share(b"sealed"),
         Partial(bytes(LIMITS.vector_bytes)),
-        Echo((EchoEntry(SIGNATURE, DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * 3),
+        Echo((SIGNATURE,) * 3, (EchoEntry(DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * 3),
         Open(DIGEST, (SIGNATURE,) * 3),
         Unmask(2, bytes(33)),
         Confirm(DIGEST),
@@ -130,7 +130,6 @@ accepted_entries = st.builds(
 )
 echo_entries = st.builds(
     EchoEntry,
-    acceptance_signature=signatures,
     commitment=digests,
     commitment_signature=signatures,
     partial=digests,
@@ -161,7 +160,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     ),
     st.builds(Share, sealed=st.binary(max_size=64)),
     st.builds(Partial, vector=st.binary(min_size=20, max_size=20)),
-    st.builds(Echo, entries=three(echo_entries)),
+    st.builds(Echo, acceptances=three(signatures), entries=three(echo_entries)),
     st.builds(Open, mask_seed=digests, echoes=three(signatures)),
     st.builds(Unmask, about=st.integers(1, 3), share=st.binary(min_size=33, max_size=33)),
     st.builds(Confirm, total_digest=digests),
@@ -170,6 +169,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         code=st.integers(1, 255),
         peers=st.lists(st.integers(1, 3), max_size=3).map(tuple),
         reason=printable,
+        evidence=st.binary(max_size=40),
     ),
 )
 
@@ -196,7 +196,7 @@ def test_entries_survive_their_bytes(entry: Entry) -> None:
     [
         (Confirm(DIGEST), "91c420" + "03" * 32),
         (Unmask(2, bytes(33)), "9202c421" + "00" * 33),
-        (Abort(4, (1, 3), "why"), "9304920103a3776879"),
+        (Abort(4, (1, 3), "why"), "9404920103a3776879c400"),
         (Join(DIGEST, NONCE), "9301c420" + "03" * 32 + "c420" + "04" * 32),
         (Share(b"sealed"), "7365616c6564"),
         (Partial(b"vector"), "766563746f72"),
@@ -210,7 +210,7 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9cc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "a564656e7365"
+        "9dc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "00" + "a564656e7365"
         "a962726f616463617374" + "c3c2c2" + "90"
     )
     made = Parameters(
@@ -304,7 +304,19 @@ def largest_messages(peers: int) -> Iterator[Message]:
     ids = tuple(k.to_bytes(32, "big") for k in range(MOST_PEERS))
     nonce = b"\xff" * 32
     parameters = Parameters(
-        nonce, peers, "m61", 1 << 27, 52, (1 << 60) - 1, "seeds", "broadcast", True, True, True, ids
+        nonce,
+        peers,
+        "m61",
+        1 << 27,
+        52,
+        (1 << 60) - 1,
+        LARGEST_WEIGHT,
+        "seeds",
+        "broadcast",
+        True,
+        True,
+        True,
+        ids,
     )
     entry = Entry(bytes(600), nonce, bytes(SEALING_KEY_BYTES), -LARGEST_WEIGHT, "n" * 32, DIGEST)
     signed = SignedEntry(encode_entry(entry), SIGNATURE, ".".join(["a" * 62] * 4)[:249] + ":65535")
@@ -314,7 +326,8 @@ def largest_messages(peers: int) -> Iterator[Message]:
     yield RosterList((signed,) * peers)
     yield Accept(parameters, (AcceptedEntry(ID, -LARGEST_WEIGHT, DIGEST, SIGNATURE),) * peers)
     yield Commitment(DIGEST, (DIGEST,) * peers, (DIGEST,) * peers)
-    yield Echo((EchoEntry(SIGNATURE, DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * peers)
+    heard = EchoEntry(DIGEST, SIGNATURE, DIGEST, SIGNATURE)
+    yield Echo((SIGNATURE,) * peers, (heard,) * peers)
     yield Open(DIGEST, (SIGNATURE,) * peers)
     yield Unmask(peers, bytes(33))
     yield Confirm(DIGEST)
@@ -422,16 +435,20 @@ FOREIGN: tuple[object, ...] = (
     *(msgpack.ExtType(1, b"x"), msgpack.ExtType(5, b"")),
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
-    # The bound, both switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(2, 5), (2, 8), (2, 9), (2, 10), (2, 11)},
+    # The bounds, the switches, and the allow-list, which may be empty.
+    Kind.PARAMETERS: {(2, 5), (2, 9), (2, 10), (2, 11), (2, 12)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
     # As in PARAMETERS; the lines, and the weights in them, are compared with the own ones.
-    Kind.ACCEPT: {(0, 5), (0, 8), (0, 9), (0, 10), (0, 11), (1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)},
+    Kind.ACCEPT: {
+        *((0, 5), (0, 9), (0, 10), (0, 11), (0, 12)),
+        *((1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)),
+    },
     # No mask shares in strict mode, and nobody to blame.
     Kind.COMMITMENT: {(1,)},
-    Kind.ABORT: {(1,)},
+    # Evidence is judged, and not only decoded.
+    Kind.ABORT: {(1,), (3,)},
 }
 """The only places where a foreign value can be a rightful one."""
 
@@ -456,8 +473,8 @@ def test_a_missing_or_additional_value_is_refused(kind: Kind) -> None:
     open_lists = {
         (Kind.ACCEPT, (1,)),
         (Kind.ABORT, (1,)),
-        (Kind.PARAMETERS, (2, 11)),
-        (Kind.ACCEPT, (0, 11)),
+        (Kind.PARAMETERS, (2, 12)),
+        (Kind.ACCEPT, (0, 12)),
     }
     for path in places(structure):
         value = structure
@@ -550,15 +567,17 @@ def test_truth_values_are_no_numbers() -> None:
     """True stands for 1 in most decoders, and is refused here: by its type, not by its value."""
     for kind, structure in (
         (Kind.UNMASK, [True, bytes(33)]),
-        (Kind.ABORT, [True, [], "why"]),
-        (Kind.ABORT, [4, [True], "why"]),
+        (Kind.ABORT, [True, [], "why", b""]),
+        (Kind.ABORT, [4, [True], "why", b""]),
         (Kind.JOIN, [True, DIGEST, NONCE]),
     ):
         with pytest.raises(RemoteProtocolError, match="no int"):
             decode_body(kind, msgpack.packb(structure), LIMITS)
     flags = msgpack.unpackb(encode_parameters(PARAMETERS))
     with pytest.raises(RemoteProtocolError, match="no bool"):
-        decode_body(Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:8], 1, *flags[9:]]]), LIMITS)
+        decode_body(
+            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:9], 1, *flags[10:]]]), LIMITS
+        )
 
 
 @pytest.mark.parametrize("kind", [Kind.JOIN, Kind.PARAMETERS])
@@ -577,7 +596,7 @@ def test_indices_outside_the_roster_are_refused(about: int) -> None:
     with pytest.raises(RemoteProtocolError, match="nobody in the roster"):
         decode_body(Kind.UNMASK, msgpack.packb([about, bytes(33)]), LIMITS)
     with pytest.raises(RemoteProtocolError, match="nobody in the roster"):
-        decode_body(Kind.ABORT, msgpack.packb([4, [1, about], "why"]), LIMITS)
+        decode_body(Kind.ABORT, msgpack.packb([4, [1, about], "why", b""]), LIMITS)
 
 
 @pytest.mark.parametrize("size", [0, 19, 21])
@@ -591,16 +610,16 @@ def test_partial_sums_have_the_agreed_size(size: int) -> None:
 def test_aborts_have_possible_codes(code: int) -> None:
     """A process ends with 1 to 255, if it ends with an error."""
     for possible in (1, 255):
-        assert decode_body(Kind.ABORT, msgpack.packb([possible, [], " ~"]), LIMITS)
+        assert decode_body(Kind.ABORT, msgpack.packb([possible, [], " ~", b""]), LIMITS)
     with pytest.raises(RemoteProtocolError, match="impossible code"):
-        decode_body(Kind.ABORT, msgpack.packb([code, [], "why"]), LIMITS)
+        decode_body(Kind.ABORT, msgpack.packb([code, [], "why", b""]), LIMITS)
 
 
 @pytest.mark.parametrize("reason", ["a\nb", "\x1b[31m", "caf\u00e9", "\x7f", "r" * 301])
 def test_texts_that_cannot_be_shown_are_refused(reason: str) -> None:
     """Reasons, names and addresses are short printable ASCII: nothing reaches a terminal raw."""
     with pytest.raises(RemoteProtocolError, match="cannot be shown"):
-        decode_body(Kind.ABORT, msgpack.packb([4, [], reason]), LIMITS)
+        decode_body(Kind.ABORT, msgpack.packb([4, [], reason, b""]), LIMITS)
     entry = msgpack.unpackb(encode_entry(ENTRY))
     with pytest.raises(RemoteProtocolError, match="cannot be shown"):
         decode_entry(msgpack.packb([*entry[:4], reason, entry[5]]))
@@ -622,11 +641,11 @@ def test_impossible_addresses_are_refused(address: str) -> None:
         decode_body(Kind.HELLO, msgpack.packb([b"", SIGNATURE, address]), LIMITS)
 
 
-@pytest.mark.parametrize("weight", [0, LARGEST_WEIGHT + 1, -LARGEST_WEIGHT - 1])
+@pytest.mark.parametrize("weight", [LARGEST_WEIGHT + 1, -LARGEST_WEIGHT - 1])
 def test_entries_with_impossible_weights_are_refused(weight: int) -> None:
     """A weight that no honest peer has is refused in the entry itself."""
     entry = msgpack.unpackb(encode_entry(ENTRY))
-    with pytest.raises(RemoteProtocolError, match="a weight that is zero or too large"):
+    with pytest.raises(RemoteProtocolError, match="a weight that is too large"):
         decode_entry(msgpack.packb([*entry[:3], weight, *entry[4:]]))
 
 
@@ -665,7 +684,7 @@ def test_entries_are_refused_or_canonical(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: "plain"}, {8: "tree"}, {12: [ID]}],
+    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: -1}, {8: "plain"}, {9: "tree"}, {13: [ID]}],
     ids=str,
 )
 def test_impossible_parameters_of_others_are_a_violation(change: dict[int, object]) -> None:

@@ -15,6 +15,7 @@ from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.field import FIELDS, M61
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.inputs import LARGEST_DRAWN
+from p2pmpc.options import DEFAULT_WEIGHT_BOUND
 from p2pmpc.prg import expand
 from p2pmpc.shamir import Entropy
 from p2pmpc.swarm.options import SwarmOptions
@@ -112,7 +113,10 @@ def make_data(count: int, options: SwarmOptions, entropy: Entropy) -> SwarmData:
 
 def _largest_value(options: SwarmOptions, weights: Sequence[int]) -> int:
     """Return the largest magnitude to draw: within the bound, readable, and sure to fit."""
-    fitting = FIELDS[options.field].largest_magnitude // total_magnitude(weights)
+    together = total_magnitude(weights) or 1
+    if options.private_weights:
+        together = DEFAULT_WEIGHT_BOUND * len(weights)
+    fitting = FIELDS[options.field].largest_magnitude // together
     limit = min(fitting, LARGEST_DRAWN << options.fraction_bits)
     if options.bound is not None:
         try:

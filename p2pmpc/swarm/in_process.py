@@ -75,6 +75,7 @@ class MemorySwarm:
             bound=options.bound if founds else None,
             share_mode=options.share_mode if founds else None,
             strict=options.strict if founds else None,
+            private_weights=options.private_weights if founds else None,
             allow_two=options.allow_two or None,
             allow_revealing_weights=options.allow_revealing_weights if founds else None,
             weight=peer.weight,
@@ -102,7 +103,7 @@ class MemorySwarm:
             try:
                 outcome = await run_options(
                     self._node_options(peer),
-                    self._data.numbers(peer.number),
+                    self._data.numbers(peer.number) if peer.weight else None,
                     network=self._network,
                     entropy=self._entropy,
                     observer=Callback(take),

@@ -37,6 +37,9 @@ class SwarmOptions:
     share_mode: Annotated[
         Literal["seeds", "dense"], _option("Send seeds, or the shares themselves.", _SESSION)
     ] = "seeds"
+    private_weights: Annotated[
+        bool, _option("Nobody sees a weight; only the weights' sum opens.", _SESSION)
+    ] = False
     strict: Annotated[bool, _option("No mask can be opened by others.", _SESSION)] = False
     allow_two: Annotated[bool, _option("Two peers may sum.", _SESSION)] = False
     allow_revealing_weights: Annotated[
@@ -45,7 +48,9 @@ class SwarmOptions:
 
     weights: Annotated[
         str | None,
-        _option("Weights, e.g. 1,2,3; drawn by default.", _DATA, allow_leading_hyphen=True),
+        _option(
+            "Weights, e.g. 1,2,0; drawn by default. 0 observes.", _DATA, allow_leading_hyphen=True
+        ),
     ] = None
     values: Annotated[
         str | None, _option("A CSV file of the inputs, a row a peer; drawn by default.", _DATA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import trio
 
 from p2pmpc.errors import LocalProtocolError
+from p2pmpc.inputs import WEIGHT_VARIABLE
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.swarm.watch import PeerState
@@ -62,12 +64,13 @@ class ProcessSwarm:
         arguments += ["--share-mode", options.share_mode]
         arguments += ["--bound", options.bound] if options.bound is not None else []
         arguments += ["--strict"] if options.strict else []
+        arguments += ["--private-weights"] if options.private_weights else []
         arguments += ["--allow-revealing-weights"] if options.allow_revealing_weights else []
         return arguments
 
     def _common_arguments(self, peer: PeerState) -> list[str]:
         options = self._options
-        arguments = ["--name", peer.name, "--input", "-", "--weight", str(peer.weight), "--yes"]
+        arguments = ["--name", peer.name, "--yes", *(["--input", "-"] if peer.weight else [])]
         arguments += ["--timeout", str(options.timeout), "--join-timeout", str(options.timeout)]
         arguments += ["--log-dir", str(self._directory), "--json", "--progress", "json"]
         arguments += ["--allow-two"] if options.allow_two else []
@@ -79,12 +82,17 @@ class ProcessSwarm:
     async def _run_peer(self, peer: PeerState, arguments: list[str]) -> None:
         command = [sys.executable, "-m", "p2pmpc.node", *arguments, *self._common_arguments(peer)]
         process = await trio.lowlevel.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, WEIGHT_VARIABLE: str(peer.weight)},
         )
         self._processes.append(process)
         printed = bytearray()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._feed, process, self._data.as_bytes(peer.number))
+            data = self._data.as_bytes(peer.number) if peer.weight else b""
+            nursery.start_soon(self._feed, process, data)
             nursery.start_soon(self._collect, process, printed)
             nursery.start_soon(self._follow, process, peer)
             await process.wait()

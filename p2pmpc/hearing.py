@@ -1,0 +1,291 @@
+"""What the others say in a round: each link walks its script, and every message is checked.
+
+A message is checked as soon as this peer holds what it is checked against: a COMMITMENT by itself, a
+SHARE against the COMMITMENT, an ECHO and all that follows against what this peer has heard itself.
+What is wrong and signed becomes a :class:`~p2pmpc.evidence.Dispute`, which proves it to anybody; what only
+this peer can see names the sender, and the others are told of the pair.
+"""
+
+from __future__ import annotations
+
+from p2pmpc.dealing import RoundContext, Sealer, check_commitment, check_sealed, open_share
+from p2pmpc.disputes import who_lied
+from p2pmpc.envelope import Notary
+from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement, proven_by
+from p2pmpc.messages import (
+    Commitment,
+    Confirm,
+    Echo,
+    EchoEntry,
+    Kind,
+    Message,
+    Open,
+    Partial,
+    Share,
+    Signed,
+    Unmask,
+)
+from p2pmpc.opening import Opening
+from p2pmpc.script import (
+    AMONG_CONTRIBUTORS,
+    OF_AN_OBSERVER,
+    TO_AN_OBSERVER,
+    Column,
+    PeerLink,
+    Script,
+)
+from p2pmpc.session import Session
+
+
+class Hearing:
+    """All that is said in one round, this peer's own words included.
+
+    Args:
+        context: The round.
+        acceptances: Every member's signature on the roster.
+        notary: Verifies signatures.
+        sealer: Opens shares.
+    """
+
+    def __init__(
+        self,
+        context: RoundContext,
+        acceptances: dict[int, bytes],
+        notary: Notary,
+        sealer: Sealer,
+    ) -> None:
+        self.session = session = context.session
+        self.links = {index: PeerLink(_script_of(session, index)) for index in session.others}
+        self.own: dict[Kind, Signed[Message]] = {}
+        """What this peer said to all."""
+        self.echoes: dict[int, bytes] = {}
+        """Every contributor's signature on the echo that this peer makes itself."""
+        self.opening = Opening(context, lambda peer: self.said(peer, Kind.COMMITMENT))
+        self._context = context
+        self._acceptances = acceptances
+        self._notary = notary
+        self._sealer = sealer
+        self._echo: tuple[Echo, bytes] | None = None
+
+    def said(self, index: int, kind: Kind) -> Signed[Message]:
+        """Return what a peer, this one included, said of one kind."""
+        if index == self.session.own_index:
+            return self.own[kind]
+        return self.links[index].message(kind)
+
+    @property
+    def echo(self) -> tuple[Echo, bytes]:
+        """What this peer heard, and its digest; there once :meth:`conclude` was called."""
+        assert self._echo is not None
+        return self._echo
+
+    def all_contributors(self, column: Column) -> bool:
+        """Return whether every other contributor's link has passed a column."""
+        return all(self.links[i].column >= column for i in self.session.other_contributors)
+
+    @property
+    def echoes_are_complete(self) -> bool:
+        """Whether every contributor signed the same echo."""
+        return len(self.echoes) == len(self.session.places)
+
+    def conclude(self) -> None:
+        """Fix what this peer heard, and check what had to wait for that.
+
+        Raises:
+            RemoteProtocolError: Somebody echoes something else, or worse; says who lied.
+        """
+        echo = self._what_was_heard()
+        self._echo = echo, self._notary.digest_of(echo)
+        for peer, link in self.links.items():
+            while link.unchecked:
+                signed = link.unchecked.pop(0)
+                try:
+                    self._check(peer, signed)
+                except RemoteProtocolError as error:
+                    raise self.blame(peer, signed, error) from None
+
+    def take(self, peer: int, signed: Signed[Message]) -> bool:
+        """Walk a link's script by one message.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            RemoteProtocolError: It has no place here, or does not hold.
+        """
+        link, message = self.links[peer], signed.message
+        if signed.round != self._context.number:
+            raise RemoteProtocolError(f"a message of round {signed.round}")
+        slot = (message.kind, message.about if isinstance(message, Unmask) else 0)
+        known = link.said.get(slot)
+        if known is not None:
+            return self._repeated(peer, known, signed)
+        column = link.script.get(link.column, {}).get(message.kind)
+        if column is None:
+            raise RemoteProtocolError(
+                f"it comes too early, or at the wrong place ({link.column.name})"
+            )
+        if message.kind < Kind.ECHO or self._echo is not None:
+            self._check(peer, signed)
+        elif self._may_come_first(message.kind):
+            link.unchecked.append(signed)
+        else:
+            raise self._too_early(peer, signed)
+        link.said[slot] = signed
+        link.column = column
+        return True
+
+    def _repeated(self, peer: int, known: Signed[Message], signed: Signed[Message]) -> bool:
+        """Pass over what was said before; two things in one place prove themselves."""
+        if known.digest == signed.digest and known.signature == signed.signature:
+            return False
+        receiver = self.session.own_index if signed.message.kind is Kind.SHARE else TO_EVERYBODY
+        both = tuple(Statement.of(peer, said, receiver=receiver) for said in (known, signed))
+        raise Dispute(
+            "another one of this kind came before, and it differs",
+            Evidence(Claim.EQUIVOCATION, peer, both),
+        )
+
+    def _may_come_first(self, kind: Kind) -> bool:
+        """Return whether a message may come before this peer holds what it is checked against.
+
+        Others echo what this contributor has said, and open what it has echoed. An observer says
+        nothing, and nobody waits for it.
+        """
+        return not self.session.contributes or (kind is Kind.ECHO and Kind.PARTIAL in self.own)
+
+    def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
+        """Return what it proves to echo, or open, what this peer has not signed yet."""
+        claim, proof = Claim.FALSE_ECHO, [Statement.of(peer, signed)]
+        if signed.message.kind is not Kind.ECHO:
+            echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
+            claim, proof = Claim.EARLY_OPENING, [echo, *proof]
+        return Dispute(
+            "it came before this peer had said what it rests on",
+            Evidence(claim, peer, tuple(proof)),
+        )
+
+    def _check(self, peer: int, signed: Signed[Message]) -> None:
+        """Check what can be checked of a message by itself, and keep what it brings."""
+        link, message = self.links[peer], signed.message
+
+        def itself() -> tuple[Statement, ...]:
+            return (Statement.of(peer, signed),)
+
+        match message:
+            case Commitment():
+                with proven_by(Claim.ILL_FORMED, peer, itself):
+                    check_commitment(self._context, peer, message)
+            case Share():
+                self._check_share(peer, signed, message)
+            case Partial(vector):
+                parameters = self.session.parameters
+                with proven_by(Claim.ILL_FORMED, peer, itself):
+                    parameters.arithmetic.decode(vector, parameters.extended_length)
+            case Echo():
+                self._compare_echo(peer, signed, message)
+                self._hold_echo(peer, signed.signature)
+            case Open():
+                self._check_open(peer, signed, message)
+            case Unmask(about, share):
+                if about not in self.session.places:
+                    raise RemoteProtocolError("a mask share of an observer, who has none")
+                with proven_by(
+                    Claim.WRONG_MASK_SHARE, peer, lambda: (self._committed(about), *itself())
+                ):
+                    self.opening.take(about, peer, share)
+            case Confirm(digest):
+                link.confirmed = digest
+            case _:
+                raise RemoteProtocolError("it has no place in a round")
+
+    def _committed(self, peer: int) -> Statement:
+        """Return a contributor's COMMITMENT as a statement."""
+        return Statement.of(peer, self.said(peer, Kind.COMMITMENT))
+
+    def _check_share(self, peer: int, signed: Signed[Message], share: Share) -> None:
+        own, commitment = self.session.own_index, self._commitment(peer)
+        with proven_by(
+            Claim.WRONG_SHARE,
+            peer,
+            lambda: (self._committed(peer), Statement.of(peer, signed, receiver=own)),
+        ):
+            check_sealed(self._context, peer, own, commitment, share)
+        # What only this peer can see proves nothing to others: they are told of the pair.
+        plain = open_share(self._context, peer, commitment, share, self._sealer)
+        self.links[peer].plain = plain
+
+    def _check_open(self, peer: int, signed: Signed[Message], message: Open) -> None:
+        _, digest = self.echo
+        number = self._context.number
+        for index, signature in zip(self.session.contributors, message.echoes, strict=True):
+            if self.echoes.get(index) == signature:
+                continue
+            if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
+                echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
+                raise Dispute(
+                    "opened without everybody's signature on one echo",
+                    Evidence(Claim.EARLY_OPENING, peer, (echo, Statement.of(peer, signed))),
+                )
+            self._hold_echo(index, signature)
+        with proven_by(
+            Claim.WRONG_OPENING, peer, lambda: (self._committed(peer), Statement.of(peer, signed))
+        ):
+            self.opening.open(peer, message.mask_seed)
+
+    def _commitment(self, peer: int) -> Commitment:
+        message = self.said(peer, Kind.COMMITMENT).message
+        assert isinstance(message, Commitment)
+        return message
+
+    def blame(
+        self, peer: int, signed: Signed[Message], error: RemoteProtocolError
+    ) -> RemoteProtocolError:
+        """Return an error about a message with the names of who sent it and who is at fault."""
+        name, blamed = self.session.label(peer), error.peers or (peer,)
+        return error.restated(f"{name} sent {signed.message.kind.name}: {error.message}").blaming(
+            *blamed
+        )
+
+    def _what_was_heard(self) -> Echo:
+        acceptances = tuple(self._acceptances[index] for index in self.session.indices)
+        entries = []
+        for index in self.session.contributors:
+            commitment = self.said(index, Kind.COMMITMENT)
+            partial = self.said(index, Kind.PARTIAL)
+            entries.append(
+                EchoEntry(
+                    commitment.digest, commitment.signature, partial.digest, partial.signature
+                )
+            )
+        return Echo(acceptances, tuple(entries))
+
+    def _hold_echo(self, index: int, signature: bytes) -> None:
+        """Keep a valid echo signature; another valid one was signed by somebody who signs twice."""
+        held = self.echoes.setdefault(index, signature)
+        if held != signature:
+            _, digest = self.echo
+            number = self._context.number
+            both = tuple(
+                Statement(index, TO_EVERYBODY, Kind.ECHO, number, digest, s)
+                for s in (held, signature)
+            )
+            raise Dispute(
+                f"{self.session.label(index)} signed one echo in two ways",
+                Evidence(Claim.EQUIVOCATION, index, both),
+            )
+
+    def _compare_echo(self, peer: int, signed: Signed[Message], theirs: Echo) -> None:
+        """Refuse an echo that is not the own one, naming who lied."""
+        mine, _ = self.echo
+        if mine != theirs:
+            said = Statement.of(peer, signed)
+            raise who_lied(self.session, self._context.number, mine, said, theirs)
+
+
+def _script_of(session: Session, peer: int) -> Script:
+    """Return the script that a peer's link walks towards this one."""
+    if peer not in session.places:
+        return OF_AN_OBSERVER
+    return AMONG_CONTRIBUTORS if session.contributes else TO_AN_OBSERVER

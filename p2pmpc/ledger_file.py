@@ -1,0 +1,194 @@
+"""A peer's ledger on disk, beside its key; for a key of one run, in memory.
+
+The new ledger is written whole before any share leaves, and takes its name before the ECHO leaves. So
+a full disk is noticed while nothing is lost, and there is never half a ledger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
+from p2pmpc.ledger import Entry, check_differencing, parse_ledger, render_ledger
+
+
+class Ledger(Protocol):
+    """Where a peer remembers the sums that its inputs may have been opened in."""
+
+    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+        """Check a sum to come against all earlier ones, and make ready to write it.
+
+        Returns:
+            Whether it was let through although it differs from an earlier one.
+        """
+
+    def commit(self) -> None:
+        """Write it: from now on the sum may be opened."""
+
+    def discard(self) -> None:
+        """Forget what was prepared and not committed."""
+
+
+class MemoryLedger:
+    """Lasts as long as a key that is thrown away after one run."""
+
+    def __init__(self) -> None:
+        self.entries: tuple[Entry, ...] = ()
+        self._next: tuple[Entry, ...] | None = None
+
+    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+        """See :meth:`Ledger.prepare`."""
+        checked = check_differencing(self.entries, entry, names, accept=accept)
+        self._next = (*self.entries, checked)
+        return checked.accepted
+
+    def commit(self) -> None:
+        """See :meth:`Ledger.commit`."""
+        assert self._next is not None
+        self.entries = self._next
+
+    def discard(self) -> None:
+        """See :meth:`Ledger.discard`."""
+        self._next = None
+
+
+class LedgerFile:
+    """A ledger on disk, which nobody else may read.
+
+    Args:
+        path: The file; it need not exist.
+        lock: An existing file to lock while the ledger is replaced: the key.
+    """
+
+    def __init__(self, path: Path, lock: Path) -> None:
+        self._path = path
+        self._lock = lock
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self._seen = ""
+        self._asked: tuple[Entry, Mapping[bytes, str], bool] | None = None
+
+    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+        """See :meth:`Ledger.prepare`.
+
+        Raises:
+            InputRefused: The sum would give away more than a sum, or the ledger is damaged.
+            ConfigurationError: Others can read it.
+            ResourceExhausted: It cannot be written.
+        """
+        self._asked = entry, names, accept
+        self._seen, entries = read_ledger(self._path)
+        checked = check_differencing(entries, entry, names, accept=accept)
+        self._write((*entries, checked))
+        return checked.accepted
+
+    def commit(self) -> None:
+        """See :meth:`Ledger.commit`.
+
+        Raises:
+            InputRefused: Meanwhile another run with this key has written a sum that differs.
+            ResourceExhausted: It cannot be written.
+        """
+        assert self._asked is not None
+        entry, names, accept = self._asked
+        with self._locked():
+            seen, entries = read_ledger(self._path)
+            if seen != self._seen:
+                checked = check_differencing(entries, entry, names, accept=accept)
+                self.discard()
+                self._write((*entries, checked))
+            with self._disk():
+                self._temporary.replace(self._path)
+                _sync_folder(self._path.parent)
+
+    def discard(self) -> None:
+        """See :meth:`Ledger.discard`."""
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    def _write(self, entries: tuple[Entry, ...]) -> None:
+        with self._disk():
+            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
+                file.write(render_ledger(entries))
+                file.flush()
+                os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other runs with this key from replacing the ledger at the same time."""
+        with self._disk():
+            descriptor = os.open(self._lock, os.O_RDONLY)
+        try:
+            with self._disk():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # held for milliseconds at most
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.discard()
+            raise ResourceExhausted(
+                f"cannot write the ledger {self._path}: {error.strerror}",
+                hint="make room, or see that the folder of the key can be written; without a ledger "
+                "nothing is opened",
+            ) from None
+
+
+def ledger_path(key: Path) -> Path:
+    """Return where the ledger of a key is kept."""
+    return key.with_name(key.name + ".ledger")
+
+
+def read_ledger(path: Path) -> tuple[str, tuple[Entry, ...]]:
+    """Read a ledger; one that does not exist is empty.
+
+    Returns:
+        Its text, and its entries.
+
+    Raises:
+        ConfigurationError: It cannot be read, or others can read it.
+        InputRefused: It is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            data = file.read()
+    except FileNotFoundError:
+        return "", ()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the ledger {path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"the ledger {path} can be read by others (mode {mode:04o})",
+            hint=f"chmod 600 {path}",
+        )
+    try:
+        text = data.decode("ascii")
+        return text, parse_ledger(text)
+    except ValueError as error:
+        reason = "it is not ASCII" if isinstance(error, UnicodeDecodeError) else error
+        raise InputRefused(
+            f"the ledger {path} is damaged: {reason}",
+            hint="restore it from a copy; without it nobody knows what may be summed again. Moved away, "
+            "it starts anew",
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
