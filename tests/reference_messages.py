@@ -142,6 +142,7 @@ def parameters(nonce: bytes, peers: int, **changes: Value) -> dict[str, Value]:
         "length": 1,
         "fraction_bits": 0,
         "bound": 0,
+        "weight_bound": 0,
         "share_mode": "seeds",
         "sum_mode": "broadcast",
         "strict": False,
@@ -193,30 +194,33 @@ def session_id(accept_body: bytes) -> bytes:
 # -- caps -------------------------------------------------------------------------------------
 
 
-def caps(peers: int, vector_bytes: int, share_mode: str) -> dict[str, int]:
+def caps(peers: int, inputs: int, vector_bytes: int, share_mode: str) -> dict[str, int]:
     """Return the largest body of every kind.
 
     Args:
         peers: n.
-        vector_bytes: L' times the width.
+        inputs: How many of them contribute; n as long as that is not known.
+        vector_bytes: L' times the width; 0 before there is a session.
         share_mode: ``seeds`` or ``dense``.
     """
     share = vector_bytes if share_mode == "dense" else 32
-    return {
+    made = {
         "JOIN": 128,
         "PARAMETERS": 34320,
         "HELLO": 3072,
         "ROSTER": 16 + 3072 * peers,
         "ACCEPT": 34272 + 160 * peers,
-        "COMMITMENT": 64 + 68 * peers,
+        "COMMITMENT": 64 + 68 * inputs,
         "SHARE": 1136 + 49 + share,
         "PARTIAL": vector_bytes,
-        "ECHO": 16 + 280 * peers,
-        "OPEN": 64 + 66 * peers,
+        "ECHO": 16 + 66 * peers + 208 * inputs,
+        "OPEN": 64 + 66 * inputs,
         "UNMASK": 64,
         "CONFIRM": 48,
-        "ABORT": 512 + 3 * peers,
     }
+    shown = max(made[kind] for kind in KINDS if 5 <= KINDS[kind] <= 12)
+    # In a session an ABORT may carry two messages as evidence.
+    return {**made, "ABORT": 3 * peers + (1024 + 2 * shown if vector_bytes else 512)}
 
 
 # -- one round --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Each takes a case's input and returns what stands under ``output``, or raises th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,14 +27,13 @@ from p2pmpc.identity import (
     peer_id,
     verify_signature,
 )
-from p2pmpc.messages import Commitment, Kind, SharePlain
+from p2pmpc.messages import Accept, Commitment, Kind, Message, SharePlain, Signed
 from p2pmpc.opening import Opening
 from p2pmpc.parameters import Parameters
 from p2pmpc.prg import expand, expansion_info
-from p2pmpc.session import Session
+from p2pmpc.session import Member, Session
 from p2pmpc.shamir import Entropy, combine, split
 from p2pmpc.sharing import correction
-from p2pmpc.weights import total_magnitude
 from p2pmpc.wire import (
     HEADER,
     Limits,
@@ -79,11 +78,16 @@ def decimals(values: Any) -> list[str]:
     return [str(int(value)) for value in values]
 
 
-def context(given: Json, **parameters: Any) -> RoundContext:
-    """Return a round of which no more than this is known."""
-    made = Parameters(bytes(32), 3, given.get("field", "m31"), **parameters)
-    bare = SimpleNamespace(id=bytes.fromhex(given["session"]), parameters=made)
-    return RoundContext(cast(Session, bare), given["round"])
+def context(given: Json, weights: Sequence[int] = (1,) * 1000, **parameters: Any) -> RoundContext:
+    """Return a round of a session of which no more is known than this."""
+    peers = len(weights)
+    made = Parameters(bytes(32), peers, given.get("field", "m31"), **parameters)
+    members = tuple(cast(Member, SimpleNamespace(weight=weight)) for weight in weights)
+    contributing = (index for index, weight in enumerate(weights, 1) if weight)
+    places = {index: place for place, index in enumerate(contributing)}
+    session_id = bytes.fromhex(given["session"])
+    session = Session(made, members, 1, Accept(made, ()), session_id, places)
+    return RoundContext(session, given["round"])
 
 
 def scripted(data: bytes) -> Entropy:
@@ -105,7 +109,8 @@ def scripted(data: bytes) -> Entropy:
 def limits(given: Json) -> Limits:
     """Return the limits of a session."""
     width = FIELDS[given["field"]].width
-    return Limits(given["peers"], given["length"], width, given["share_mode"])
+    peers, contributors = given["peers"], given["contributors"]
+    return Limits(peers, given["length"], width, given["share_mode"], contributors)
 
 
 @operation("read a header")
@@ -201,14 +206,17 @@ def _(given: Json) -> Json:
 @operation("check a total")
 def _(given: Json) -> Json:
     field, (data,) = FIELDS[given["field"]], unhex(given, "total")
-    length = len(data) // field.width - 1
-    total = field.decode(data, length + 1)
-    round_ = context(given, length=length)
-    session = cast(Any, round_.session)
-    session.total_magnitude = total_magnitude([int(weight) for weight in given["weights"]])
-    session.bound = int(given["bound"])
+    summed, weight_bound = len(data) // field.width - 1, int(given["weight_bound"])
+    round_ = context(
+        given,
+        [int(weight) for weight in given["weights"]],
+        length=summed - bool(weight_bound),
+        bound=int(given["bound"]),
+        weight_bound=weight_bound,
+    )
+    total = field.decode(data, round_.session.parameters.extended_length)
     check_total(round_, total)
-    shown = decimals(field.to_signed(total[:length]))
+    shown = decimals(field.to_signed(total[:summed]))
     return {"values": shown, "digest": round_.total_digest(data).hex()}
 
 
@@ -259,10 +267,10 @@ def _(given: Json) -> Json:
 
 @operation("open a mask")
 def _(given: Json) -> Json:
-    round_ = context(given)
-    cast(Any, round_.session).indices = range(1, 4)
     seed, commitment = unhex(given, "seed", "commitment")
-    Opening(round_, lambda _: Commitment(commitment, (), ())).open(given["owner"], seed)
+    message = Commitment(commitment, (), ())
+    signed: Signed[Message] = Signed(message, 0, bytes(32), bytes(64), b"")
+    Opening(context(given), lambda _: signed).open(given["owner"], seed)
     return {}
 
 
@@ -271,8 +279,8 @@ def _(given: Json) -> Json:
     # A coefficient is drawn as 33 bytes, of which the first 257 bits count.
     drawn = [int(coefficient, 16) << 7 for coefficient in given["coefficients"]]
     entropy = scripted(b"".join(value.to_bytes(33, "big") for value in drawn))
-    shares = split(bytes.fromhex(given["seed"]), given["threshold"], given["count"], entropy)
-    return {"shares": [share.hex() for share in shares]}
+    shares = split(bytes.fromhex(given["seed"]), given["threshold"], given["points"], entropy)
+    return {"shares": {str(x): share.hex() for x, share in shares.items()}}
 
 
 @operation("recover a seed")

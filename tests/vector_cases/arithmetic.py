@@ -266,12 +266,14 @@ def _expansion(
 # -- checksum and total -----------------------------------------------------------------------
 
 
-def totals() -> Iterator[tuple[str, int, list[int], int, list[int]]]:
-    """Yield field, round, weights, bound and elements of good totals."""
-    yield "m31", 0, [3, -1, 2], 100, [600, -600, 0, 1]
-    yield "m61", 2, [3, -1, 2], 2**50, [6 * 2**50, -6 * 2**50, 5]
-    yield "m31", 0, [1, 1, 1], (2**31 - 2) // 6, [3 * ((2**31 - 2) // 6), 0]
-    yield "m61", 0, [1, -1], 1, [-2]
+def totals() -> Iterator[tuple[str, int, list[int], int, int, list[int]]]:
+    """Yield field, round, weights, weight bound, bound and elements of good totals."""
+    yield "m31", 0, [3, -1, 2], 0, 100, [600, -600, 0, 1]
+    yield "m61", 2, [3, -1, 0, 2], 0, 2**50, [6 * 2**50, -6 * 2**50, 5]
+    yield "m31", 0, [1, 1, 1], 0, (2**31 - 2) // 6, [3 * ((2**31 - 2) // 6), 0]
+    yield "m61", 0, [1, -1], 0, 1, [-2]
+    yield "m31", 0, [1, 0, 1, 1], 50, 100, [15000, -15000, 7, -150]
+    yield "m61", 1, [1, 1, 1], 2**31 - 2, 1, [3, 3 * (2**31 - 2)]
 
 
 def totals_topic() -> Topic:
@@ -279,19 +281,22 @@ def totals_topic() -> Topic:
     topic = Topic(
         "totals", "10.2 and 11 (CONFIRM)", "The checksum coordinate, and a total's checks."
     )
-    for field, number, weights, bound, values in totals():
+    for field, number, weights, weight_bound, bound, values in totals():
         vector = messages.with_checksum(SESSION, number, field, values)
         gamma = messages.checksum_vector(SESSION, number, field, len(values))
         seed = reference.labelled_hash("gamma seed", SESSION, messages.numbers(number))
         place = {"session": SESSION.hex(), "round": number, "field": field}
         name = f"{field}, round {number}, {len(values)} elements"
+        if weight_bound:
+            name += ", private weights"
         topic.accept(
             "add the checksum",
             name,
             {**place, "values": decimals(values)},
             {"gamma_seed": seed.hex(), "gamma": decimals(gamma), "elements": decimals(vector)},
         )
-        policy = {**place, "weights": decimals(weights), "bound": str(bound)}
+        policy = {**place, "weights": decimals(weights), "weight_bound": str(weight_bound)}
+        policy["bound"] = str(bound)
         data = words(field, vector)
         digest = messages.total_digest(SESSION, number, data)
         case = topic.accept(
@@ -315,12 +320,14 @@ def _wrong_totals(topic: Topic, case: Json, vector: list[int]) -> None:
         what = f"element {where}" if where + 1 < len(vector) else "the checksum coordinate"
         why = f"{name}: {what} is off by one, so that the checksum does not fit"
         topic.reject_changed(case, why, FAILED, total=words(field, off).hex())
-    limit = sum(abs(int(weight)) for weight in given["weights"]) * int(given["bound"])
-    if limit >= p // 2:
-        return
     values = [int(value) for value in case["output"]["values"]]
-    for sign in 1, -1:
-        beyond = [sign * (limit + 1), *values[1:]]
-        large = messages.with_checksum(SESSION, given["round"], field, beyond)
-        why = f"{name}: element 0 is {beyond[0]}, and {sign * limit} is the limit"
-        topic.reject_changed(case, why, FAILED, total=words(field, large).hex())
+    weight = sum(abs(int(w)) for w in given["weights"]) * max(1, int(given["weight_bound"]))
+    limits = [(0, weight * int(given["bound"]))]
+    if int(given["weight_bound"]):
+        limits.append((len(values) - 1, weight))
+    for where, limit in limits:
+        for beyond in (limit + 1, -limit - 1) if limit < p // 2 else ():
+            changed = [*values[:where], beyond, *values[where + 1 :]]
+            large = messages.with_checksum(SESSION, given["round"], field, changed)
+            why = f"{name}: element {where} is {beyond}, and {limit} is the limit of its size"
+            topic.reject_changed(case, why, FAILED, total=words(field, large).hex())

@@ -9,15 +9,21 @@ from tests.reference_messages import KINDS, WIDTHS
 from tests.vector_cases.case import Json, Topic, fixed
 
 ENVELOPE = 68
+
+
+def limits_of(peers: int, contributors: int, length: int, field: str, share_mode: str) -> Json:
+    """Return what the caps depend on."""
+    made: Json = {"peers": peers, "contributors": contributors, "length": length}
+    return {**made, "field": field, "share_mode": share_mode}
+
+
 LIMITS: dict[str, Json] = {
-    "three peers, seeds, m31": {"peers": 3, "length": 5, "field": "m31", "share_mode": "seeds"},
-    "1000 peers, dense, m61": {
-        "peers": 1000,
-        "length": 1001,
-        "field": "m61",
-        "share_mode": "dense",
-    },
+    "three peers, seeds, m31": limits_of(3, 3, 5, "m31", "seeds"),
+    "five peers of whom four contribute, long vectors": limits_of(5, 4, 100_000, "m31", "seeds"),
+    "1000 peers, dense, m61": limits_of(1000, 1000, 1001, "m61", "dense"),
+    "no session yet": limits_of(1000, 1000, 0, "m31", "seeds"),
 }
+BEFORE = ("JOIN", "PARAMETERS", "HELLO", "ROSTER", "ABORT")
 MESH = [kind for kind, number in KINDS.items() if number >= KINDS["ACCEPT"]]
 
 
@@ -31,8 +37,11 @@ def frames_topic() -> Topic:
     topic = Topic("frames", "5 and 6.2", "Frames, the caps of all kinds, and which kinds may come.")
     for name, limits in LIMITS.items():
         vector_bytes = limits["length"] * WIDTHS[limits["field"]]
-        caps = messages.caps(limits["peers"], vector_bytes, limits["share_mode"])
+        peers, contributors = limits["peers"], limits["contributors"]
+        caps = messages.caps(peers, contributors, vector_bytes, limits["share_mode"])
         for kind, cap in caps.items():
+            if not vector_bytes and kind not in BEFORE:
+                continue
             given = {**limits, "accepted": list(KINDS)}
             topic.accept(
                 "read a header",

@@ -247,32 +247,31 @@ def coefficients(name: str, count: int) -> list[int]:
 def bshares_topic() -> Topic:
     """Shamir's scheme over 2^256 + 297, and the hashes of b-shares."""
     topic = Topic("bshares", "10.5 and 11", "Shares of mask seeds, their hashes, and recovery.")
-    for secret, threshold, count in (
-        (fixed("mask of 1"), 2, 3),
-        (fixed("mask of 2"), 3, 5),
-        (bytes(32), 2, 2),
-        (b"\xff" * 32, 6, 10),
-        (fixed("mask of 3"), 1, 1),
+    for secret, threshold, points in (
+        (fixed("mask of 1"), 2, [1, 2, 3]),
+        (fixed("mask of 2"), 3, [1, 2, 4, 5, 7]),
+        (bytes(32), 2, [2, 1000]),
+        (b"\xff" * 32, 6, list(range(1, 11))),
+        (fixed("mask of 3"), 1, [1]),
     ):
-        name = f"{threshold} of {count}, secret {secret.hex()[:8]}"
+        name = f"{threshold} of the peers {points}, secret {secret.hex()[:8]}"
         drawn = coefficients(name, threshold - 1)
-        shares = [reference.shamir_share(secret, drawn, x) for x in range(1, count + 1)]
+        shares = {str(x): reference.shamir_share(secret, drawn, x).hex() for x in points}
         topic.accept(
             "split a seed",
             name,
             {
                 "seed": secret.hex(),
                 "threshold": threshold,
-                "count": count,
+                "points": points,
                 "coefficients": [value.to_bytes(33, "big").hex() for value in drawn],
             },
-            {"shares": [share.hex() for share in shares]},
+            {"shares": shares},
         )
-        points = range(count, count - threshold, -1)
         topic.accept(
             "recover a seed",
             name,
-            {"shares": {str(x): shares[x - 1].hex() for x in points}},
+            {"shares": dict(list(shares.items())[-threshold:])},
             {"seed": secret.hex()},
         )
     _wrong_points(topic)
