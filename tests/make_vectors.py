@@ -10,11 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.vector_cases.agreement import entries_topic, parameters_topic, session_topic
 from tests.vector_cases.arithmetic import field_topic, hashes_topic, prg_topic, totals_topic
+from tests.vector_cases.bodies import messages_topic
 from tests.vector_cases.case import Topic
 from tests.vector_cases.frames import frames_topic
 from tests.vector_cases.keys import identities_topic, sealing_topic, signatures_topic
 from tests.vector_cases.sharing import bshares_topic, dense_topic, masks_topic, seeds_topic
+from tests.vector_cases.signed import signed_topic
+from tests.vector_cases.transcripts import transcripts_topic
 
 FOLDER = Path(__file__).parent / "vectors"
 
@@ -31,6 +35,12 @@ TOPICS: tuple[Callable[[], Topic], ...] = (
     signatures_topic,
     sealing_topic,
     frames_topic,
+    parameters_topic,
+    entries_topic,
+    session_topic,
+    messages_topic,
+    signed_topic,
+    transcripts_topic,
 )
 
 

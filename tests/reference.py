@@ -25,6 +25,11 @@ def label(name: str) -> bytes:
     return struct.pack("B", len(text)) + text
 
 
+def sha256(data: bytes) -> bytes:
+    """Return a plain SHA-256."""
+    return hashlib.sha256(data).digest()
+
+
 def labelled_hash(name: str, *parts: bytes) -> bytes:
     """Return SHA-256 of a label and of parts, each behind its length."""
     return hashlib.sha256(

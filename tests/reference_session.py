@@ -20,6 +20,7 @@ Draw = Callable[[str, int], bytes]
 
 FORMAT = "p2pmpc-transcript 1"
 LONGEST_WRITTEN = 64
+PUBLIC_WEIGHTS = "public weights"
 
 
 @dataclass(frozen=True)
@@ -293,7 +294,7 @@ def transcript(session: ReferenceSession) -> list[str]:
         "length": p["length"],
         "fraction-bits": fraction_bits,
         "bound": shown_bound(bound, fraction_bits),
-        "weight-bound": weight_bound or "public weights",
+        "weight-bound": weight_bound or PUBLIC_WEIGHTS,
         "share-mode": p["share_mode"],
         "strict": "true" if p["strict"] else "false",
         "body": messages.parameters_bytes(p),

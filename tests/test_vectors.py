@@ -11,9 +11,11 @@ import pytest
 
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import SealingPublicKey
-from tests import make_vectors, reference_sealing, vector_cases
+from tests import make_vectors, reference_sealing, vector_cases, vector_messages
 from tests.vector_cases.case import ERRORS, fixed
 from tests.vector_operations import OPERATIONS, Json
+
+assert vector_messages  # it registers its operations
 
 FILES = {
     path.stem: json.loads(path.read_text()) for path in sorted(make_vectors.FOLDER.glob("*.json"))
@@ -23,8 +25,7 @@ every_file = pytest.mark.parametrize("topic", FILES)
 
 def shared(topic: str, case: Json) -> Json:
     """Return a case's input, with what the file's cases share."""
-    names = FILES[topic].keys() - {"must_accept", "must_reject"}
-    return {**{name: FILES[topic][name] for name in names}, **case["input"]}
+    return {**case["input"], "shared": FILES[topic]}
 
 
 def parameters(kind: str) -> list[Any]:
