@@ -116,7 +116,7 @@ class Parameters:
         if name == "bound":
             return format_scaled(value, self.fraction_bits) if value else "automatic"
         if name == "weight_bound":
-            return str(value) if value else "public weights"
+            return str(value) if value else "public"
         if name == "allowed":
             return ",".join(short_id(i) for i in value) or "anybody"
         if isinstance(value, bytes):

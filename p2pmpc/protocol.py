@@ -34,6 +34,7 @@ from p2pmpc.dealing import (
 )
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
+    LocalProtocolError,
     P2PMPCError,
     PeerMissing,
     RemoteProtocolError,
@@ -243,7 +244,7 @@ class Round:
                 joint = self._table[self.stage]
                 if not joint.ready(self):
                     break
-                actions += joint.act(self)
+                actions += self._act(joint)
                 self.moves += 1
                 if not self.ended:
                     self.stage = joint.then
@@ -251,6 +252,14 @@ class Round:
                 actions += self._release_mask_shares()
         except (RemoteProtocolError, VerificationFailed) as error:
             actions += self.abort(error)
+        return actions
+
+    def _act(self, joint: Joint) -> list[Action]:
+        """Do what a transition does, and let out nothing that its row does not name."""
+        actions = joint.act(self)
+        said = {action.message.message.kind for action in actions if isinstance(action, Send)}
+        if said != set(joint.says):
+            raise LocalProtocolError(f"stage {self.stage.name} says what its table does not")
         return actions
 
     def _say(self, message: Message) -> Send:
@@ -399,6 +408,7 @@ class Joint:
             CONFIRMED everybody's. None where it is not a matter of columns.
         ready: The same as a condition.
         act: What it does.
+        says: The kinds of messages that it lets out, in this order; nothing else can leave.
         then: The stage it leads to.
     """
 
@@ -406,28 +416,36 @@ class Joint:
     due: Column | None
     ready: Callable[[Round], bool]
     act: Callable[[Round], list[Action]]
+    says: tuple[Kind, ...]
     then: Stage
 
 
 _FROM_OPENED: Final = {
     Stage.OPENED: Joint(
-        "every mask seed known", None, Round._masks_complete, Round._finish, Stage.CONFIRMED
+        "every mask seed known",
+        None,
+        Round._masks_complete,
+        Round._finish,
+        (Kind.CONFIRM,),
+        Stage.CONFIRMED,
     ),
     Stage.CONFIRMED: Joint(
         "every link CONFIRMED or gone",
         Column.CONFIRMED,
         Round._everybody_confirmed,
         Round._done,
+        (),
         Stage.DONE,
     ),
 }
 
 CONTRIBUTING: Final[dict[Stage, Joint]] = {
     Stage.WAITING: Joint(
-        "n equal roster signatures",
+        "everybody signed the same roster",
         None,
         lambda r: r._started,
         Round._deal,
+        (Kind.COMMITMENT, Kind.SHARE),
         Stage.DEALT,
     ),
     Stage.DEALT: Joint(
@@ -435,6 +453,7 @@ CONTRIBUTING: Final[dict[Stage, Joint]] = {
         Column.SHARED,
         lambda r: r._heard.all_contributors(Column.SHARED),
         Round._sum,
+        (Kind.PARTIAL,),
         Stage.SUMMED,
     ),
     Stage.SUMMED: Joint(
@@ -442,16 +461,23 @@ CONTRIBUTING: Final[dict[Stage, Joint]] = {
         Column.SUMMED,
         lambda r: r._heard.all_contributors(Column.SUMMED),
         Round._listen,
+        (),
         Stage.RECORDING,
     ),
     Stage.RECORDING: Joint(
-        "the ledger is written", None, lambda r: r._recorded, Round._echo, Stage.ECHOED
+        "the ledger is written",
+        None,
+        lambda r: r._recorded,
+        Round._echo,
+        (Kind.ECHO,),
+        Stage.ECHOED,
     ),
     Stage.ECHOED: Joint(
         "every contributor's equal echo held",
         Column.ECHOED,
         lambda r: r._heard.echoes_are_complete,
         Round._open,
+        (Kind.OPEN,),
         Stage.OPENED,
     ),
     **_FROM_OPENED,
@@ -460,13 +486,19 @@ CONTRIBUTING: Final[dict[Stage, Joint]] = {
 
 OBSERVING: Final[dict[Stage, Joint]] = {
     Stage.WAITING: Joint(
-        "n equal roster signatures", None, lambda r: r._started, lambda _: [], Stage.DEALT
+        "everybody signed the same roster",
+        None,
+        lambda r: r._started,
+        lambda _: [],
+        (),
+        Stage.DEALT,
     ),
     Stage.DEALT: Joint(
         "every contributor's link SUMMED",
         Column.SUMMED,
         lambda r: r._heard.all_contributors(Column.SUMMED),
         Round._observe_echo,
+        (),
         Stage.ECHOED,
     ),
     Stage.ECHOED: Joint(
@@ -474,6 +506,7 @@ OBSERVING: Final[dict[Stage, Joint]] = {
         Column.ECHOED,
         lambda r: r._heard.echoes_are_complete,
         Round._observe_open,
+        (),
         Stage.OPENED,
     ),
     **_FROM_OPENED,
