@@ -20,7 +20,7 @@ Draw = Callable[[str, int], bytes]
 
 FORMAT = "p2pmpc-transcript 1"
 LONGEST_WRITTEN = 64
-PUBLIC_WEIGHTS = "public weights"
+PUBLIC_WEIGHTS = "public"
 
 
 @dataclass(frozen=True)
