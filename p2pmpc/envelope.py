@@ -69,11 +69,14 @@ def open_before_session(
         receiver: This peer's ID.
 
     Raises:
-        RemoteProtocolError: It is ill-formed, or not signed by the sender to this receiver.
+        RemoteProtocolError: It is ill-formed, names a round, or is not signed by the sender to this
+            receiver.
     """
     digest = body_digest(frame.kind, frame.body)
     data = signing_input(NO_SESSION, frame.round, frame.kind, sender, receiver, digest)
     verify_signature(public_key, frame.signature, data)
+    if frame.round:
+        raise RemoteProtocolError(f"there is no round before a session, and it says {frame.round}")
     return decode_body(frame.kind, frame.body, limits)
 
 
