@@ -219,8 +219,9 @@ def caps(peers: int, inputs: int, vector_bytes: int, share_mode: str) -> dict[st
         "CONFIRM": 48,
     }
     shown = max(made[kind] for kind in KINDS if 5 <= KINDS[kind] <= 12)
-    # In a session an ABORT may carry two messages as evidence.
-    return {**made, "ABORT": 3 * peers + (1024 + 2 * shown if vector_bytes else 512)}
+    # In a session an ABORT may carry messages and mask shares as evidence.
+    told = 2048 + 35 * inputs + 2 * shown if vector_bytes else 512
+    return {**made, "ABORT": 3 * peers + told}
 
 
 # -- one round --------------------------------------------------------------------------------
