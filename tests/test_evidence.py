@@ -492,6 +492,7 @@ async def test_two_entries_name_their_owner_and_who_gave_them_out(tmp_path: Path
         assert {session.member(i).id for i in peer.error.peers} == {ghost.id, kept.id}
         assert "signed two different HELLOs for this session, or" in peer.error.message
         assert "gave an old one out" in peer.error.message
+        assert "ask both" in peer.told
     verdict = verify_directory(tmp_path)
     assert len(verdict.evidence) == 2
     assert {proven.culprit for _, proven in verdict.evidence} == {format_id(ghost.id)}
