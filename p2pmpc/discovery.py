@@ -123,6 +123,7 @@ class Founder:
 
         Raises:
             PeerMissing: They did not in time; says who did.
+            AgreementFailed: They make no session, e.g. since nobody brings an input.
         """
         with trio.move_on_after(join_timeout):
             while not self._admission.is_full:
@@ -132,7 +133,11 @@ class Founder:
             error = self._incomplete()
             await self.dismiss(error)
             raise error
-        session, self._roster = self._admission.close()
+        try:
+            session, self._roster = self._admission.close()
+        except AgreementFailed as error:
+            await self.dismiss(error)
+            raise
         self._closed.set()
         return Found(session, {m.id: m.signed.address for m in session.members}, self._key)
 

@@ -25,8 +25,8 @@ from p2pmpc.errors import ResourceExhausted
 
 ALLOWED: Final = frozenset(
     {
-        "event", "level", "time", "address", "agreed", "bytes_received", "bytes_sent", "code",
-        "count", "error", "id", "name", "peer", "peers", "reason", "revealed", "session", "step",
+        "event", "level", "time", "address", "agreed", "bytes_received", "bytes_sent", "claim", "code",
+        "count", "error", "file", "id", "name", "peer", "peers", "reason", "revealed", "session", "step",
         "transcript", "version", "warning", "weights", "withheld",
     }
 )  # fmt: skip

@@ -186,7 +186,8 @@ class Node:
             self._warn(f"the evidence could not be kept: {error.message}")
             return
         self._log.info("evidence", claim=dispute.evidence.claim.value, file=path.name)
-        dispute.hint = f"show others the proof: p2pmpc verify {path}"
+        shown = f"show others the proof: p2pmpc verify {path}"
+        dispute.hint = "; ".join(filter(None, (dispute.hint, shown)))
 
     async def interrupt(self, error: Interrupted) -> None:
         """End the run because of a signal: tell the others, then stop."""

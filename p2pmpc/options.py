@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as member
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -113,7 +114,7 @@ class NodeOptions:
             _INPUT,
             allow_leading_hyphen=True,
         ),
-    ] = None
+    ] = member(default=None, repr=False)
     input: Annotated[
         str | None,
         _option(
@@ -129,7 +130,7 @@ class NodeOptions:
             _INPUT,
             allow_leading_hyphen=True,
         ),
-    ] = None
+    ] = member(default=None, repr=False)
     weight_is_visible: Annotated[bool, Parameter(parse=False)] = False
     """Whether the weight stands where others on this machine can see it."""
     key: Annotated[
@@ -268,8 +269,7 @@ class NodeOptions:
             raise ConfigurationError(f"--bound: {error}") from None
         if given and bound == 0:
             raise ConfigurationError("--bound is above zero", hint="leave it out for what fits")
-        if merged.pop("private_weights", False):
-            merged.setdefault("weight_bound", DEFAULT_WEIGHT_BOUND)
+        _settle_privacy(merged)
         peers = len(roster.peers) if roster else self.peers
         if roster and self.peers not in (None, peers):
             raise AgreementFailed(f"--peers {self.peers} here, {peers} peers in {roster.path}")
@@ -290,3 +290,23 @@ class NodeOptions:
     def listen_address(self) -> Address | None:
         """Where to listen, where it is said."""
         return Address.parse(self.listen) if self.listen else None
+
+
+def _settle_privacy(merged: dict[str, Any]) -> None:
+    """Make one parameter of --private-weights and --weight-bound: either alone asks for privacy.
+
+    Raises:
+        ConfigurationError: They contradict each other; weights are never public by mistake.
+    """
+    private, bound = merged.pop("private_weights", None), merged.get("weight_bound")
+    if private not in (None, True, False):
+        raise ConfigurationError("private-weights is true or false")
+    if bound is not None and (type(bound) is not int or bound < 1):
+        raise ConfigurationError("--weight-bound is a whole number above zero")
+    if private:
+        merged.setdefault("weight_bound", DEFAULT_WEIGHT_BOUND)
+    elif private is False and bound is not None:
+        raise ConfigurationError(
+            "a weight bound, and weights that are not private",
+            hint="leave the weight bound out, or say --private-weights",
+        )

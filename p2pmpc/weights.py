@@ -37,11 +37,11 @@ def check_weight(weight: int) -> int:
     """Return a weight that is allowed; with 0 a peer observes.
 
     Raises:
-        InputRefused: It is too large.
+        InputRefused: It is too large; it may be private, and is not repeated.
     """
     if abs(weight) > LARGEST_WEIGHT:
         raise InputRefused(
-            f"the weight {weight} is too large: magnitudes end at {LARGEST_WEIGHT}",
+            f"a weight is too large: magnitudes end at {LARGEST_WEIGHT}",
             hint="divide all weights by a common factor",
         )
     return weight

@@ -22,7 +22,7 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock
 from p2pmpc.actions import STEPS
 from p2pmpc.encoding import Numbers
 from p2pmpc.errors import P2PMPCError, exit_code_of
-from p2pmpc.identity import Identity
+from p2pmpc.identity import Identity, format_id
 from p2pmpc.network import Address, Listener, MemoryNetwork, Stream
 from p2pmpc.node import Node, run_options
 from p2pmpc.options import NodeOptions
@@ -368,3 +368,28 @@ def key_file(path: Path) -> Identity:
     path.touch(mode=0o600)
     path.write_bytes(identity.private_pem())
     return identity
+
+
+class Listed:
+    """Nodes that hold a roster file each."""
+
+    def __init__(self, directory: Path, names: Sequence[str]) -> None:
+        self.directory = directory
+        self.peers = Peers(directory / "logs")
+        self.keys = {name: key_file(directory / f"{name}.pem") for name in names}
+
+    def write(self, name: str, parameters: str = "", but: str = "") -> str:
+        """Write a roster file, in which somebody may be missing."""
+        tables = [
+            f'[[peer]]\nid = "{format_id(key.id)}"\naddress = "memory:{number}"\n'
+            for number, (other, key) in enumerate(self.keys.items(), start=100)
+            if other != but
+        ]
+        path = self.directory / f"{name}.toml"
+        path.write_text("\n".join([f"[parameters]\n{parameters}", *tables]))
+        return str(path)
+
+    def add(self, name: str, *values: object, roster: str, **options: Any) -> Peer:
+        """Add a node with its key and a roster."""
+        key = str(self.directory / f"{name}.pem")
+        return self.peers.add(*values, key=key, name=name, roster=roster, **options)

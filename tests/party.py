@@ -96,7 +96,7 @@ class Member:
         parameters = session.parameters
         notary = Notary(identity, session)
         agreement = Agreement(session, notary)
-        gamma = checksum_vector(session.id, 0, parameters.arithmetic, parameters.length)
+        gamma = checksum_vector(session.id, 0, parameters.arithmetic, parameters.summed_length)
         secret = with_checksum(np.array(values, dtype=np.int64), gamma, parameters.arithmetic)
         round_ = Round(
             session,
@@ -161,7 +161,8 @@ class Party:
     """n honest peers and the frames between them, delivered in the order a test chooses.
 
     Args:
-        values: One row of scaled values a peer.
+        values: One row of scaled values a peer; where weights are private, multiplied by its weight,
+            with the weight behind them.
         weights: One weight a peer; 1, 2, ... by default.
         keys: The peers' identities in roster order; new ones by default.
         parameters: Fields of Parameters other than nonce, peers and length.
@@ -180,7 +181,7 @@ class Party:
         self.parameters = Parameters(
             nonce=os.urandom(32),
             peers=len(self.weights),
-            length=len(values[0]),
+            length=len(values[0]) - bool(parameters.get("weight_bound")),
             **parameters,  # type: ignore[arg-type]
         )
         keys, sealing, sessions = make_sessions(self.parameters, self.weights, keys)

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 60.0
@@ -236,6 +238,23 @@ class Processes:
         """Start the `p2pmpc` command with the arguments of a line."""
         program = "from p2pmpc.cli import main; main()"
         return self.start(sys.executable, "-c", program, *shlex.split(line), **more)
+
+
+class Shell:
+    """Runs the commands in this process, as a shell would in a folder of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def run(self, main: Callable[[], None], line: str) -> tuple[int, str, str]:
+        """Return exit code, standard output and standard error of a command line."""
+        self._monkeypatch.setattr(sys, "argv", ["program", *shlex.split(line)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = self._capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
 
 
 def children_of(pid: int) -> list[int]:

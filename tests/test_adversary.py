@@ -138,7 +138,7 @@ every_round_kind = pytest.mark.parametrize("kind", ROUND_KINDS, ids=lambda kind:
 
 @every_round_kind
 def test_another_message_in_the_same_place_names_its_sender(kind: Kind) -> None:
-    """A second message of a kind, signed as well as the first, is a violation of its sender."""
+    """Row 11: a second message of a kind, signed as well as the first, is a violation of its sender."""
     party = begun()
     run_until_taken(party, kind)
     signed = party.members[1].round.links[CULPRIT].message(kind)
@@ -170,7 +170,7 @@ def test_another_mask_share_in_the_same_place_names_its_sender() -> None:
 def test_equivocation_names_its_author_everywhere(
     kind: Kind, peers: int, victims: set[int]
 ) -> None:
-    """Different commitments or partial sums to different peers end with 4 at all honest ones."""
+    """Row 12: different commitments or partial sums to different peers end with 4 at all honest ones."""
     party = Party(VALUES[:peers])
     party.corrupt(CULPRIT, {kind: lying_to(party, victims, changed)})
     party.start()
@@ -297,7 +297,7 @@ BAD_SHARES: dict[str, Callable[[SharePlain], SharePlain | bytes]] = {
 def test_a_bad_share_names_its_dealer_and_to_the_others_the_pair(
     make: Callable[[SharePlain], SharePlain | bytes], mode: dict[str, Any]
 ) -> None:
-    """Only the receiver sees that a share is bad; the others are told of it and of the dealer."""
+    """Row 19: only the receiver sees that a share is bad; the others are told of it and of the dealer."""
     party = Party(VALUES, **mode)
     dealing_otherwise(party, 1, make)
     party.start()
@@ -313,7 +313,7 @@ def test_a_bad_share_names_its_dealer_and_to_the_others_the_pair(
 @pytest.mark.parametrize(("field", "width"), [("m31", 4), ("m61", 8)])
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_dense_element_not_below_p_names_its_dealer(field: str, width: int, place: int) -> None:
-    """An element equal to p, in the vector or its checksum, is refused before anything is summed."""
+    """Row 19: an element equal to p, in the vector or its checksum, is refused before it is summed."""
 
     def with_p(plain: SharePlain) -> SharePlain:
         elements = [1, 2, 3]
@@ -594,7 +594,7 @@ def test_an_open_before_the_own_echo_names_its_sender() -> None:
 
 @every_round_kind
 def test_a_message_of_another_session_convicts_who_sends_it(kind: Kind) -> None:
-    """Among the same peers, what was signed in one session does not verify in the next."""
+    """Row 13: among the same peers, what was signed in one session does not verify in the next."""
     earlier = begun()
     keys = [member.identity for member in earlier.members.values()]
     earlier.run()
@@ -623,7 +623,7 @@ def test_a_roster_of_another_session_is_not_this_one() -> None:
 @every_round_kind
 @pytest.mark.parametrize("author", [1, 2])
 def test_a_message_of_somebody_else_convicts_who_sends_it(kind: Kind, author: int) -> None:
-    """Reflected to its author or sent in another peer's name, it does not verify."""
+    """Row 13: reflected to its author or sent in another peer's name, it does not verify."""
     party = begun()
     party.run(until=lambda: any(m.finished for m in party.members.values()))
     receiver = 2 if author == 1 else 1
@@ -637,7 +637,7 @@ def test_a_message_of_somebody_else_convicts_who_sends_it(kind: Kind, author: in
 
 
 def test_a_share_for_somebody_else_convicts_who_sends_it() -> None:
-    """A SHARE names its receiver, and does not verify at another one."""
+    """Row 13: a SHARE names its receiver, and does not verify at another one."""
     party = begun()
     party.run(until=lambda: party.members[CULPRIT].round.dealing is not None)
     frame = next(f for f in party.queues[CULPRIT, 2] if f[4] == Kind.SHARE)

@@ -22,7 +22,7 @@ from p2pmpc.node import main as node_main
 from p2pmpc.options import NodeOptions
 from p2pmpc.swarm.command import main as swarm_main
 from p2pmpc.swarm.options import SwarmOptions
-from tests.processes import Ended, Processes, Running, free_port, has_ipv6
+from tests.processes import Ended, Processes, Running, Shell, free_port, has_ipv6
 
 ID = r"[0-9a-f]{8}(-[0-9a-f]{8}){7}"
 
@@ -326,33 +326,6 @@ def test_an_output_on_a_full_disk(processes: Processes) -> None:
 
 
 # -- the command line -------------------------------------------------------------------------
-
-
-class Shell:
-    """Runs the commands in this process, as a shell would in a folder of its own."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def run(self, main: Callable[[], None], line: str) -> tuple[int, str, str]:
-        """Return exit code, standard output and standard error of a command line."""
-        self._monkeypatch.setattr(sys, "argv", ["program", *shlex.split(line)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = self._capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-
-@pytest.fixture
-def shell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Shell:
-    """A shell in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("P2PMPC_VALUE", raising=False)
-    return Shell(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(

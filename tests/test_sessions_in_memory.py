@@ -5,7 +5,6 @@ Time is trio's: nothing here waits, and a deadline of a minute passes at once.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 import json
@@ -19,26 +18,21 @@ import pytest
 import trio
 
 from p2pmpc.discovery import Self
-from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
 from p2pmpc.errors import Interrupted, Revealed
-from p2pmpc.gate import Gate
-from p2pmpc.identity import Identity, SealingKey, format_id, peer_id, short_id
-from p2pmpc.links import Link, LinkEndedError
-from p2pmpc.logs import NodeLog
+from p2pmpc.identity import Identity, SealingKey, format_id, short_id
 from p2pmpc.membership import make_entry
-from p2pmpc.messages import Hello, Kind, Offer, RosterList, SignedEntry
-from p2pmpc.network import Address, MemoryNetwork
-from p2pmpc.parameters import Parameters
+from p2pmpc.messages import Kind, SignedEntry
+from p2pmpc.network import Address
 from p2pmpc.wire import (
     ENVELOPE_BYTES,
     HEADER,
     TO_ALL,
-    Limits,
     body_digest,
     encode_frame,
     signing_input,
 )
-from tests.nodes import KILLED, Peer, Peers, at_once, key_file
+from tests.founders import LyingFounder, offered
+from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file
 
 STEPS = ["join", "hello", "roster", "share", "partial", "echo", "open", "confirm"]
 
@@ -799,31 +793,6 @@ async def test_a_disk_full_after_sharing_does_not_stop_the_round(peers: Peers) -
 # -- a roster file ----------------------------------------------------------------------------
 
 
-class Listed:
-    """Nodes that hold a roster file each."""
-
-    def __init__(self, directory: Path, names: Sequence[str]) -> None:
-        self.directory = directory
-        self.peers = Peers(directory / "logs")
-        self.keys = {name: key_file(directory / f"{name}.pem") for name in names}
-
-    def write(self, name: str, parameters: str = "", but: str = "") -> str:
-        """Write a roster file, in which somebody may be missing."""
-        tables = [
-            f'[[peer]]\nid = "{format_id(key.id)}"\naddress = "memory:{number}"\n'
-            for number, (other, key) in enumerate(self.keys.items(), start=100)
-            if other != but
-        ]
-        path = self.directory / f"{name}.toml"
-        path.write_text("\n".join([f"[parameters]\n{parameters}", *tables]))
-        return str(path)
-
-    def add(self, name: str, *values: object, roster: str, **options: Any) -> Peer:
-        """Add a node with its key and a roster."""
-        key = str(self.directory / f"{name}.pem")
-        return self.peers.add(*values, key=key, name=name, roster=roster, **options)
-
-
 @at_once
 async def test_a_roster_file_needs_no_founder(tmp_path: Path) -> None:
     """Row 26: with a roster file everybody finds everybody, in any order, without trust in anyone."""
@@ -919,84 +888,6 @@ async def test_an_impostor_at_a_listed_address_is_not_taken_for_the_peer(tmp_pat
 
 
 # -- a founder that lies ----------------------------------------------------------------------
-
-
-class LyingFounder:
-    """A founder that takes joiners in as an honest one does, and then tells each what it likes.
-
-    Args:
-        directory: For its log.
-        parameters: Offered to everybody.
-        rosters: Makes the list that each joiner is shown from everybody's entries, by name.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        parameters: Parameters,
-        rosters: Callable[[str, Mapping[str, SignedEntry]], Sequence[SignedEntry]],
-    ) -> None:
-        self.identity = Identity.generate(os.urandom)
-        self.network = MemoryNetwork()
-        self.parameters = parameters
-        self.log = NodeLog(directory / "founder.log", secrets=False)
-        self.entries: dict[str, SignedEntry] = {}
-        self.rosters = rosters
-        self.full = trio.Event()
-        self.offered: Callable[[bytes], Parameters] = lambda _joiner: parameters
-
-    def entry(self, weight: int, parameters: Parameters | None = None) -> SignedEntry:
-        """Return an entry of the founder's own, signed as it should be."""
-        me = Self(self.identity, weight, "founder", os.urandom)
-        return me.entry(parameters or self.parameters, SealingKey(os.urandom), self.address)
-
-    async def serve(self, link: Link, unverified: trio.CancelScope) -> None:
-        """Take one joiner in."""
-        limits, own = Limits(peers=self.parameters.peers), self.identity
-        join = open_join(
-            await link.receive(limits, frozenset({Kind.JOIN})), limits, receiver=own.id
-        )
-        joiner = peer_id(join.public_key)
-        offer = sign_before_session(own, Offer(join.nonce, self.offered(joiner)), joiner)
-        await link.send(frame_bytes(offer))
-        hello = open_before_session(
-            await link.receive(limits, frozenset({Kind.HELLO})),
-            limits,
-            sender=joiner,
-            public_key=join.public_key,
-            receiver=own.id,
-        )
-        assert isinstance(hello, Hello)
-        unverified.deadline = float("inf")
-        name = msgpack.unpackb(hello.entry.body)[4]
-        self.entries[name] = hello.entry
-        if len(self.entries) == self.parameters.peers - 1:
-            self.full.set()
-        await self.full.wait()
-        shown = RosterList(tuple(self.rosters(name, self.entries)))
-        await link.send(frame_bytes(sign_before_session(own, shown, TO_ALL)))
-        with contextlib.suppress(LinkEndedError):
-            await link.receive(limits, frozenset())
-
-    async def lie_to(self, peers: Peers) -> None:
-        """Run the peers as its joiners."""
-        listener = await peers.network.listen(Address("memory", 0))
-        self.address = listener.address
-        gate = Gate(self.identity, self.log)
-        gate.join_handler = self.serve
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(gate.serve, listener)
-            async with trio.open_nursery() as running:
-                for peer in peers.members:
-                    peer.options["bootstrap"] = f"{self.address}#{self.identity.id.hex()}"
-                    running.start_soon(peers.run_one, peer)
-            nursery.cancel_scope.cancel()
-        self.log.file.close()
-
-
-def offered(count: int, **more: Any) -> Parameters:
-    """Return parameters for a lying founder's session."""
-    return Parameters(nonce=os.urandom(32), peers=count, **more)
 
 
 @at_once
