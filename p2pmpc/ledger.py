@@ -128,17 +128,17 @@ def check_differencing(
     Raises:
         InputRefused: Says what an attacker would learn from both.
     """
-    for known in earlier:
-        if known.input == entry.input and not known.is_same_sum(entry):
-            if accept:
-                return replace(entry, accepted=True)
-            raise InputRefused(
-                f"this input may have been opened in another sum on {known.date}: "
-                + _what_both_say(known, entry, names),
-                hint="sum again with the same peers and weights, or an input that has changed; "
-                "--accept-differencing overrides, and is recorded in the ledger",
-            )
-    return entry
+    sums = [known for known in earlier if known.input == entry.input]
+    if not sums or any(known.is_same_sum(entry) for known in sums):
+        return entry
+    if accept:
+        return replace(entry, accepted=True)
+    raise InputRefused(
+        f"this input may have been opened in another sum on {sums[0].date}: "
+        + _what_both_say(sums[0], entry, names),
+        hint="sum again with the same peers and weights, or an input that has changed; "
+        "--accept-differencing overrides, and is recorded in the ledger",
+    )
 
 
 def _what_both_say(known: Entry, entry: Entry, names: Mapping[bytes, str]) -> str:

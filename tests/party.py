@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, RecordInput, Send
+from p2pmpc.actions import (
+    Action,
+    Agreed,
+    Dismissed,
+    Failed,
+    Finished,
+    Reached,
+    RecordInput,
+    Send,
+)
 from p2pmpc.dealing import Sealer
 from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
@@ -63,6 +72,8 @@ class Member:
     agreement: Agreement
     round: Round
     steps: list[str] = field(default_factory=list)
+    dismissed: list[P2PMPCError] = field(default_factory=list)
+    """What observers did that it goes on without."""
     finished: Finished | None = None
     error: P2PMPCError | None = None
     echo: Signed[Message] | None = None
@@ -225,6 +236,8 @@ class Party:
                     assert member.echo is None
                     member.recorded = True
                     self.perform(index, member.round.recorded())
+                case Dismissed(error):
+                    member.dismissed.append(error)
                 case Finished():
                     assert member.error is None
                     member.finished = action
@@ -308,7 +321,7 @@ class Party:
         except P2PMPCError as error:
             # The boundary that knows whose bytes these are adds the name, as the mesh does.
             error.peers = error.peers or (sender,)
-            self.perform(receiver, member.machine.abort(error))
+            self.perform(receiver, member.machine.fault(sender, error))
         else:
             self.perform(receiver, member.take(sender, signed))
 

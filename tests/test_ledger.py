@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.encoding import Scaled
+from p2pmpc.encoding import Numbers
 from p2pmpc.errors import ConfigurationError, InputRefused, P2PMPCError, ResourceExhausted
 from p2pmpc.ledger import (
     FORMAT,
     Entry,
+    Values,
     check_differencing,
     input_digest,
     ledger_json,
@@ -58,52 +59,48 @@ def entry(
     return Entry(**given | more)
 
 
-def scaled(*values: int) -> Scaled:
-    """Return integers as a scaled input."""
-    return np.array(values, dtype=np.int64)
+def read(*values: float) -> Values:
+    """Return numbers as they are read."""
+    return np.array(values, dtype=np.float64)
 
 
 # -- one input ----------------------------------------------------------------------------------
 
-fixed_point = st.tuples(
-    st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=5), st.integers(0, 20)
-)
+numbers = st.lists(st.floats(-1e15, 1e15), min_size=1, max_size=5)
 
 
-@given(fixed_point, st.integers(0, 20))
-def test_an_input_is_the_same_in_more_fraction_bits(
-    given_input: tuple[list[int], int], more: int
-) -> None:
-    """However many fraction bits carry an input exactly, its digest is one and the same."""
-    values, bits = given_input
-    wider = scaled(*(value << more for value in values))
-    assert input_digest(scaled(*values), bits, KEY) == input_digest(wider, bits + more, KEY)
-
-
-@given(fixed_point, fixed_point)
-def test_digests_are_equal_exactly_when_the_numbers_are(
-    one: tuple[list[int], int], two: tuple[list[int], int]
-) -> None:
+@given(numbers, numbers)
+def test_digests_are_equal_exactly_when_the_numbers_are(one: list[float], two: list[float]) -> None:
     """Two inputs have one digest when they are the same numbers, and never otherwise."""
-    digests = [input_digest(scaled(*values), bits, KEY) for values, bits in (one, two)]
-    numbers = [[Fraction(v, 1 << bits) for v in values] for values, bits in (one, two)]
-    assert (digests[0] == digests[1]) == (numbers[0] == numbers[1])
+    assert (input_digest(read(*one), KEY) == input_digest(read(*two), KEY)) == (one == two)
 
 
-def test_a_rounded_input_is_another_one() -> None:
-    """What fewer fraction bits cannot carry exactly has been rounded, and is not recognised."""
-    third_in_8, third_in_4 = scaled(85), scaled(5)
-    assert input_digest(third_in_8, 8, KEY) != input_digest(third_in_4, 4, KEY)
-    assert input_digest(scaled(80), 8, KEY) == input_digest(scaled(5), 4, KEY)
+@pytest.mark.parametrize("field", [{}, {"fraction_bits": 3}, {"field": "m61", "fraction_bits": 30}])
+def test_an_input_is_the_same_however_it_is_carried(field: dict[str, Any]) -> None:
+    """The founder's field and fraction bits, which may round, make no other input of it."""
+    known = Numbers.from_bytes(b"71.3\n-0\n2\n", "a file")
+    again = Numbers.from_bytes(b"7.13e1\n0.0\n+2.00", "another file")
+    _, _, sessions = make_sessions(Parameters(bytes(32), 3, length=3, **field), [1, 1, 1])
+    entries = [Entry.of(sessions[0], n.as_floats(), 1, KEY, date="") for n in (known, again)]
+    assert entries[0].input == entries[1].input == input_digest(read(71.3, 0, 2), KEY)
+
+
+def test_a_file_of_numbers_is_the_same_input_in_either_form() -> None:
+    """Text and arrays of the same numbers have one digest, whatever the array's type."""
+    text = Numbers.from_bytes(b"3\n-4", "text").as_floats()
+    for dtype in (np.int8, np.int64, np.float32, np.float64):
+        buffer = io.BytesIO()
+        np.save(buffer, np.array([3, -4], dtype=dtype))
+        array = Numbers.from_bytes(buffer.getvalue(), "array").as_floats()
+        assert input_digest(array, KEY) == input_digest(text, KEY)
 
 
 def test_digests_cannot_be_made_without_the_key() -> None:
     """Another key gives another digest, so nobody can try values out; lengths and order count."""
-    known = input_digest(scaled(0, 7), 0, KEY)
-    assert known != input_digest(scaled(0, 7), 0, b"other" + bytes(27))
-    assert known != input_digest(scaled(7, 0), 0, KEY)
-    assert input_digest(scaled(0), 9, KEY) != input_digest(scaled(0, 0), 9, KEY)
-    assert input_digest(scaled(0), 9, KEY) == input_digest(scaled(0), 0, KEY)
+    known = input_digest(read(0, 7), KEY)
+    assert known != input_digest(read(0, 7), b"other" + bytes(27))
+    assert known != input_digest(read(7, 0), KEY)
+    assert input_digest(read(0), KEY) != input_digest(read(0, 0), KEY)
 
 
 def test_keys_of_ledgers_belong_to_identities() -> None:
@@ -117,15 +114,15 @@ def test_keys_of_ledgers_belong_to_identities() -> None:
 def test_an_entry_tells_what_is_public_of_a_session() -> None:
     """Contributors and weights stand there, observers do not, and a private weight only as a digest."""
     _, _, sessions = make_sessions(Parameters(bytes(32), 4), [5, 0, -6, 7])
-    public = Entry.of(sessions[0], scaled(3), 5, KEY, date="today")
+    public = Entry.of(sessions[0], read(3), 5, KEY, date="today")
     members = sessions[0].members
     assert public.contributors == tuple(members[k].id for k in (0, 2, 3))
     assert (public.weights, public.own_weight) == ((5, -6, 7), None)
     assert public.session == sessions[0].id
     _, _, sessions = make_sessions(Parameters(bytes(32), 3, weight_bound=10**8), [1, 1, 1])
-    private = Entry.of(sessions[0], scaled(3), 87178291, KEY, date="today")
-    again = Entry.of(sessions[1], scaled(3), 87178291, KEY, date="today")
-    other = Entry.of(sessions[0], scaled(3), -87178291, KEY, date="today")
+    private = Entry.of(sessions[0], read(3), 87178291, KEY, date="today")
+    again = Entry.of(sessions[1], read(3), 87178291, KEY, date="today")
+    other = Entry.of(sessions[0], read(3), -87178291, KEY, date="today")
     assert private.weights is None
     assert private.input == public.input
     assert private.own_weight == again.own_weight != other.own_weight

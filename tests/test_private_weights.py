@@ -272,7 +272,7 @@ async def test_the_budget_counts_the_weight_bound(tmp_path: Path) -> None:
     ("founder", "joiner", "shown"),
     [
         ({}, {"private_weights": True}, "--private-weights True here, false at the founder"),
-        ({}, {"weight_bound": 9}, "--weight-bound 9 here, public weights at the founder"),
+        ({}, {"weight_bound": 9}, "--weight-bound 9 here, public at the founder"),
         (
             {"private_weights": True},
             {"weight_bound": 9},
