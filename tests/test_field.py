@@ -35,14 +35,6 @@ def test_fields_are_what_the_protocol_says() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("field", "mersenne"), [(TOYS[0], True), (TOYS[1], False), (TOYS[2], True)]
-)
-def test_mersenne_primes_are_recognised(field: Field, mersenne: bool) -> None:
-    """A fold stands in for a division only where p = 2^bits - 1."""
-    assert field.is_mersenne is mersenne
-
-
 @every_field
 def test_every_pair_of_edges_obeys_the_field_laws(field: Field) -> None:
     """Sum, difference and product are right for every pair of residues at an edge."""

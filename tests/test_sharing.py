@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from p2pmpc.field import M31, M61, Field
 from p2pmpc.prg import CHUNK
 from p2pmpc.sharing import (
+    Source,
     correction,
     mask_expansion,
     share_expansion,
@@ -37,12 +38,12 @@ def test_all_shares_of_a_dealer_give_its_secret(
 ) -> None:
     """Expanded seeds and the correction sum to the secret."""
     values = data.draw(st.lists(residues(field), min_size=1, max_size=6))
-    given_away = [
+    given_away: list[Source] = [
         share_expansion(seed, SESSION, number, 1, j, field, len(values))
         for j, seed in enumerate(drawn, start=2)
     ]
     kept = correction(field, vector(values), given_away)
-    terms = [(source, 1) for source in (kept, *given_away)]
+    terms: list[tuple[Source, int]] = [(kept, 1), *((share, 1) for share in given_away)]
     assert integers(weighted_sum(field, len(values), terms)) == values
     vectors = [weighted_sum(field, len(values), [(share, 1)]) for share in given_away]
     total = [sum(column) % field.modulus for column in zip(*map(integers, vectors), strict=True)]
@@ -56,7 +57,7 @@ def test_any_all_but_one_shares_are_uniform_whatever_the_secret(field: Field) ->
     for secret in range(p):
         shares: list[tuple[int, int, int]] = []
         for first, second in product(range(p), repeat=2):
-            given_away = [vector([first]), vector([second])]
+            given_away: list[Source] = [vector([first]), vector([second])]
             kept = correction(field, vector([secret]), given_away)
             shares.append((int(kept[0]), first, second))
         for places in combinations(range(3), 2):
