@@ -1,6 +1,6 @@
 # Shortcuts; each target is one command that can be typed as well.
 
-.PHONY: check test lint bench
+.PHONY: check test lint bench simulate
 
 check: ## Everything a change must pass, in a fresh copy.
 	.ci/run
@@ -12,6 +12,10 @@ lint:
 	ruff check
 	ruff format --check
 	mypy --strict
+
+simulate: ## Thousands of whole runs in virtual time, and a few hundred with real cryptography.
+	python -m tests.simulator --seeds 5000
+	python -m tests.simulator --seeds 1000 --start 1000000 --real
 
 bench:
 	python bench/start.py

@@ -68,6 +68,17 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissed:
+    """An observer broke the protocol; the round goes on without it.
+
+    Args:
+        error: What it did.
+    """
+
+    error: P2PMPCError
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The run ends with an error.
 
@@ -78,4 +89,4 @@ class Failed:
     error: P2PMPCError
 
 
-Action = Send | Reached | Agreed | RecordInput | Finished | Failed
+Action = Send | Reached | Agreed | RecordInput | Dismissed | Finished | Failed

@@ -33,6 +33,10 @@ def check_evidence(session: Session, evidence: Evidence) -> str:
         VerificationFailed: It does not prove its claim; says why.
     """
     try:
+        if bool(evidence.mask_shares) != (evidence.claim is Claim.WRONG_DEALING):
+            raise _UnprovenError("mask shares prove that claim alone")
+        if len(evidence.statements) != _STATEMENTS[evidence.claim]:
+            raise _UnprovenError("another number of statements is due")
         _check_statements(session, evidence)
         return _JUDGES[evidence.claim](session, evidence)
     except _UnprovenError as error:
@@ -138,12 +142,11 @@ def _need(holds: bool, why_not: str) -> None:
         raise _UnprovenError(why_not)
 
 
-def _pair(evidence: Evidence, first: Kind, second: Kind) -> tuple[Statement, Statement]:
-    """Return the two statements, which must be of these kinds and of one round."""
-    _need([s.kind for s in evidence.statements] == [first, second], "other statements are due")
-    one, two = evidence.statements
-    _need(one.round == two.round, "the statements are of different rounds")
-    return one, two
+def _of_kinds(evidence: Evidence, *kinds: Kind) -> tuple[Statement, ...]:
+    """Return the statements, which must be of these kinds and of one round."""
+    _need(tuple(s.kind for s in evidence.statements) == kinds, "other statements are due")
+    _need(len({s.round for s in evidence.statements}) == 1, "they are of different rounds")
+    return evidence.statements
 
 
 def _decode(session: Session, statement: Statement) -> Message:
@@ -172,7 +175,6 @@ def _breaks(check: Callable[[], object]) -> bool:
 
 
 def _equivocation(session: Session, evidence: Evidence) -> str:
-    _need(len(evidence.statements) == 2, "two statements are due")
     one, two = evidence.statements
     _need(one.sender == two.sender == evidence.culprit, "they are of different peers")
     place = (one.kind, one.round, one.receiver)
@@ -200,18 +202,22 @@ def _entry_in(session: Session, statement: Statement, owner: bytes) -> bytes | N
     return next((line.digest for line in message.entries if line.id == owner), None)
 
 
-def _two_entries(_session: Session, evidence: Evidence) -> str:
-    one, two = _pair(evidence, Kind.HELLO, Kind.HELLO)
+def _two_entries(session: Session, evidence: Evidence) -> str:
+    # Without a founder's nonce the entries of all runs of one roster file have the same parameters.
+    _need(any(session.parameters.nonce), "with a roster file an entry binds no session")
+    one, two = _of_kinds(evidence, Kind.HELLO, Kind.HELLO)
     _need(one.sender == two.sender == evidence.culprit, "they are of different peers")
+    own = session.member(evidence.culprit).digest
+    _need(own in {one.digest, two.digest}, "neither is in the roster")
     _need(one.digest != two.digest, "they are the same")
     return "signed two HELLOs for one session, or was restarted and the founder gave out both"
 
 
 def _ill_formed(session: Session, evidence: Evidence) -> str:
-    _need(len(evidence.statements) == 1, "one statement is due")
     (statement,) = evidence.statements
     _need(statement.sender == evidence.culprit, "it is another's")
-    _need(Kind.ACCEPT <= statement.kind < Kind.ABORT, "no such message proves itself")
+    # An ACCEPT binds no session: one of another version of the protocol is no fault in this one.
+    _need(Kind.ACCEPT < statement.kind < Kind.ABORT, "no such message proves itself")
 
     def read() -> None:
         message = _decode(session, statement)
@@ -226,7 +232,6 @@ def _ill_formed(session: Session, evidence: Evidence) -> str:
 
 
 def _false_echo(session: Session, evidence: Evidence) -> str:
-    _need(len(evidence.statements) == 1, "one statement is due")
     (statement,) = evidence.statements
     _need(statement.kind is Kind.ECHO, "it is no echo")
     _need(statement.sender == evidence.culprit, "it is another's")
@@ -238,7 +243,7 @@ def _false_echo(session: Session, evidence: Evidence) -> str:
 
 
 def _wrong_share(session: Session, evidence: Evidence) -> str:
-    committed, shared = _pair(evidence, Kind.COMMITMENT, Kind.SHARE)
+    committed, shared = _of_kinds(evidence, Kind.COMMITMENT, Kind.SHARE)
     commitment = _commitment(session, committed, evidence.culprit)
     share = _decode(session, shared)
     assert isinstance(share, Share)
@@ -253,7 +258,7 @@ def _wrong_share(session: Session, evidence: Evidence) -> str:
 
 
 def _wrong_opening(session: Session, evidence: Evidence) -> str:
-    committed, opened = _pair(evidence, Kind.COMMITMENT, Kind.OPEN)
+    committed, opened = _of_kinds(evidence, Kind.COMMITMENT, Kind.OPEN)
     commitment = _commitment(session, committed, evidence.culprit)
     message = _decode(session, opened)
     assert isinstance(message, Open)
@@ -265,7 +270,7 @@ def _wrong_opening(session: Session, evidence: Evidence) -> str:
 
 
 def _early_opening(session: Session, evidence: Evidence) -> str:
-    echoed, opened = _pair(evidence, Kind.ECHO, Kind.OPEN)
+    echoed, opened = _of_kinds(evidence, Kind.ECHO, Kind.OPEN)
     _need(echoed.sender == opened.sender == evidence.culprit, "they are of different peers")
     message = _decode(session, opened)
     assert isinstance(message, Open)
@@ -278,11 +283,15 @@ def _early_opening(session: Session, evidence: Evidence) -> str:
 
 
 def _wrong_mask_share(session: Session, evidence: Evidence) -> str:
-    committed, handed_out = _pair(evidence, Kind.COMMITMENT, Kind.UNMASK)
-    _need(handed_out.sender == evidence.culprit, "it is another's")
-    message = _decode(session, handed_out)
+    committed, echoed, handed_out = _of_kinds(evidence, Kind.COMMITMENT, Kind.ECHO, Kind.UNMASK)
+    _need(echoed.sender == handed_out.sender == evidence.culprit, "it is another's")
+    message, echo = _decode(session, handed_out), _decode(session, echoed)
     assert isinstance(message, Unmask)
+    assert isinstance(echo, Echo)
     commitment = _commitment(session, committed, message.about)
+    # The owner can sign other commitments at any time: what counts is the one that the holder heard.
+    heard = echo.entries[session.places[message.about]]
+    _need(heard.commitment == committed.digest, "the holder had heard another commitment")
     context, holder = RoundContext(session, committed.round), evidence.culprit
     right = (
         not session.parameters.strict
@@ -296,7 +305,6 @@ def _wrong_mask_share(session: Session, evidence: Evidence) -> str:
 
 
 def _wrong_dealing(session: Session, evidence: Evidence) -> str:
-    _need(len(evidence.statements) == 1, "one statement is due")
     (statement,) = evidence.statements
     _need(statement.kind is Kind.COMMITMENT, "it is no commitment")
     commitment = _commitment(session, statement, evidence.culprit)
@@ -325,4 +333,16 @@ _JUDGES: Final[dict[Claim, Callable[[Session, Evidence], str]]] = {
     Claim.EARLY_OPENING: _early_opening,
     Claim.WRONG_MASK_SHARE: _wrong_mask_share,
     Claim.WRONG_DEALING: _wrong_dealing,
+}
+
+_STATEMENTS: Final = {
+    Claim.EQUIVOCATION: 2,
+    Claim.TWO_ENTRIES: 2,
+    Claim.ILL_FORMED: 1,
+    Claim.FALSE_ECHO: 1,
+    Claim.WRONG_SHARE: 2,
+    Claim.WRONG_OPENING: 2,
+    Claim.EARLY_OPENING: 2,
+    Claim.WRONG_MASK_SHARE: 3,
+    Claim.WRONG_DEALING: 1,
 }

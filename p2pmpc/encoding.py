@@ -229,6 +229,13 @@ class Numbers:
                 hint=_INPUT_HINT,
             )
 
+    def as_floats(self) -> npt.NDArray[np.float64]:
+        """Return the values as they were read, to the nearest double: whatever carries them later."""
+        if self.tokens is not None:
+            return np.array([float(token) for token in self.tokens])
+        assert self.array is not None
+        return self.array.astype(np.float64)
+
     def check_length(self, length: int) -> None:
         """Refuse an input that is not as long as agreed.
 

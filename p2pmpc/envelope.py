@@ -69,11 +69,14 @@ def open_before_session(
         receiver: This peer's ID.
 
     Raises:
-        RemoteProtocolError: It is ill-formed, or not signed by the sender to this receiver.
+        RemoteProtocolError: It is ill-formed, names a round, or is not signed by the sender to this
+            receiver.
     """
     digest = body_digest(frame.kind, frame.body)
     data = signing_input(NO_SESSION, frame.round, frame.kind, sender, receiver, digest)
     verify_signature(public_key, frame.signature, data)
+    if frame.round:
+        raise RemoteProtocolError(f"there is no round before a session, and it says {frame.round}")
     return decode_body(frame.kind, frame.body, limits)
 
 
@@ -192,8 +195,8 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, frame.body)
 
     def _read(self, sender: int, frame: Frame, digest: bytes) -> Message:
-        """Decode what is signed: one that is ill-formed proves itself, but for an ABORT."""
-        if frame.kind is Kind.ABORT:  # evidence travels in one, and must fit
+        """Decode what is signed: what is ill-formed proves itself, but for ACCEPT and ABORT."""
+        if frame.kind in _OF_NO_ROUND:  # the one binds no session, in the other evidence must fit
             return self._decode(frame, digest)
 
         def itself() -> tuple[Statement, ...]:

@@ -70,6 +70,8 @@ class Statement:
         sizes = len(self.digest), len(self.signature)
         if sizes != (DIGEST_BYTES, SIGNATURE_BYTES):
             raise RemoteProtocolError("a statement with a digest or signature of a wrong size")
+        if not 0 <= self.round < 1 << 32:
+            raise RemoteProtocolError("a statement of a round that no frame can name")
 
     @classmethod
     def of(cls, sender: int, signed: Signed[Message], *, receiver: int = TO_EVERYBODY) -> Statement:
@@ -87,7 +89,7 @@ class Evidence:
     Args:
         claim: What it did.
         culprit: Its roster index.
-        statements: One or two.
+        statements: One to three.
         mask_shares: b-shares by holder, for WRONG_DEALING.
     """
 

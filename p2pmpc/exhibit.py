@@ -93,7 +93,7 @@ def check_exhibit(text: str) -> Proven:
         raise
     except P2PMPCError as error:
         raise VerificationFailed(f"the evidence is not one: {error.message}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         raise VerificationFailed("the evidence is not one") from None
     if canonical != text:
         raise VerificationFailed("the evidence is not in its canonical form")

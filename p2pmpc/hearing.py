@@ -126,7 +126,7 @@ class Hearing:
             raise RemoteProtocolError(
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
-        if message.kind < Kind.ECHO or self._echo is not None:
+        if message.kind < Kind.ECHO or self._echo is not None or peer not in self.session.places:
             self._check(peer, signed)
         elif self._may_come_first(message.kind):
             link.unchecked.append(signed)
@@ -157,14 +157,12 @@ class Hearing:
 
     def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
         """Return what it proves to echo, or open, what this peer has not signed yet."""
+        reason = "it came before this peer had said what it rests on"
         claim, proof = Claim.FALSE_ECHO, [Statement.of(peer, signed)]
         if signed.message.kind is not Kind.ECHO:
             echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
             claim, proof = Claim.EARLY_OPENING, [echo, *proof]
-        return Dispute(
-            "it came before this peer had said what it rests on",
-            Evidence(claim, peer, tuple(proof)),
-        )
+        return Dispute(reason, Evidence(claim, peer, tuple(proof)))
 
     def _check(self, peer: int, signed: Signed[Message]) -> None:
         """Check what can be checked of a message by itself, and keep what it brings."""
@@ -192,7 +190,13 @@ class Hearing:
                 if about not in self.session.places:
                     raise RemoteProtocolError("a mask share of an observer, who has none")
                 with proven_by(
-                    Claim.WRONG_MASK_SHARE, peer, lambda: (self._committed(about), *itself())
+                    Claim.WRONG_MASK_SHARE,
+                    peer,
+                    lambda: (
+                        self._committed(about),
+                        Statement.of(peer, link.message(Kind.ECHO)),
+                        *itself(),
+                    ),
                 ):
                     self.opening.take(about, peer, share)
             case Confirm(digest):

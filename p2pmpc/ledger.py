@@ -17,14 +17,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from p2pmpc.encoding import Scaled
 from p2pmpc.errors import InputRefused
 from p2pmpc.hashing import DIGEST_BYTES, label
 from p2pmpc.identity import ID_BYTES, short_id
 from p2pmpc.session import Session
 
 FORMAT: Final = "p2pmpc-ledger 1"
+Values = npt.NDArray[np.float64]
 _MEMBERS: Final = ("date", "session", "input", "contributors", "weights", "own_weight", "accepted")
 
 
@@ -54,7 +55,7 @@ class Entry:
     def of(
         cls,
         session: Session,
-        values: Scaled,
+        values: Values,
         weight: int,
         key: bytes,
         *,
@@ -64,7 +65,7 @@ class Entry:
 
         Args:
             session: Whose input is to be summed with whose.
-            values: This peer's, in units of 2^-f, before a private weight multiplies them.
+            values: This peer's, as it reads them: before anything rounds or multiplies them.
             weight: This peer's.
             key: 32 bytes that only this peer has, so that nobody can try values out on a digest.
             date: Of today.
@@ -73,7 +74,7 @@ class Entry:
         return cls(
             date=date,
             session=session.id,
-            input=input_digest(values, session.parameters.fraction_bits, key),
+            input=input_digest(values, key),
             contributors=tuple(session.member(index).id for index in session.contributors),
             weights=None if private else session.weights,
             own_weight=_keyed(key, "ledger weight", str(weight).encode()) if private else None,
@@ -92,19 +93,18 @@ def _keyed(key: bytes, name: str, data: bytes) -> bytes:
     return hmac.digest(key, label(name) + data, "sha256")
 
 
-def input_digest(values: Scaled, fraction_bits: int, key: bytes) -> bytes:
-    """Return the keyed digest of an input: the same however many fraction bits carry it exactly.
+def input_digest(values: Values, key: bytes) -> bytes:
+    """Return the keyed digest of an input: the same whatever field and fraction bits carry it.
+
+    The founder chooses how values are rounded, so a digest of rounded values would let a founder
+    have one input summed as two.
 
     Args:
-        values: In units of 2^-f.
-        fraction_bits: f.
+        values: As read.
         key: 32 bytes.
     """
-    bits = int(np.bitwise_or.reduce(values))
-    spare = min(fraction_bits, (bits & -bits).bit_length() - 1) if bits else fraction_bits
-    fewest = fraction_bits - spare
-    exact = (values >> np.int64(spare)).astype("<i8").tobytes()
-    return _keyed(key, "ledger input", bytes([fewest]) + exact)
+    plain = values + 0.0  # -0.0 is 0.0
+    return _keyed(key, "ledger input", plain.astype("<f8").tobytes())
 
 
 def _are_proportional(one: Sequence[int], two: Sequence[int]) -> bool:
@@ -222,7 +222,7 @@ def parse_ledger(text: str) -> tuple[Entry, ...]:
     for number, line in enumerate(lines, start=2):
         try:
             entries.append(_parse_line(line))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             raise ValueError(f"line {number}: it is not an entry of a ledger") from None
         if _line(entries[-1]) != line:
             raise ValueError(f"line {number}: it is not written as entries are")

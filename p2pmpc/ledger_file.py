@@ -146,8 +146,9 @@ class LedgerFile:
 
 
 def ledger_path(key: Path) -> Path:
-    """Return where the ledger of a key is kept."""
-    return key.with_name(key.name + ".ledger")
+    """Return where the ledger of a key is kept: beside the key itself, whatever links lead to it."""
+    real = key.resolve()
+    return real.with_name(real.name + ".ledger")
 
 
 def read_ledger(path: Path) -> tuple[str, tuple[Entry, ...]]:
@@ -161,13 +162,17 @@ def read_ledger(path: Path) -> tuple[str, tuple[Entry, ...]]:
         InputRefused: It is damaged.
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            data = file.read()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            mode, is_file = stat.S_IMODE(status.st_mode), stat.S_ISREG(status.st_mode)
+            data = file.read() if is_file else b""
     except FileNotFoundError:
         return "", ()
     except OSError as error:
         raise ConfigurationError(f"cannot read the ledger {path}: {error.strerror}") from None
+    if not is_file:
+        raise ConfigurationError(f"the ledger {path} is no file", hint="move it away")
     if mode & 0o077:
         raise ConfigurationError(
             f"the ledger {path} can be read by others (mode {mode:04o})",

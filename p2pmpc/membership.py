@@ -342,17 +342,25 @@ class Agreement:
         self.signatures[peer] = signed.signature
         return self._advance()
 
-    def contradiction(self, peer: int, signed: Signed[Message]) -> Dispute | None:
-        """Return what another ACCEPT of a peer proves, unless it is the one that came before."""
+    def contradiction(self, peer: int, signed: Signed[Message]) -> P2PMPCError | None:
+        """Return what another ACCEPT of a peer means, unless it is the one that came before.
+
+        It proves itself only where both hold one entry of the peer: with another one it could be of
+        another session, and whoever showed it as a proof would be taken for a false accuser.
+        """
         before = Statement.of(peer, self._own, receiver=TO_EVERYBODY)
         before = replace(before, signature=self.signatures[peer])
         after = Statement.of(peer, signed)
         if (before.digest, before.signature) == (after.digest, after.signature):
             return None
-        return Dispute(
-            f"{self._session.label(peer)} signed another roster than before",
-            Evidence(Claim.EQUIVOCATION, peer, (before, after)),
+        reason = f"{self._session.label(peer)} signed another roster than before"
+        return vetted(
+            self._session, Dispute(reason, Evidence(Claim.EQUIVOCATION, peer, (before, after)))
         )
+
+    def fault(self, _peer: int, error: P2PMPCError) -> list[Action]:
+        """Note what is wrong with what a member sent: nobody can be left out of an agreement."""
+        return self.abort(error)
 
     def lost(self, peer: int) -> list[Action]:
         """Give a member up."""
@@ -386,6 +394,7 @@ class Agreement:
     def abort(self, error: P2PMPCError) -> list[Action]:
         """End with an error, and tell the others."""
         self.ended = True
+        error = vetted(self._session, error)
         return [Send(self._notary.sign(abort_message(error))), Failed(error)]
 
     def _advance(self) -> list[Action]:
@@ -395,8 +404,11 @@ class Agreement:
         return [Agreed()]
 
     def _aborted(self, peer: int, abort: Abort) -> list[Action]:
+        error = error_of_abort(self._session, peer, abort)
+        if isinstance(error, Dispute):  # the proof goes on to those who do not have it
+            return self.abort(error)
         self.ended = True
-        return [Failed(error_of_abort(self._session, peer, abort))]
+        return [Failed(error)]
 
     def _difference(self, peer: int, theirs: Accept) -> P2PMPCError:
         """Return the error for a roster that is not ours: equivocation where it can be proven."""
@@ -414,31 +426,37 @@ class Agreement:
             hint="the founder may be faulty or dishonest; no share was sent",
         )
 
-    def _two_entries(self, owner: int, line: AcceptedEntry, witness: int) -> Dispute:
+    def _two_entries(self, owner: int, line: AcceptedEntry, witness: int) -> RemoteProtocolError:
+        """Return the error for two entries of one owner, naming those among whom the fault is.
+
+        Both are signed by the owner for these parameters, and still it may be honest: a peer that
+        started again with the same key has signed two. Then whoever gave the old one out is at fault:
+        the founder; or with a roster file, where everybody asks the owner itself and the parameters
+        are those of every run, the peer that shows it.
+        """
+        if self._session.founder is None:
+            return RemoteProtocolError(
+                f"{self._session.label(owner)} signed another HELLO, or "
+                f"{self._session.label(witness)} shows an old one",
+                peers=tuple(sorted({owner, witness})),
+                hint="no share was sent; ask both, and start again",
+            )
         mine = self._session.member(owner)
-        evidence = Evidence(
-            Claim.TWO_ENTRIES,
-            owner,
-            (
-                _entry_statement(owner, mine.digest, mine.signed.signature),
-                _entry_statement(owner, line.digest, line.signature),
-            ),
+        statements = (
+            _entry_statement(owner, mine.digest, mine.signed.signature),
+            _entry_statement(owner, line.digest, line.signature),
         )
-        return two_entries(self._session, evidence, witness)
+        return two_entries(self._session, Evidence(Claim.TWO_ENTRIES, owner, statements))
 
 
 def _entry_statement(owner: int, digest: bytes, signature: bytes) -> Statement:
     return Statement(owner, TO_EVERYBODY, Kind.HELLO, 0, digest, signature)
 
 
-def two_entries(session: Session, evidence: Evidence, witness: int) -> Dispute:
-    """Return the error for two entries of one owner, naming those among whom the fault is.
-
-    Both are signed by the owner for these parameters, and still it may be honest: a peer that started
-    again with the same key has signed two. Then whoever gave the old one out is at fault: the
-    founder, or with a roster file, where everybody asks the owner itself, the peer that shows it.
-    """
-    owner, suspect = evidence.culprit, session.founder or witness
+def two_entries(session: Session, evidence: Evidence) -> Dispute:
+    """Return the error for two entries that a founder gave out, naming owner and founder."""
+    assert session.founder is not None
+    owner, suspect = evidence.culprit, session.founder
     peers = tuple(sorted({owner, suspect}))
     other = "" if suspect == owner else f", or {session.label(suspect)} gave an old one out"
     return Dispute(
@@ -481,14 +499,25 @@ def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
     """
     if abort.evidence:
         return _shown(session, peer, abort.evidence)
-    peers = abort.peers or (peer,)
-    if abort.code == RemoteProtocolError.exit_code and len(abort.peers) == 1:
+    peers = tuple(dict.fromkeys(abort.peers)) or (peer,)
+    if abort.code == RemoteProtocolError.exit_code and len(peers) == 1:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
         # already, handed on.
-        peers = tuple(dict.fromkeys((peer, *abort.peers)))
+        peers = tuple(dict.fromkeys((peer, *peers)))
     return error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
     )
+
+
+def vetted(session: Session, error: P2PMPCError) -> P2PMPCError:
+    """Return an error as it may be told: proof that others would not accept is none."""
+    if not isinstance(error, Dispute):
+        return error
+    try:
+        check_evidence(session, error.evidence)
+    except VerificationFailed:
+        return RemoteProtocolError(error.message, peers=error.peers, hint=error.hint)
+    return error
 
 
 def _shown(session: Session, peer: int, shown: bytes) -> P2PMPCError:
@@ -496,12 +525,14 @@ def _shown(session: Session, peer: int, shown: bytes) -> P2PMPCError:
     witness = session.label(peer)
     try:
         evidence = decode_evidence(shown)
+        if evidence.claim is Claim.TWO_ENTRIES and session.founder is None:
+            raise VerificationFailed("with a roster file an entry binds no session")
         proven = check_evidence(session, evidence)
     except (RemoteProtocolError, VerificationFailed) as error:
         return RemoteProtocolError(
             f"{witness} accuses without proof: {error.message}", peers=(peer,)
         )
     if evidence.claim is Claim.TWO_ENTRIES:
-        return two_entries(session, evidence, peer)
+        return two_entries(session, evidence)
     culprit = session.label(evidence.culprit)
     return Dispute(f"{culprit} {proven} (shown by {witness})", evidence)

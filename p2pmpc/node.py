@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import trio
 from cyclopts import App
 
@@ -145,16 +146,18 @@ class Node:
         """
         outcome: Outcome | None = None
         failure: P2PMPCError | None = None
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            try:
-                self._observer.tell("identity", id=format_id(self._identity.id))
-                found = await self._discover()
-                outcome = await self._sum(found)
-            except P2PMPCError as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-        self._ledger.discard()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                try:
+                    self._observer.tell("identity", id=format_id(self._identity.id))
+                    found = await self._discover()
+                    outcome = await self._sum(found)
+                except P2PMPCError as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
+        finally:
+            self._ledger.discard()
         if failure is None and outcome is not None:
             return outcome
         failure = failure or LocalProtocolError("the run ended without an outcome")
@@ -167,6 +170,12 @@ class Node:
             revealed=failure.revealed.value,
         )
         raise failure
+
+    def _go_on_without(self, error: P2PMPCError) -> None:
+        """Tell of an observer that broke the protocol."""
+        self._warn(f"an observer is left out: {error.message}")
+        if isinstance(error, Dispute):
+            self._keep_evidence(error)
 
     def _keep_evidence(self, dispute: Dispute) -> None:
         assert self._runner is not None
@@ -374,7 +383,11 @@ class Node:
         if values is None:
             return None
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
-        entry = Entry.of(session, values, weight, self._identity.ledger_key(), date=date)
+        fraction_bits = session.parameters.fraction_bits
+        read = np.ldexp(values.astype(float), -fraction_bits)
+        if self._numbers is not None:
+            read = self._numbers.as_floats()
+        entry = Entry.of(session, read, weight, self._identity.ledger_key(), date=date)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
         if self._ledger.prepare(entry, names, accept=accept):
@@ -391,6 +404,7 @@ class Node:
             observer=self._observer,
             checkpoint=self._checkpoint,
             commit=self._ledger.commit,
+            dismissed=self._go_on_without,
         )
         assert self._nursery is not None
         self._gate.mesh_handler = runner.mesh.attach

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from p2pmpc.actions import Action, Failed, Finished, Reached, RecordInput, Send
+from p2pmpc.actions import Action, Dismissed, Failed, Finished, Reached, RecordInput, Send
 from p2pmpc.dealing import (
     Dealing,
     RoundContext,
@@ -43,10 +43,10 @@ from p2pmpc.errors import (
     Revealed,
     VerificationFailed,
 )
-from p2pmpc.evidence import Dispute
+from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.field import Vector
 from p2pmpc.hearing import Hearing
-from p2pmpc.membership import abort_message, error_of_abort
+from p2pmpc.membership import abort_message, error_of_abort, vetted
 from p2pmpc.messages import (
     Abort,
     Confirm,
@@ -135,17 +135,32 @@ class Round:
         Returns:
             What to do.
         """
-        if self.ended:
+        if self.ended or self.links[peer].ended:
             return []
         if isinstance(signed.message, Abort):
             return self._aborted(peer, signed.message)
         try:
             fresh = self._heard.take(peer, signed)
         except RemoteProtocolError as error:
-            return self.abort(self._heard.blame(peer, signed, error))
+            return self.fault(peer, self._heard.blame(peer, signed, error))
         if fresh and not isinstance(signed.message, Unmask):  # any number of these may come
             self.moves += 1
         return self._advance() if fresh else []
+
+    def fault(self, peer: int, error: P2PMPCError) -> list[Action]:
+        """Note what is wrong with what a peer sent: a contributor's fault ends the round."""
+        if self.ended or self.links[peer].ended:
+            return []
+        if peer in self.session.places:
+            return self.abort(error)
+        return [*self._dismiss(peer, error), *self._advance()]
+
+    def _dismiss(self, observer: int, error: P2PMPCError) -> list[Action]:
+        """Go on without an observer: nothing rests on it, and it must not be able to stop a sum."""
+        link = self.links[observer]
+        link.ended = link.gone = True
+        link.confirmed = None
+        return [Dismissed(vetted(self.session, error))]
 
     def disconnected(self, peer: int) -> list[Action]:
         """Note that a peer's connection is down; it may come back."""
@@ -213,6 +228,7 @@ class Round:
         if self.ended:
             return []
         self.ended = True
+        error = vetted(self.session, error)
         if self.stage >= Stage.ECHOED and self.session.contributes:
             error.revealed = Revealed.MAYBE_TOTAL
         return [Send(self._notary.sign(abort_message(error))), Failed(error)]
@@ -356,6 +372,9 @@ class Round:
         assert isinstance(confirm, Confirm)
         for index, link in self.links.items():
             if link.confirmed is not None and link.confirmed != confirm.total_digest:
+                if index not in self.session.places:  # it counts as missing
+                    link.ended, link.gone, link.confirmed = True, True, None
+                    continue
                 raise RemoteProtocolError(
                     f"{self.session.label(index)} signed another total", peers=(index,)
                 )
@@ -392,11 +411,19 @@ class Round:
 
     def _aborted(self, peer: int, abort: Abort) -> list[Action]:
         """Take another peer's end: what it proves, or what cannot go on without it, ends this one."""
-        self.links[peer].gone = True
+        link = self.links[peer]
+        link.ended = link.gone = True
         error = error_of_abort(self.session, peer, abort)
-        if isinstance(error, Dispute) or self._depends_on(peer, until=Column.ECHOED):
+        # Two entries concern the agreement, and are no reason to end what all have agreed on.
+        if isinstance(error, Dispute) and error.evidence.claim is not Claim.TWO_ENTRIES:
+            culprit = error.evidence.culprit
+            if culprit in self.session.places or culprit == self.session.own_index:
+                return self.abort(error)
+            return [*self._dismiss(culprit, error), *self._advance()]
+        if self._depends_on(peer, until=Column.ECHOED):
             return self.abort(error)
-        self._told = self._told or error
+        if peer in self.session.places:  # an observer's word decides nothing
+            self._told = self._told or error
         return self._advance()
 
 

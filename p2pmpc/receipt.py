@@ -95,7 +95,9 @@ def check_receipt(text: str, proven: Verified) -> dict[str, Any]:
         raise
     except RemoteProtocolError:
         raise VerificationFailed("a signature in the receipt does not verify") from None
-    except (P2PMPCError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except (
+        P2PMPCError, LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error
+    ):  # fmt: skip
         raise VerificationFailed("the receipt is not one") from None
     return content
 

@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished, Reached, RecordInput, Send
+from p2pmpc.actions import (
+    Action,
+    Agreed,
+    Dismissed,
+    Failed,
+    Finished,
+    Reached,
+    RecordInput,
+    Send,
+)
 from p2pmpc.discovery import Found
 from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
@@ -53,6 +62,7 @@ class SessionRunner:
         observer: Told of progress.
         checkpoint: Awaited when a step is reached, before its messages leave.
         commit: Called when the ledger is to be written, before the ECHO leaves.
+        dismissed: Told of observers that broke the protocol.
     """
 
     def __init__(
@@ -66,6 +76,7 @@ class SessionRunner:
         observer: Observer,
         checkpoint: Callable[[str], Awaitable[None]],
         commit: Callable[[], None],
+        dismissed: Callable[[P2PMPCError], None],
     ) -> None:
         self.session = found.session
         self._options = options
@@ -73,6 +84,7 @@ class SessionRunner:
         self._observer = observer
         self._checkpoint = checkpoint
         self._commit = commit
+        self._dismissed = dismissed
         self._notary = Notary(identity, self.session)
         self._sealer = SessionSealer(self.session, found.sealing_key)
         self._agreement = Agreement(self.session, self._notary)
@@ -164,7 +176,7 @@ class SessionRunner:
                 try:
                     signed = self._notary.open(peer, frame)
                 except P2PMPCError as error:
-                    return self._machine.abort(error)
+                    return self._machine.fault(peer, error)
                 if frame.kind is Kind.ABORT:
                     self.mesh.retire(peer)
                     return self._machine.receive(peer, signed)
@@ -172,8 +184,8 @@ class SessionRunner:
                     return self._accepted(peer, signed)
                 assert self._round is not None
                 return self._round.receive(peer, signed)
-            case Violated(_, error):
-                return self._machine.abort(error)
+            case Violated(peer, error):
+                return self._machine.fault(peer, error)
             case Connected(peer):
                 self._connected(peer)
                 return self._round.reconnected(peer) if self._round else []
@@ -189,7 +201,7 @@ class SessionRunner:
         if not self._agreement.agreed:
             return self._agreement.receive(peer, signed)
         contradiction = self._agreement.contradiction(peer, signed)
-        return [] if contradiction is None else self._machine.abort(contradiction)
+        return [] if contradiction is None else self._machine.fault(peer, contradiction)
 
     def _connected(self, peer: int) -> None:
         """Log the first moment when everybody is connected, and every return of a peer."""
@@ -242,6 +254,8 @@ class SessionRunner:
                     await self._start_round()
                 case RecordInput():
                     await self._record_input()
+                case Dismissed(error):
+                    self._dismissed(error)
                 case Finished() | Failed():
                     self._end = self._end or action
 

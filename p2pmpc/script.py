@@ -82,6 +82,8 @@ class PeerLink:
     column: Column = Column.CONNECTED
     gone: bool = False
     """It ended, or was given up; it may still have said all that is needed."""
+    ended: bool = False
+    """It said that it ends, or is an observer that broke the protocol: nothing it says counts now."""
     away: bool = False
     """Its connection is down and may come back."""
     said: dict[tuple[Kind, int], Signed[Message]] = field(default_factory=dict)

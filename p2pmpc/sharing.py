@@ -46,6 +46,11 @@ def mask_expansion(
     return Expansion(seed, session_id, info, field)
 
 
+def expanded(field: Field, length: int, source: Source) -> Vector:
+    """Return a whole vector."""
+    return weighted_sum(field, length, [(source, 1)])
+
+
 def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> Vector:
     """Return the sum of weight * vector over all terms.
 

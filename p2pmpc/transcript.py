@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pmpc.dealing import RoundContext, check_total, masked
+from p2pmpc.dealing import RoundContext, check_commitment, check_total, masked
+from p2pmpc.encoding import check_budget
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Field, Vector
 from p2pmpc.hashing import labelled_hash
@@ -329,7 +330,10 @@ class _Verification:
                 raise AgreementFailed("the roster is not in the order of IDs")
             members.append(member)
             entries.append(signed)
-        return Session.close(parameters, entries, members[0].id)
+        session = Session.close(parameters, entries, members[0].id)
+        weights, bound = session.possible_weights, session.bound
+        check_budget(parameters.arithmetic, weights, bound, parameters.fraction_bits)
+        return session
 
     def _round_number(self) -> int:
         last = self._text.rstrip("\n").rpartition("\n")[2].split(" ")
@@ -376,7 +380,13 @@ class _Verification:
             )
             digest = body_digest(Kind.COMMITMENT, heard[index].body)
             self._check(context, index, Kind.COMMITMENT, digest, heard[index].signature)
+            check_commitment(context, index, self._commitment(context, heard[index]))
         return heard
+
+    def _commitment(self, context: RoundContext, heard: Heard) -> Commitment:
+        message = decode_body(Kind.COMMITMENT, heard.body, context.session.limits)
+        assert isinstance(message, Commitment)
+        return message
 
     def _partials(self, context: RoundContext) -> dict[int, Heard]:
         reader, heard = self._reader, {}
@@ -424,16 +434,15 @@ class _Verification:
         partials: Mapping[int, Heard],
     ) -> tuple[dict[int, bytes], dict[int, Written], dict[int, Vector] | None]:
         reader, parameters = self._reader, context.session.parameters
-        arithmetic, limits = parameters.arithmetic, context.session.limits
+        arithmetic = parameters.arithmetic
         masks: dict[int, bytes] = {}
         sums: dict[int, Written] = {}
         vectors: dict[int, Vector] = {}
         for index in context.session.contributors:
             fields = reader.take("R4", index, "mask", "seed")
             masks[index] = reader.bytes_of(fields, "seed", 32)
-            commitment = decode_body(Kind.COMMITMENT, commitments[index].body, limits)
-            assert isinstance(commitment, Commitment)
-            if context.mask_commitment(index, masks[index]) != commitment.mask:
+            committed = self._commitment(context, commitments[index]).mask
+            if context.mask_commitment(index, masks[index]) != committed:
                 raise TranscriptFault(
                     "the mask seed is not the one committed to", reader.number, (index,)
                 )

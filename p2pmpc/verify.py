@@ -111,7 +111,13 @@ def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name
             f"there is no transcript in {directory}",
             hint="name the folder of a run, e.g. logs/latest; a run that ended early leaves none",
         )
-    return replace(_verify_transcripts(directory, paths, told), evidence=evidence)
+    verdict, session = _verify_transcripts(directory, paths, told)
+    for name, proven in evidence:
+        if proven.session != session:
+            raise VerificationFailed(
+                f"{directory / 'evidence' / name}: it is of another session than the transcripts"
+            )
+    return replace(verdict, evidence=evidence)
 
 
 def _verify_evidence(
@@ -130,7 +136,8 @@ def _verify_evidence(
 
 def _verify_transcripts(
     directory: Path, paths: Sequence[Path], told: Callable[[str], None]
-) -> Verdict:
+) -> tuple[Verdict, str]:
+    """Return what the transcripts prove, and the session id in hex."""
     texts = {path: _read(path) for path in paths}
     verified: dict[str, Verified] = {}
     confirmed: set[str] = set()
@@ -159,7 +166,8 @@ def _verify_transcripts(
     summary = directory / "swarm.json"
     if not directory.is_file() and summary.exists():
         _verify_summary(summary, result)
-    return _verdict(result, tuple(path.stem for path in paths), confirmed, logs)
+    verdict = _verdict(result, tuple(path.stem for path in paths), confirmed, logs)
+    return verdict, result.session.id.hex()
 
 
 def _verdict(result: Verified, peers: tuple[str, ...], confirmed: set[str], logs: int) -> Verdict:
@@ -299,7 +307,7 @@ def _verify_summary(path: Path, result: Verified) -> None:
         content = json.loads(text)
         digest = content.pop("sha256")
         body = json.dumps(content, indent=2)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise VerificationFailed(f"{path}:1: it is not a summary") from None
     canonical = json.dumps({**content, "sha256": digest}, indent=2) + "\n"
     if hashlib.sha256(body.encode()).hexdigest() != digest or text != canonical:

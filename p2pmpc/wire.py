@@ -127,8 +127,8 @@ class Limits:
             Kind.CONFIRM: 48,
             Kind.ABORT: 512 + 3 * n,
         }
-        if kind is Kind.ABORT and self.length:  # in a session it may carry two messages as evidence
-            return 1024 + 3 * n + 2 * max(caps[k] for k in _PROVABLE)
+        if kind is Kind.ABORT and self.length:  # in a session it may carry messages as evidence
+            return 2048 + 3 * n + 35 * c + 2 * max(caps[k] for k in _PROVABLE)
         return caps[kind]
 
 
@@ -540,6 +540,9 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
 }
 
 
+_MOST_STATEMENTS: Final = 3
+
+
 def encode_evidence(evidence: Evidence) -> bytes:
     """Return the bytes in which evidence travels in an ABORT."""
     said = [
@@ -557,6 +560,8 @@ def decode_evidence(data: bytes) -> Evidence:
         RemoteProtocolError: It is not shaped as agreed.
     """
     claim, culprit, said, shares = _array(_unpack(data), 4)
+    if len(_array(said)) > _MOST_STATEMENTS or len(_array(shares)) > MOST_PEERS:
+        raise RemoteProtocolError("evidence of more statements than any claim needs")
     try:
         return Evidence(
             Claim(_typed(claim, str)),
@@ -570,14 +575,11 @@ def decode_evidence(data: bytes) -> Evidence:
 
 def _read_statement(value: object) -> Statement:
     sender, receiver, kind, round_number, digest, signature, body = _array(value, 7)
-    number = _typed(round_number, int)
-    if not 0 <= number < 1 << 32:
-        raise RemoteProtocolError("a round that no frame can name")
     return Statement(
         _typed(sender, int),
         _typed(receiver, int),
         Kind(_typed(kind, int)),
-        number,
+        _typed(round_number, int),
         _bytes(digest),
         _bytes(signature),
         _bytes(body),

@@ -6,6 +6,7 @@ second time and in the plainest way, so that a slip in one of the two shows as a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import struct
@@ -22,6 +23,11 @@ def label(name: str) -> bytes:
     """Return a label: one byte of length, then the name under the protocol's prefix."""
     text = b"p2pmpc/1 " + name.encode()
     return struct.pack("B", len(text)) + text
+
+
+def sha256(data: bytes) -> bytes:
+    """Return a plain SHA-256."""
+    return hashlib.sha256(data).digest()
 
 
 def labelled_hash(name: str, *parts: bytes) -> bytes:
@@ -151,22 +157,42 @@ def ed25519_add(a: Point, b: Point) -> Point:
     return x % p, y % p
 
 
+@functools.cache
+def ed25519_doubled(times: int) -> Point:
+    """Return the base point, doubled a number of times."""
+    if times == 0:
+        return ED25519_BASE
+    half = ed25519_doubled(times - 1)
+    return ed25519_add(half, half)
+
+
+@functools.cache
 def ed25519_times(scalar: int) -> bytes:
     """Return the encoding of a multiple of the base point."""
-    total, doubled = (0, 1), ED25519_BASE
-    while scalar:
-        if scalar & 1:
+    total = (0, 1)
+    for bit in range(scalar.bit_length()):
+        doubled = ed25519_doubled(bit)
+        if scalar >> bit & 1:
             total = ed25519_add(total, doubled)
-        doubled, scalar = ed25519_add(doubled, doubled), scalar >> 1
     return (total[1] | (total[0] & 1) << 255).to_bytes(32, "little")
+
+
+def ed25519_public_key(seed: bytes) -> bytes:
+    """Return the public key of a seed."""
+    return ed25519_times(ed25519_secret(seed)[0])
+
+
+def ed25519_secret(seed: bytes) -> tuple[int, bytes]:
+    """Return the secret scalar of a seed, and the prefix of its nonces."""
+    digest = hashlib.sha512(seed).digest()
+    return int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254, digest[32:]
 
 
 def ed25519_sign(seed: bytes, data: bytes, nonce: int | None = None) -> bytes:
     """Return a signature of RFC 8032, or with a nonce of one's own another one that verifies."""
-    digest = hashlib.sha512(seed).digest()
-    secret = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
+    secret, prefix = ed25519_secret(seed)
     if nonce is None:
-        nonce = int.from_bytes(hashlib.sha512(digest[32:] + data).digest(), "little")
+        nonce = int.from_bytes(hashlib.sha512(prefix + data).digest(), "little")
     commitment = ed25519_times(nonce % ED25519_ORDER)
     public = ed25519_times(secret)
     challenge = int.from_bytes(hashlib.sha512(commitment + public + data).digest(), "little")

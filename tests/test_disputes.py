@@ -12,7 +12,7 @@ import pytest
 from p2pmpc.dealing import RoundContext
 from p2pmpc.disputes import check_evidence, who_lied
 from p2pmpc.envelope import Notary
-from p2pmpc.errors import VerificationFailed
+from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
 from p2pmpc.messages import (
     Accept,
@@ -172,7 +172,8 @@ def proofs() -> Iterator[tuple[str, Evidence]]:
     yield "too early", of(Claim.EARLY_OPENING, honest[Kind.ECHO], early)
     of_one = said_by(1, Kind.COMMITMENT)
     share = said_falsely(CULPRIT, Unmask(1, bytes(33)))
-    yield "a wrong mask share", of(Claim.WRONG_MASK_SHARE, of_one, share)
+    echo = honest[Kind.ECHO]
+    yield "a wrong mask share", of(Claim.WRONG_MASK_SHARE, of_one, echo, share)
     yield "wrong dealing", wrong_dealing()
 
 
@@ -221,7 +222,8 @@ def test_honest_statements_prove_nothing(claim: Claim) -> None:
     ]
     for statements in [*singles, *pairs, ()]:
         for culprit in {1, *(statement.sender for statement in statements)}:
-            evidence = Evidence(claim, culprit, statements, shares)
+            given = shares if claim is Claim.WRONG_DEALING else ()
+            evidence = Evidence(claim, culprit, statements, given)
             with pytest.raises(VerificationFailed, match=f"not prove {claim.value}"):
                 check_evidence(SESSION, evidence)
 
@@ -299,8 +301,55 @@ def test_mask_shares_in_strict_mode_prove_themselves() -> None:
     party = finished_party(strict=True)
     session, notary = party.members[1].session, party.members[CULPRIT].notary
     committed = Statement.of(1, party.members[CULPRIT].round.links[1].message(Kind.COMMITMENT))
+    echo = Statement.of(CULPRIT, party.members[1].round.links[CULPRIT].message(Kind.ECHO))
     share = Statement.of(CULPRIT, notary.sign(Unmask(1, bytes(33))))
-    assert check_evidence(session, of(Claim.WRONG_MASK_SHARE, committed, share))
+    assert check_evidence(session, of(Claim.WRONG_MASK_SHARE, committed, echo, share))
+
+
+def test_a_dealer_cannot_change_what_a_holder_was_dealt() -> None:
+    """Another commitment, signed later, says nothing of a mask share that was dealt before."""
+    later = said_falsely(CULPRIT, replace(commitment_of(CULPRIT), mask_shares=(ZEROS,) * 3))
+    honest = said_by(1, Kind.ECHO), unmasked(1, CULPRIT)
+    for claim in Claim:
+        with pytest.raises(VerificationFailed):
+            check_evidence(SESSION, Evidence(claim, 1, (later, *honest)))
+
+
+def test_entries_of_a_roster_file_prove_nothing() -> None:
+    """The parameters of a roster file are those of every run, and an old entry is no fault."""
+    keys = [PARTY.members[index].identity for index in SESSION.indices]
+    parameters = Parameters(bytes(32), 4)
+    old, new = (make_sessions(parameters, [1, 2, 0, 4], keys)[2][0] for _ in range(2))
+    entries = (
+        Statement(CULPRIT, 0, Kind.HELLO, 0, member.digest, member.signed.signature)
+        for member in (old.member(CULPRIT), new.member(CULPRIT))
+    )
+    with pytest.raises(VerificationFailed, match="with a roster file"):
+        check_evidence(new, of(Claim.TWO_ENTRIES, *entries))
+
+
+def test_entries_that_are_not_in_the_roster_prove_nothing() -> None:
+    """One of the two must be the entry by which the culprit takes part."""
+    with pytest.raises(VerificationFailed, match="neither is in the roster"):
+        check_evidence(SESSION, of(Claim.TWO_ENTRIES, another_entry(), another_entry()))
+
+
+def test_an_acceptance_of_another_version_proves_nothing() -> None:
+    """An ACCEPT binds no session, so that one that cannot be read may be from anywhere."""
+    with pytest.raises(VerificationFailed, match="no such message proves itself"):
+        check_evidence(SESSION, of(Claim.ILL_FORMED, forged(CULPRIT, Kind.ACCEPT, b"\xc1")))
+
+
+def test_evidence_has_no_room_for_more_than_it_needs() -> None:
+    """Statements and mask shares beyond what a claim needs are refused before any is verified."""
+    evidence = PROOFS["two commitments"]
+    with pytest.raises(VerificationFailed, match="another number of statements"):
+        check_evidence(SESSION, replace(evidence, statements=evidence.statements * 2))
+    with pytest.raises(VerificationFailed, match="mask shares prove that claim alone"):
+        check_evidence(SESSION, replace(evidence, mask_shares=((1, bytes(33)),)))
+    many = replace(evidence, statements=evidence.statements * 2)
+    with pytest.raises(RemoteProtocolError, match="more statements than any claim needs"):
+        decode_evidence(encode_evidence(many))
 
 
 # -- two echoes that differ ---------------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""One peer of a simulated run: its machines and its deadlines, as p2pmpc.runner drives them.
+
+The two follow the same rules, which are few: which machine an event is for, when the next deadline
+is, and that a peer that said ABORT is not waited for. Where the runner awaits, this one returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
+from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, ResourceExhausted
+from p2pmpc.membership import Agreement
+from p2pmpc.messages import Kind
+from p2pmpc.protocol import Round
+from p2pmpc.runner import GONE_SECONDS
+from p2pmpc.script import Stage
+from p2pmpc.shamir import Entropy
+from p2pmpc.wire import Frame
+from tests.simulator.cast import Cast
+
+TIMEOUT = 60.0
+"""The default of --timeout."""
+
+
+class SimPeer:
+    """A peer's machines, and what a runner knows beside them.
+
+    Args:
+        index: Its roster index.
+        cast: Where its keys come from.
+        entropy: What it draws from.
+        round_class: The production one; tests plant faulty ones.
+    """
+
+    def __init__(
+        self, index: int, cast: Cast, entropy: Entropy, round_class: type[Round] = Round
+    ) -> None:
+        self.index = index
+        self.session = cast.sessions[index]
+        self.others = self.session.others
+        self.notary = cast.notary(index)
+        self.sealer = cast.sealer(index)
+        self.agreement = Agreement(self.session, self.notary)
+        self.secret = cast.secrets.get(index)
+        self.round = cast.equip(
+            round_class(
+                self.session,
+                self.agreement.signatures,
+                self.secret,
+                notary=self.notary,
+                sealer=self.sealer,
+                entropy=entropy,
+            )
+        )
+        self.retired: set[int] = set()
+        """Peers of which nothing more is expected."""
+        self.cannot_record = False
+        self.recorded = False
+        """Whether the ledger holds its input: only then may a sum with it be opened."""
+        self.end: Finished | Failed | None = None
+        self.live = True
+        """Whether it still takes part; one that was killed, or has ended, takes nothing more."""
+        self.deadline = TIMEOUT
+        self.handled = 0
+        """Events so far."""
+        self._somebody_is_gone = False
+        self.moved = 0.0
+        """When it last made progress."""
+
+    @property
+    def machine(self) -> Agreement | Round:
+        """The machine that decides now."""
+        return self.round if self.agreement.agreed else self.agreement
+
+    def handle(
+        self,
+        now: float,
+        step: str,
+        other: int,
+        frame: Frame | None,
+        perform: Callable[[SimPeer, list[Action]], None],
+    ) -> None:
+        """Take one event, let its actions be performed, and set the next deadline."""
+        round_, signatures = self.round, self.agreement.signatures
+        before = round_.moves + len(signatures)  # both only grow
+        perform(self, self._take(other, frame) if frame else self._react(step, other))
+        self.handled += 1
+        progress = round_.moves + len(signatures) != before
+        if progress:
+            self.moved = now
+        if progress or step in {"begin", "timeout"}:
+            late = round_.stage >= Stage.OPENED
+            self.deadline = now + (TIMEOUT / 3 if late else TIMEOUT)
+        self._somebody_is_gone |= step in {"lost", "timeout"} or bool(self.retired)
+        if self._somebody_is_gone and self.round.hopes_for_the_gone:
+            self.deadline = min(self.deadline, now + GONE_SECONDS)
+
+    def _react(self, step: str, other: int) -> list[Action]:
+        match step:
+            case "begin":
+                return self.agreement.start()
+            case "refusal":
+                return self.agreement.abort(InputRefused("the input is refused"))
+            case "interrupt":
+                return self.machine.abort(Interrupted(15))
+            case "connected":
+                return self.round.reconnected(other)
+            case "disconnected":
+                return self.round.disconnected(other)
+            case "lost":
+                return self.machine.lost(other)
+            case _:
+                assert step == "timeout"
+                return self.machine.timed_out()
+
+    def _take(self, other: int, frame: Frame) -> list[Action]:
+        try:
+            signed = self.notary.open(other, frame)
+        except P2PMPCError as error:
+            return self.machine.fault(other, error)
+        if frame.kind is Kind.ABORT:
+            self.retired.add(other)
+            return self.machine.receive(other, signed)
+        if frame.kind is not Kind.ACCEPT:
+            return self.round.receive(other, signed)
+        if not self.agreement.agreed:
+            return self.agreement.receive(other, signed)
+        contradiction = self.agreement.contradiction(other, signed)
+        return [] if contradiction is None else self.machine.fault(other, contradiction)
+
+    def expand(self, action: Action) -> list[Action]:
+        """Return what an action leads to at once, at this peer itself."""
+        match action:
+            case Agreed():
+                return self.round.start()
+            case RecordInput():
+                return self._record()
+            case _:
+                return []
+
+    def _record(self) -> list[Action]:
+        """Write the ledger, if it can be written."""
+        if self.cannot_record:
+            return self.round.abort(ResourceExhausted("the ledger cannot be written"))
+        self.recorded = True
+        return self.round.recorded()
