@@ -14,13 +14,20 @@ import numpy as np
 
 from p2pmpc.encoding import checksum_vector
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Vector, WeightedSum
+from p2pmpc.field import Vector
 from p2pmpc.hashing import DIGEST_BYTES, label, labelled_hash
 from p2pmpc.messages import Commitment, Share, SharePlain
 from p2pmpc.prg import SEED_BYTES
 from p2pmpc.session import Session
 from p2pmpc.shamir import SECRET_BYTES, Entropy, check_share, split
-from p2pmpc.sharing import correction, mask_from_seed, share_from_seed, uniform_vector
+from p2pmpc.sharing import (
+    Source,
+    correction,
+    mask_expansion,
+    share_expansion,
+    uniform_vector,
+    weighted_sum,
+)
 from p2pmpc.wire import decode_share, encode_share
 
 NO_DIGEST = bytes(DIGEST_BYTES)
@@ -74,20 +81,20 @@ class RoundContext:
         """Return the digest of a total's bytes, which CONFIRM signs."""
         return labelled_hash("total", self.session.id, self._numbers(), total)
 
-    def expand_share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
+    def share(self, plain: SharePlain, dealer: int, receiver: int) -> Source:
         """Return the share s_(dealer, receiver) that a plaintext stands for."""
         parameters = self.session.parameters
         arithmetic, length = parameters.arithmetic, parameters.extended_length
         if parameters.share_mode == "dense":
             return arithmetic.decode(plain.share, length)
-        return share_from_seed(
+        return share_expansion(
             plain.share, self.session.id, self.number, dealer, receiver, arithmetic, length
         )
 
-    def expand_mask(self, owner: int, seed: bytes) -> Vector:
+    def mask(self, owner: int, seed: bytes) -> Source:
         """Return the mask of a peer's partial sum."""
         parameters = self.session.parameters
-        return mask_from_seed(
+        return mask_expansion(
             seed,
             self.session.id,
             self.number,
@@ -141,7 +148,7 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
         else:
             share = entropy(SEED_BYTES)
         plains[receiver] = SharePlain(share, mask_shares.get(receiver, b""))
-    given = (context.expand_share(plain, own, receiver) for receiver, plain in plains.items())
+    given = [context.share(plain, own, receiver) for receiver, plain in plains.items()]
     kept = correction(parameters.arithmetic, secret, given)
     shares = {}
     for receiver, plain in plains.items():
@@ -232,12 +239,25 @@ def partial_sum(context: RoundContext, kept: Vector, plains: Mapping[int, ShareP
         plains: What each other dealer gave this peer.
     """
     session = context.session
-    total = WeightedSum(session.parameters.arithmetic, session.parameters.extended_length)
-    total.add(kept, session.member(session.own_index).weight)
-    for dealer, plain in plains.items():
-        share = context.expand_share(plain, dealer, session.own_index)
-        total.add(share, session.member(dealer).weight)
-    return total.value()
+    own, parameters = session.own_index, session.parameters
+    terms: list[tuple[Source, int]] = [(kept, session.member(own).weight)]
+    terms += [
+        (context.share(plain, dealer, own), session.member(dealer).weight)
+        for dealer, plain in plains.items()
+    ]
+    return weighted_sum(parameters.arithmetic, parameters.extended_length, terms)
+
+
+def masked(context: RoundContext, owner: int, total: Vector, seed: bytes) -> Vector:
+    """Return E_j = S_j + mask."""
+    arithmetic = context.session.parameters.arithmetic
+    return weighted_sum(arithmetic, total.size, [(total, 1), (context.mask(owner, seed), 1)])
+
+
+def unmasked(context: RoundContext, owner: int, hidden: Vector, seed: bytes) -> Vector:
+    """Return S_j = E_j - mask."""
+    arithmetic = context.session.parameters.arithmetic
+    return weighted_sum(arithmetic, hidden.size, [(hidden, 1), (context.mask(owner, seed), -1)])
 
 
 def check_total(context: RoundContext, total: Vector) -> None:

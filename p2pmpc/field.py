@@ -25,7 +25,15 @@ from p2pmpc.hashing import Bytes
 Vector = npt.NDArray[np.uint64]
 """Residues in [0, p), one-dimensional."""
 
+Words = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
+"""Residues as they come out of a key stream: as wide as on the wire."""
+
 _U = np.uint64
+_LOW: Final = _U((1 << 31) - 1)
+_BLOCK: Final = 1 << 14
+"""Elements whose intermediate values stay in a core's own cache."""
+_FOLDED: Final = {31: 2, 61: 1}
+"""Folds that bring any 64-bit value near a Mersenne prime, by its bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +51,14 @@ class Field:
     width: int
 
     @property
+    def word(self) -> np.dtype[np.uint32] | np.dtype[np.uint64]:
+        """The type of an element on the wire and in a key stream."""
+        return np.dtype(f"<u{self.width}")
+
+    @property
     def bits(self) -> int:
         """Bits of the largest residue."""
         return self.modulus.bit_length()
-
-    @property
-    def is_mersenne(self) -> bool:
-        """Whether p = 2^bits - 1, so that a fold replaces a division."""
-        return self.modulus == (1 << self.bits) - 1
 
     @property
     def largest_magnitude(self) -> int:
@@ -61,17 +69,32 @@ class Field:
 
     def reduce(self, values: Vector) -> Vector:
         """Return ``values`` mod p, for any uint64 values."""
-        if not self.is_mersenne:
-            return values % _U(self.modulus)
-        p = _U(self.modulus)
-        bits = _U(self.bits)
-        # Mersenne: 2^bits = 1 mod p. The first fold leaves < 2^bits + 2^(64-bits); fields below
-        # 32 bits may need several.
-        folded = (values & p) + (values >> bits)
-        while folded.size and int(folded.max()) > self.modulus:
-            folded = (folded & p) + (folded >> bits)
-        folded[folded == p] = 0
-        return folded
+        out = np.empty_like(values)
+        self.reduce_into(values, out, np.empty_like(values))
+        return out
+
+    def reduce_into(self, values: Vector, out: Vector, scratch: Vector) -> None:
+        """Write ``values`` mod p, for any uint64 values.
+
+        Args:
+            values: Of any size.
+            out: As large; may be ``values``.
+            scratch: As large, and neither of them.
+        """
+        if self.bits not in _FOLDED:
+            np.remainder(values, _U(self.modulus), out=out)
+            return
+        # Mersenne: 2^bits = 1 mod p. One fold of 61 bits leaves at most p + 7; two of 31 bits leave
+        # at most p + 2^33, then p + 4.
+        p, bits = _U(self.modulus), _U(self.bits)
+        for _ in range(_FOLDED[self.bits]):
+            np.right_shift(values, bits, out=scratch)
+            np.bitwise_and(values, p, out=out)
+            np.add(out, scratch, out=out)
+            values = out
+        # v - p wraps to something huge where v < p, so the smaller of the two is v mod p.
+        np.subtract(out, p, out=scratch)
+        np.minimum(out, scratch, out=out)
 
     def zeros(self, length: int) -> Vector:
         """Return the zero vector."""
@@ -101,15 +124,40 @@ class Field:
         """
         if self.bits <= 32:
             return self.reduce(np.atleast_1d(left * right))  # < 2^64
+        left, right = np.broadcast_arrays(np.atleast_1d(left), right)
+        out = np.empty(left.size, dtype=np.uint64)
+        scratch = np.empty((5, min(_BLOCK, left.size)), dtype=np.uint64)
+        for start in range(0, left.size, _BLOCK):
+            part = slice(start, min(start + _BLOCK, left.size))
+            size = part.stop - part.start
+            self._multiply_block(left[part], right[part], out[part], scratch[:, :size])
+        return out
+
+    def _multiply_block(
+        self, left: Vector, right: Vector, out: Vector, scratch: npt.NDArray[np.uint64]
+    ) -> None:
+        """Write the product of a cache-sized block in the 61-bit field."""
         # p = 2^61 - 1. With a = a1*2^31 + a0 and b likewise (a1, b1 < 2^30; a0, b0 < 2^31):
         #   a*b = a1*b1*2^62 + (a1*b0 + a0*b1)*2^31 + a0*b0,  2^62 = 2 and 2^61 = 1 mod p.
         low = _U((1 << 31) - 1)
-        a1, a0 = left >> _U(31), left & low
-        b1, b0 = right >> _U(31), right & low
-        middle = a1 * b0 + a0 * b1  # < 2^62
-        carried = (middle >> _U(30)) + ((middle & _U((1 << 30) - 1)) << _U(31))  # < 2^32 + 2^61
-        # 2*a1*b1 < 2^61 and a0*b0 < 2^62, so the sum stays below 2^63 + 2^32.
-        return self.reduce(np.atleast_1d(((a1 * b1) << _U(1)) + carried + a0 * b0))
+        a0, a1, b0, b1, middle = scratch
+        np.bitwise_and(left, low, out=a0)
+        np.right_shift(left, _U(31), out=a1)
+        np.bitwise_and(right, low, out=b0)
+        np.right_shift(right, _U(31), out=b1)
+        np.multiply(a0, b0, out=out)  # < 2^62
+        np.multiply(a0, b1, out=a0)
+        np.multiply(a1, b0, out=middle)
+        np.add(middle, a0, out=middle)  # < 2^62
+        np.multiply(a1, b1, out=a1)
+        np.left_shift(a1, _U(1), out=a1)  # < 2^61
+        np.add(out, a1, out=out)
+        np.right_shift(middle, _U(30), out=a1)  # < 2^32
+        np.add(out, a1, out=out)
+        np.bitwise_and(middle, _U((1 << 30) - 1), out=middle)
+        np.left_shift(middle, _U(31), out=middle)  # < 2^61
+        np.add(out, middle, out=out)  # all together < 2^63 + 2^32
+        self.reduce_into(out, out, middle)
 
     def scale(self, vector: Vector, factor: int) -> Vector:
         """Return factor * vector for any integer factor."""
@@ -126,10 +174,12 @@ class Field:
 
     def sum(self, vectors: Iterable[Vector], length: int) -> Vector:
         """Return the sum of vectors of one length."""
-        total = WeightedSum(self, length)
+        total = Accumulator(self, length)
         for vector in vectors:
             total.add(vector, 1)
-        return total.value()
+        out = self.zeros(length)
+        total.take(out)
+        return out
 
     # -- signed integers --------------------------------------------------------------------
 
@@ -153,7 +203,7 @@ class Field:
 
     def encode(self, vector: Vector) -> bytes:
         """Return the canonical bytes: ``width`` bytes an element, little-endian."""
-        return vector.astype(f"<u{self.width}").tobytes()
+        return vector.astype(self.word).tobytes()
 
     def decode(self, data: Bytes, length: int) -> Vector:
         """Decode the canonical bytes of a vector.
@@ -172,7 +222,7 @@ class Field:
             raise RemoteProtocolError(
                 f"a vector of {len(data)} bytes where {length * self.width} were due"
             )
-        vector = np.frombuffer(data, dtype=f"<u{self.width}").astype(np.uint64)
+        vector = np.frombuffer(data, dtype=self.word).astype(np.uint64)
         too_large = vector >= _U(self.modulus)
         if too_large.any():
             where = int(np.argmax(too_large))
@@ -180,51 +230,112 @@ class Field:
         return vector
 
 
-class WeightedSum:
-    """A running sum of w_i * v_i, folded only when it could wrap.
+class Accumulator:
+    """Sums weighted blocks with no reduction on the way, but where a sum could wrap.
 
-    Signs are handled apart from magnitudes: |w| * (p - v) for a negative weight. A negative
-    weight taken as a residue would be near p and overflow after four terms.
+    Words of 61 bits are cut at 31 bits, so that a limb times a weight fits 62 bits. Signs are handled
+    apart from sizes: a negative weight taken as a residue would be near p and overflow after four terms.
 
     Args:
-        field: The field of the vectors.
-        length: Their length.
+        field: The field of the blocks.
+        size: The largest block.
     """
 
-    __slots__ = ("_field", "_room", "_total")
+    __slots__ = ("_field", "_limbs", "_part", "_room", "_scratch", "_size")
 
-    _CAPACITY: Final = 1 << 33
-    """Sum of |w| that unreduced 31-bit products may reach: 2^33 * 2^31 = 2^64."""
+    _CAPACITY: Final = (1 << 33) - 1
+    """Sum of |w| that limbs below 2^31 may reach: (2^33 - 1) * 2^31 < 2^64."""
 
-    def __init__(self, field: Field, length: int) -> None:
+    def __init__(self, field: Field, size: int) -> None:
         self._field = field
-        self._total = field.zeros(length)
-        self._room = self._CAPACITY
+        self._size = size
+        self._scratch = np.empty(size, dtype=np.uint64)
+        self._part = np.empty(size, dtype=np.uint64)
+        self._limbs: dict[int, list[Vector]] = {}
+        """By the sign of the weight: the low limbs, and in a field of 61 bits the high ones."""
+        self._room: dict[int, int] = {}
+        """By sign, what is left of the capacity; no entry where nothing was added yet."""
 
-    def add(self, vector: Vector, weight: int) -> None:
-        """Add weight * vector.
+    def add(self, words: Words, weight: int) -> None:
+        """Add weight * words.
 
         Args:
-            vector: Reduced, of the agreed length.
+            words: Residues, as many as in every other block since the last :meth:`take`.
             weight: Any integer with |weight| < 2^31 - 1.
         """
-        field = self._field
-        magnitude = abs(weight)
-        if weight < 0:
-            vector = _U(field.modulus) - vector  # in [1, p]; congruent to -v
-        if field.bits > 32:
-            self._total = field.reduce(self._total + field.scale(field.reduce(vector), magnitude))
+        sign, size = (1 if weight > 0 else -1), abs(weight)
+        if sign not in self._room:
+            self._begin(sign)
+        if size > self._room[sign]:
+            self._fold(sign)
+        self._room[sign] -= size
+        n, factor = words.size, _U(size)
+        low, *high = (limb[:n] for limb in self._limbs[sign])
+        scratch = self._scratch[:n]
+        if not high:
+            np.multiply(words, factor, out=scratch, dtype=np.uint64)
+            np.add(low, scratch, out=low)
             return
-        # One unit of room stays for the reduced total itself.
-        if magnitude >= self._room:
-            self._total = field.reduce(self._total)
-            self._room = self._CAPACITY - 1
-        self._total += vector * _U(magnitude)
-        self._room -= magnitude
+        np.bitwise_and(words, _LOW, out=scratch)
+        np.multiply(scratch, factor, out=scratch)
+        np.add(low, scratch, out=low)
+        np.right_shift(words, _U(31), out=scratch)
+        np.multiply(scratch, factor, out=scratch)
+        np.add(high[0], scratch, out=high[0])
 
-    def value(self) -> Vector:
-        """Return the sum so far, reduced."""
-        return self._field.reduce(self._total)
+    def take(self, out: Vector) -> None:
+        """Write the sum, reduced, and begin anew.
+
+        Args:
+            out: As large as the blocks that were added.
+        """
+        n, field = out.size, self._field
+        part, scratch = self._part[:n], self._scratch[:n]
+        out[:] = 0
+        for sign in self._room:
+            self._join(sign, part)
+            if sign < 0:
+                np.subtract(_U(field.modulus), part, out=part)
+            np.add(out, part, out=out)  # < 2p + 1
+        field.reduce_into(out, out, scratch)
+        self._room.clear()
+
+    def _begin(self, sign: int) -> None:
+        if sign not in self._limbs:
+            count = 1 if self._field.bits <= 32 else 2
+            self._limbs[sign] = [np.empty(self._size, dtype=np.uint64) for _ in range(count)]
+        for limb in self._limbs[sign]:
+            limb[:] = 0
+        self._room[sign] = self._CAPACITY
+
+    def _fold(self, sign: int) -> None:
+        """Bring the limbs of one sign back below 2^31, the room of a weight of 1."""
+        low, *high = self._limbs[sign]
+        self._join(sign, self._part)
+        if high:
+            np.right_shift(self._part, _U(31), out=high[0])
+            np.bitwise_and(self._part, _LOW, out=low)
+        else:
+            low[:] = self._part
+        self._room[sign] = self._CAPACITY - 1
+
+    def _join(self, sign: int, out: Vector) -> None:
+        """Write what the limbs of one sign stand for, reduced."""
+        n, field = out.size, self._field
+        scratch = self._scratch[:n]
+        low, *high = (limb[:n] for limb in self._limbs[sign])
+        if not high:
+            field.reduce_into(low, out, scratch)
+            return
+        # h * 2^31 mod p for h < 2^61: the upper 31 bits of h come round to the bottom.
+        field.reduce_into(high[0], out, scratch)
+        np.right_shift(out, _U(30), out=scratch)
+        np.bitwise_and(out, _U((1 << 30) - 1), out=out)
+        np.left_shift(out, _U(31), out=out)
+        np.add(out, scratch, out=out)  # < 2^61 + 2^31
+        field.reduce_into(low, low, scratch)
+        np.add(out, low, out=out)
+        field.reduce_into(out, out, scratch)
 
 
 M31: Final = Field("m31", (1 << 31) - 1, 4)

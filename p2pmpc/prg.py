@@ -15,14 +15,15 @@ from typing import Final
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from p2pmpc.field import Field, Vector
+from p2pmpc.field import Field, Vector, Words
 from p2pmpc.hashing import label
 
 SEED_BYTES: Final = 32
 CHUNK: Final = 1 << 16
+_ZEROS: Final = memoryview(bytes(8 * CHUNK))
 
 
 def expansion_info(purpose: str, round_number: int, i: int, j: int, field: Field, n: int) -> bytes:
@@ -41,6 +42,43 @@ def expansion_info(purpose: str, round_number: int, i: int, j: int, field: Field
     return label(purpose) + numbers + bytes([len(name)]) + name + n.to_bytes(8, "big")
 
 
+class Expansion:
+    """One seed's uniform vector, made chunk by chunk, in any order.
+
+    Args:
+        seed: 32 bytes; secret, but for ``gamma``.
+        salt: The session id.
+        info: From :func:`expansion_info`.
+        field: The field to be uniform in.
+    """
+
+    def __init__(self, seed: bytes, salt: bytes, info: bytes, field: Field) -> None:
+        self._key = HKDF(hashes.SHA256(), length=32, salt=salt, info=info).derive(seed)
+        self._field = field
+
+    def write(self, chunk: int, out: Words) -> None:
+        """Write the first elements of one chunk.
+
+        Args:
+            chunk: Its index.
+            out: At most CHUNK words as wide as the field's, contiguous.
+        """
+        counter = chunk.to_bytes(8, "big") + bytes(8)
+        stream = Cipher(algorithms.AES(self._key), modes.CTR(counter)).encryptor()
+        modulus, mask = self._field.modulus, (1 << self._field.bits) - 1
+        filled = 0
+        while filled < out.size:
+            words = out[filled:]
+            view = words.data.cast("B")
+            stream.update_into(_ZEROS[: view.nbytes], view)
+            np.bitwise_and(words, out.dtype.type(mask), out=words)
+            if int(words.max()) < modulus:
+                return
+            accepted = words[words < modulus]
+            words[: accepted.size] = accepted
+            filled += accepted.size
+
+
 def expand(seed: bytes, salt: bytes, info: bytes, field: Field, length: int) -> Vector:
     """Expand a seed into a uniform vector.
 
@@ -54,22 +92,11 @@ def expand(seed: bytes, salt: bytes, info: bytes, field: Field, length: int) -> 
     Returns:
         A vector of ``length`` residues.
     """
-    key = HKDF(hashes.SHA256(), length=32, salt=salt, info=info).derive(seed)
+    expansion = Expansion(seed, salt, info, field)
     out = np.empty(length, dtype=np.uint64)
+    words = np.empty(min(length, CHUNK), dtype=field.word)
     for chunk, start in enumerate(range(0, length, CHUNK)):
-        counter = chunk.to_bytes(8, "big") + bytes(8)
-        stream = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
-        _fill(out[start : start + CHUNK], stream, field)
+        part = out[start : start + CHUNK]
+        expansion.write(chunk, words[: part.size])
+        part[:] = words[: part.size]
     return out
-
-
-def _fill(target: Vector, stream: CipherContext, field: Field) -> None:
-    """Fill one chunk with the accepted words of one stream, in order."""
-    filled = 0
-    while filled < target.size:
-        missing = target.size - filled
-        words = np.frombuffer(stream.update(bytes(missing * field.width)), f"<u{field.width}")
-        masked = words & words.dtype.type((1 << field.bits) - 1)
-        accepted = masked[masked < field.modulus]
-        target[filled : filled + accepted.size] = accepted
-        filled += accepted.size

@@ -30,7 +30,9 @@ from p2pmpc.dealing import (
     Sealer,
     check_total,
     deal,
+    masked,
     partial_sum,
+    unmasked,
 )
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
@@ -299,10 +301,10 @@ class Round:
         plains = {i: link.plain for i, link in self.links.items() if link.plain is not None}
         total = partial_sum(self._context, dealing.kept, plains)
         self._sums[own] = total
-        masked = parameters.arithmetic.add(total, self._context.expand_mask(own, dealing.mask_seed))
+        hidden = masked(self._context, own, total, dealing.mask_seed)
         for index, plain in plains.items():
             self._opening.hold(index, plain.mask_share)
-        return [Reached("partial"), self._say(Partial(parameters.arithmetic.encode(masked)))]
+        return [Reached("partial"), self._say(Partial(parameters.arithmetic.encode(hidden)))]
 
     def _listen(self) -> list[Action]:
         """Hold what everybody said against the echoes that came; record the input if they agree."""
@@ -356,9 +358,9 @@ class Round:
         for index in self.session.other_contributors:
             partial = self.links[index].message(Kind.PARTIAL).message
             assert isinstance(partial, Partial)
-            masked = arithmetic.decode(partial.vector, length)
-            mask = self._context.expand_mask(index, self._opening.seeds[index])
-            self._sums[index] = arithmetic.subtract(masked, mask)
+            hidden = arithmetic.decode(partial.vector, length)
+            seed = self._opening.seeds[index]
+            self._sums[index] = unmasked(self._context, index, hidden, seed)
         total = arithmetic.sum((self._sums[i] for i in self.session.contributors), length)
         check_total(self._context, total)
         self._total = total

@@ -8,19 +8,22 @@ and independent of x_i.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
-from p2pmpc.field import Field, Vector
-from p2pmpc.prg import expand, expansion_info
+from p2pmpc.field import Accumulator, Field, Vector
+from p2pmpc.prg import CHUNK, Expansion, expansion_info
 from p2pmpc.shamir import Entropy
 
+Source = Expansion | Vector
+"""Where a vector comes from: a seed, chunk by chunk, or memory."""
 
-def share_from_seed(
+
+def share_expansion(
     seed: bytes, session_id: bytes, round_number: int, i: int, j: int, field: Field, length: int
-) -> Vector:
-    """Expand the share s_ij that dealer i gives to receiver j.
+) -> Expansion:
+    """Return the share s_ij that dealer i gives to receiver j, as its expansion.
 
     Args:
         seed: k_ij, 32 bytes.
@@ -32,15 +35,47 @@ def share_from_seed(
         length: Elements, the checksum coordinate included.
     """
     info = expansion_info("share", round_number, i, j, field, length)
-    return expand(seed, session_id, info, field, length)
+    return Expansion(seed, session_id, info, field)
 
 
-def mask_from_seed(
+def mask_expansion(
     seed: bytes, session_id: bytes, round_number: int, j: int, field: Field, length: int
-) -> Vector:
-    """Expand the mask that peer j hides its partial sum under, from b_j."""
+) -> Expansion:
+    """Return the mask that peer j hides its partial sum under, as the expansion of b_j."""
     info = expansion_info("mask", round_number, j, 0, field, length)
-    return expand(seed, session_id, info, field, length)
+    return Expansion(seed, session_id, info, field)
+
+
+def expanded(field: Field, length: int, source: Source) -> Vector:
+    """Return a whole vector."""
+    return weighted_sum(field, length, [(source, 1)])
+
+
+def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> Vector:
+    """Return the sum of weight * vector over all terms.
+
+    Each chunk is expanded, weighted and added while it is in the cache; nothing but the result is as
+    long as the vectors.
+
+    Args:
+        field: Of the vectors.
+        length: Their length.
+        terms: Vectors and their weights, |weight| < 2^31 - 1.
+    """
+    out = np.empty(length, dtype=np.uint64)
+    total = Accumulator(field, min(length, CHUNK))
+    buffer = np.empty(min(length, CHUNK), dtype=field.word)
+    for chunk, start in enumerate(range(0, length, CHUNK)):
+        part = out[start : start + CHUNK]
+        words = buffer[: part.size]
+        for source, weight in terms:
+            if isinstance(source, Expansion):
+                source.write(chunk, words)
+                total.add(words, weight)
+            else:
+                total.add(source[start : start + part.size], weight)
+        total.take(part)
+    return out
 
 
 def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:
@@ -56,11 +91,6 @@ def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:
     return out
 
 
-def correction(field: Field, secret: Vector, others: Iterable[Vector]) -> Vector:
+def correction(field: Field, secret: Vector, others: Sequence[Source]) -> Vector:
     """Return s_ii = x_i - sum of the shares of the others."""
-    return field.subtract(secret, field.sum(others, secret.size))
-
-
-def combine(field: Field, shares: Iterable[Vector], length: int) -> Vector:
-    """Return the vector that all n shares together stand for."""
-    return field.sum(shares, length)
+    return weighted_sum(field, secret.size, [(secret, 1), *((share, -1) for share in others)])

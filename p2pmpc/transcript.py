@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pmpc.dealing import RoundContext, check_commitment, check_total
+from p2pmpc.dealing import RoundContext, check_commitment, check_total, masked
 from p2pmpc.encoding import check_budget
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Field, Vector
@@ -451,8 +451,7 @@ class _Verification:
             if vector is None:
                 sums[index] = Written(reader.bytes_of(fields, "digest", 32), None)
                 continue
-            masked = arithmetic.add(vector, context.expand_mask(index, masks[index]))
-            body = arithmetic.encode(masked)
+            body = arithmetic.encode(masked(context, index, vector, masks[index]))
             if body_digest(Kind.PARTIAL, body) != partials[index].body:
                 raise TranscriptFault(
                     "the sum is not the one that was masked and committed to",

@@ -161,13 +161,13 @@ class Expansion:
     def share(
         self, seed: bytes, session_id: bytes, number: int, i: int, j: int, _field: Field, _size: int
     ) -> Vector:
-        """Stand in for :func:`p2pmpc.sharing.share_from_seed`."""
+        """Stand in for :func:`p2pmpc.sharing.share_expansion`."""
         return self._expand(("share", i, j), seed, session_id, number)
 
     def mask(
         self, seed: bytes, session_id: bytes, number: int, j: int, _field: Field, _size: int
     ) -> Vector:
-        """Stand in for :func:`p2pmpc.sharing.mask_from_seed`."""
+        """Stand in for :func:`p2pmpc.sharing.mask_expansion`."""
         return self._expand(("mask", j, 0), seed, session_id, number)
 
     def _expand(self, fact: Fact, seed: bytes, _session_id: bytes, number: int) -> Vector:

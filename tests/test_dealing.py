@@ -25,11 +25,12 @@ from p2pmpc.dealing import (
 )
 from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Vector
+from p2pmpc.field import M61, Vector
 from p2pmpc.messages import Commitment, Share, SharePlain
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import PRIME, combine
+from p2pmpc.sharing import weighted_sum
 from p2pmpc.wire import decode_share, encode_share
 from tests import reference
 from tests.party import PlainSealer, make_sessions
@@ -104,9 +105,10 @@ def test_shares_of_one_dealer_give_its_secret(mode: dict[str, Any]) -> None:
     session = round_[0].session
     dealing = dealt(round_)[0]
     given_away = [
-        round_[0].expand_share(plain, 1, receiver) for receiver, plain in dealing.plains.items()
+        (round_[0].share(plain, 1, receiver), 1) for receiver, plain in dealing.plains.items()
     ]
-    total = session.parameters.arithmetic.sum([dealing.kept, *given_away], 4)
+    arithmetic = session.parameters.arithmetic
+    total = weighted_sum(arithmetic, 4, [(dealing.kept, 1), *given_away])
     assert integers(total) == integers(secret(session, VALUES[0]))
 
 
@@ -119,9 +121,10 @@ def test_shares_and_masks_agree_with_the_reference() -> None:
         info = reference.expansion_info(purpose, 5, i, j, "m61", 4)
         return reference.expand(seed, context.session.id, info, 2**61 - 1, 8, 4)
 
-    share = context.expand_share(SharePlain(seed, b""), 3, 1)
-    assert integers(share) == expected("share", 3, 1)
-    assert integers(context.expand_mask(2, seed)) == expected("mask", 2, 0)
+    share = context.share(SharePlain(seed, b""), 3, 1)
+    assert integers(weighted_sum(M61, 4, [(share, 1)])) == expected("share", 3, 1)
+    mask = context.mask(2, seed)
+    assert integers(weighted_sum(M61, 4, [(mask, 1)])) == expected("mask", 2, 0)
 
 
 def test_digests_agree_with_the_reference() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
-from p2pmpc.field import FIELDS, M31, M61, Field, WeightedSum
+from p2pmpc.field import FIELDS, M31, M61, Accumulator, Field
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
 from tests.strategies import (
@@ -33,14 +33,6 @@ def test_fields_are_what_the_protocol_says() -> None:
         "m31": (2147483647, 4, 31),
         "m61": (2305843009213693951, 8, 61),
     }
-
-
-@pytest.mark.parametrize(
-    ("field", "mersenne"), [(TOYS[0], True), (TOYS[1], False), (TOYS[2], True)]
-)
-def test_mersenne_primes_are_recognised(field: Field, mersenne: bool) -> None:
-    """A fold stands in for a division only where p = 2^bits - 1."""
-    assert field.is_mersenne is mersenne
 
 
 @every_field
@@ -91,20 +83,30 @@ def test_long_inner_products_do_not_wrap(field: Field) -> None:
     assert field.inner(largest, largest) == 100_000 * (field.modulus - 1) ** 2 % field.modulus
 
 
-@given(st.data(), fields, st.integers(0, 3))
+def taken(total: Accumulator, length: int) -> list[int]:
+    """Return what an accumulator holds, and let it begin anew."""
+    out = np.full(length, 77, dtype=np.uint64)
+    total.take(out)
+    return integers(out)
+
+
+@given(st.data(), fields, st.integers(0, 3), st.integers(0, 2))
 def test_weighted_sums_agree_with_the_reference(
-    data: st.DataObject, field: Field, length: int
+    data: st.DataObject, field: Field, length: int, spare: int
 ) -> None:
-    """A running weighted sum is exact, far past what 64 bits hold unfolded."""
+    """A running weighted sum is exact, far past what 64 bits hold unfolded, and starts at zero."""
     row = st.lists(residues(field), min_size=length, max_size=length)
-    terms = data.draw(st.lists(st.tuples(row, weights), max_size=24))
-    total = WeightedSum(field, length)
-    for values, weight in terms:
-        total.add(vector(values), weight)
-    expected = reference.weighted_sum(
-        [values for values, _ in terms], [weight for _, weight in terms], field.modulus
-    )
-    assert integers(total.value()) == (expected if terms else [0] * length)
+    total = Accumulator(field, length + spare)
+    for _ in range(2):
+        terms = data.draw(st.lists(st.tuples(row, weights), max_size=24))
+        for values, weight in terms:
+            total.add(
+                vector(values).astype(data.draw(st.sampled_from([field.word, "<u8"]))), weight
+            )
+        expected = reference.weighted_sum(
+            [values for values, _ in terms], [weight for _, weight in terms], field.modulus
+        )
+        assert taken(total, length) == (expected if terms else [0] * length)
 
 
 @every_field
@@ -112,17 +114,30 @@ def test_weighted_sums_agree_with_the_reference(
 def test_weighted_sums_fold_past_their_capacity(field: Field, weight: int) -> None:
     """The extreme residues under the extreme weights stay exact at every number of terms."""
     values = [0, 1, field.modulus - 1]
-    total = WeightedSum(field, len(values))
-    for terms in range(1, 41):
-        total.add(vector(values), weight)
-        assert integers(total.value()) == [terms * weight * v % field.modulus for v in values]
+    for count in range(1, 41):
+        total = Accumulator(field, len(values))
+        for _ in range(count):
+            total.add(vector(values), weight)
+        assert taken(total, 3) == [count * weight * v % field.modulus for v in values]
 
 
 def test_a_weighted_sum_leaves_its_terms_alone() -> None:
     """Adding with a negative weight does not change the caller's vector."""
     values = vector([0, 1, M31.modulus - 1])
-    WeightedSum(M31, 3).add(values, -LARGEST_WEIGHT)
+    Accumulator(M31, 3).add(values, -LARGEST_WEIGHT)
     assert integers(values) == [0, 1, M31.modulus - 1]
+
+
+@every_field
+@pytest.mark.parametrize("length", [(1 << 14) - 1, (1 << 14) + 1, 3 << 14])
+def test_products_of_many_blocks_are_exact(field: Field, length: int) -> None:
+    """Blocks of a product meet without a gap."""
+    left = field.reduce(np.arange(length, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    right = left[::-1]
+    places = [0, 1, length // 2, (1 << 14) - 2, length - 1]
+    product = field.multiply(left, right)
+    expected = [int(left[k]) * int(right[k]) % field.modulus for k in places]
+    assert [int(product[k]) for k in places] == expected
 
 
 @given(st.data(), fields)

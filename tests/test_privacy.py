@@ -253,7 +253,7 @@ def test_a_sum_without_its_mask_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     def no_mask(context: RoundContext, _owner: int, _seed: bytes) -> Vector:
         return TOY3.zeros(context.session.parameters.extended_length)
 
-    monkeypatch.setattr(RoundContext, "expand_mask", no_mask)
+    monkeypatch.setattr(RoundContext, "mask", no_mask)
     (_, early), _ = early_and_late(STRICT)
     assert all(early[c] == the_sum(STRICT, c) != nothing(STRICT, c) for c in STRICT.coalitions())
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations, product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.field import M31, Field
-from p2pmpc.sharing import combine, correction, mask_from_seed, share_from_seed, uniform_vector
+from p2pmpc.field import M31, M61, Field
+from p2pmpc.prg import CHUNK
+from p2pmpc.sharing import (
+    Source,
+    correction,
+    mask_expansion,
+    share_expansion,
+    uniform_vector,
+    weighted_sum,
+)
 from tests import reference
 from tests.strategies import TOYS, fields, integers, residues, vector
 
@@ -29,13 +38,15 @@ def test_all_shares_of_a_dealer_give_its_secret(
 ) -> None:
     """Expanded seeds and the correction sum to the secret."""
     values = data.draw(st.lists(residues(field), min_size=1, max_size=6))
-    given_away = [
-        share_from_seed(seed, SESSION, number, 1, j, field, len(values))
+    given_away: list[Source] = [
+        share_expansion(seed, SESSION, number, 1, j, field, len(values))
         for j, seed in enumerate(drawn, start=2)
     ]
     kept = correction(field, vector(values), given_away)
-    assert integers(combine(field, [kept, *given_away], len(values))) == values
-    total = [sum(column) % field.modulus for column in zip(*map(integers, given_away), strict=True)]
+    terms: list[tuple[Source, int]] = [(kept, 1), *((share, 1) for share in given_away)]
+    assert integers(weighted_sum(field, len(values), terms)) == values
+    vectors = [weighted_sum(field, len(values), [(share, 1)]) for share in given_away]
+    total = [sum(column) % field.modulus for column in zip(*map(integers, vectors), strict=True)]
     assert integers(kept) == [(v - t) % field.modulus for v, t in zip(values, total, strict=True)]
 
 
@@ -46,7 +57,7 @@ def test_any_all_but_one_shares_are_uniform_whatever_the_secret(field: Field) ->
     for secret in range(p):
         shares: list[tuple[int, int, int]] = []
         for first, second in product(range(p), repeat=2):
-            given_away = [vector([first]), vector([second])]
+            given_away: list[Source] = [vector([first]), vector([second])]
             kept = correction(field, vector([secret]), given_away)
             shares.append((int(kept[0]), first, second))
         for places in combinations(range(3), 2):
@@ -64,15 +75,29 @@ def test_shares_and_masks_expand_as_in_the_reference(
         info = reference.expansion_info(purpose, number, first, second, field.name, 5)
         return reference.expand(seed, SESSION, info, field.modulus, field.width, 5)
 
-    share = share_from_seed(seed, SESSION, number, i, j, field, 5)
-    assert integers(share) == expected("share", i, j)
-    assert integers(mask_from_seed(seed, SESSION, number, i, field, 5)) == expected("mask", i, 0)
+    share = share_expansion(seed, SESSION, number, i, j, field, 5)
+    assert integers(weighted_sum(field, 5, [(share, 1)])) == expected("share", i, j)
+    mask = mask_expansion(seed, SESSION, number, i, field, 5)
+    assert integers(weighted_sum(field, 5, [(mask, 1)])) == expected("mask", i, 0)
+
+
+@pytest.mark.parametrize("field", [M31, M61], ids=lambda field: str(field.name))
+@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
+def test_sums_of_seeds_and_vectors_meet_at_chunks(field: Field, length: int) -> None:
+    """What is expanded chunk by chunk equals the whole expansion, weighted, beside a vector."""
+    seed, held = bytes(range(32)), np.arange(length, dtype=np.uint64)
+    share = share_expansion(seed, SESSION, 0, 1, 2, field, length)
+    total = weighted_sum(field, length, [(share, -3), (held, 5), (share, 1)])
+    info = reference.expansion_info("share", 0, 1, 2, field.name, length)
+    expanded = reference.expand(seed, SESSION, info, field.modulus, field.width, length)
+    for place in (0, 1, CHUNK - 2, length - 1):
+        assert int(total[place]) == (5 * place - 2 * expanded[place]) % field.modulus
 
 
 def test_a_known_mask() -> None:
     """A mask seed gives the same mask on every machine."""
-    mask = mask_from_seed(bytes(range(32)), b"\x55" * 32, 0, 7, M31, 3)
-    assert integers(mask) == [1846158021, 144754870, 549851420]
+    mask = mask_expansion(bytes(range(32)), b"\x55" * 32, 0, 7, M31, 3)
+    assert integers(weighted_sum(M31, 3, [(mask, 1)])) == [1846158021, 144754870, 549851420]
 
 
 def test_dense_elements_are_drawn_by_rejection() -> None:

@@ -13,11 +13,13 @@ import sys
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
 import pytest
 
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.messages import Commitment, Confirm, Kind, Share
 from p2pmpc.protocol import Round
+from p2pmpc.sharing import Source
 from tests.simulator import campaign as campaign_module
 from tests.simulator import planted
 from tests.simulator.__main__ import main
@@ -263,18 +265,24 @@ def test_cheap_seals_open_only_under_their_info() -> None:
         sealer.open(sealed, b"other info")
 
 
+def vector_of(source: Source) -> list[int]:
+    """Return what a cheap context expands at once, as plain integers."""
+    assert isinstance(source, np.ndarray)
+    return [int(value) for value in source]
+
+
 def test_cheap_expansions_differ_by_all_that_they_are_bound_to() -> None:
     """Seed, purpose, owner and session each give another vector, and the same ones the same."""
     contexts = [Cast(draw(seed, peers=3), real=False).context(1) for seed in (0, 1)]
     seeds = [bytes(32), b"\x01" * 32]
     rows = [
-        context.expand_mask(owner, seed).tolist()
+        vector_of(context.mask(owner, seed))
         for context in contexts
         for owner in (1, 2)
         for seed in seeds
     ]
     assert len({tuple(row) for row in rows}) == len(rows)
-    assert contexts[0].expand_mask(1, seeds[0]).tolist() == rows[0]
+    assert vector_of(contexts[0].mask(1, seeds[0])) == rows[0]
     assert contexts[0].mask_commitment(1, seeds[0]) != contexts[0].mask_commitment(2, seeds[0])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from p2pmpc.dealing import RoundContext, check_mask_share, check_total
 from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.errors import VerificationFailed
-from p2pmpc.field import FIELDS, Vector, WeightedSum
+from p2pmpc.field import FIELDS, Field, Vector
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.identity import (
     Identity,
@@ -33,7 +33,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.prg import expand, expansion_info
 from p2pmpc.session import Member, Session
 from p2pmpc.shamir import Entropy, combine, split
-from p2pmpc.sharing import correction
+from p2pmpc.sharing import Source, correction, expanded, weighted_sum
 from p2pmpc.wire import (
     HEADER,
     Limits,
@@ -157,13 +157,19 @@ def _(given: Json) -> Json:
     return {"elements": decimals(decoded), "signed": decimals(field.to_signed(decoded))}
 
 
+def given_sum(field: Field, given: Json) -> Vector:
+    """Return the weighted sum of the vectors of a case."""
+    terms: list[tuple[Source, int]] = [
+        (vector(row), int(weight))
+        for weight, row in zip(given["weights"], given["vectors"], strict=True)
+    ]
+    return weighted_sum(field, len(given["vectors"][0]), terms)
+
+
 @operation("sum weighted vectors")
 def _(given: Json) -> Json:
     field = FIELDS[given["field"]]
-    total = WeightedSum(field, len(given["vectors"][0]))
-    for weight, row in zip(given["weights"], given["vectors"], strict=True):
-        total.add(vector(row), int(weight))
-    return {"sum": decimals(total.value())}
+    return {"sum": decimals(given_sum(field, given))}
 
 
 @operation("expand")
@@ -228,10 +234,14 @@ def _(given: Json) -> Json:
     secret, dealer = vector(given["secret"]), given["dealer"]
     round_ = context(given, length=secret.size - 1, share_mode=given["share_mode"])
     vectors = {
-        receiver: round_.expand_share(SharePlain(bytes.fromhex(share), b""), dealer, int(receiver))
+        receiver: expanded(
+            FIELDS[given["field"]],
+            secret.size,
+            round_.share(SharePlain(bytes.fromhex(share), b""), dealer, int(receiver)),
+        )
         for receiver, share in given["shares"].items()
     }
-    kept = correction(FIELDS[given["field"]], secret, vectors.values())
+    kept = correction(FIELDS[given["field"]], secret, list(vectors.values()))
     shown = {receiver: decimals(share) for receiver, share in vectors.items()}
     return {"vectors": shown, "kept": decimals(kept)}
 
@@ -239,11 +249,9 @@ def _(given: Json) -> Json:
 @operation("sum and mask")
 def _(given: Json) -> Json:
     field, length = FIELDS[given["field"]], len(given["vectors"][0])
-    running = WeightedSum(field, length)
-    for weight, row in zip(given["weights"], given["vectors"], strict=True):
-        running.add(vector(row), int(weight))
-    total = running.value()
-    mask = context(given, length=length - 1).expand_mask(given["peer"], *unhex(given, "mask_seed"))
+    total = given_sum(field, given)
+    source = context(given, length=length - 1).mask(given["peer"], *unhex(given, "mask_seed"))
+    mask = expanded(field, length, source)
     masked = field.encode(field.add(total, mask)).hex()
     return {"sum": decimals(total), "mask": decimals(mask), "partial": masked}
 

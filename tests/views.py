@@ -177,8 +177,8 @@ class Run:
         """Put the toys in the place of what production has, until the stack is left."""
         stack, case = ExitStack(), self.plan.case
         stack.enter_context(mock.patch.dict(FIELDS, {case.field.name: case.field}))
-        stack.enter_context(mock.patch.object(dealing, "share_from_seed", self.expansion.share))
-        stack.enter_context(mock.patch.object(dealing, "mask_from_seed", self.expansion.mask))
+        stack.enter_context(mock.patch.object(dealing, "share_expansion", self.expansion.share))
+        stack.enter_context(mock.patch.object(dealing, "mask_expansion", self.expansion.mask))
         return stack
 
     def _hear(self, sender: int, receiver: int, signed: Signed[Message]) -> bytes:

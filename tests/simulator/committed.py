@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from p2pmpc.dealing import RoundContext
 from p2pmpc.field import Vector
 from p2pmpc.messages import Kind, Partial
+from p2pmpc.sharing import expanded
 from p2pmpc.wire import decode_share
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
@@ -64,12 +65,14 @@ class Committed:
         arithmetic = self._parameters.arithmetic
         self._add(total, 1, arithmetic.decode(said.vector, self._parameters.extended_length))
         seed = witness.round._opening.seeds[liar]
-        self._add(total, -1, self._context.expand_mask(liar, seed))
+        mask = self._context.mask(liar, seed)
+        self._add(total, -1, expanded(arithmetic, self._parameters.extended_length, mask))
 
     def _share(self, plaintext: bytes, dealer: int, receiver: int) -> Vector:
         limits, strict = self._context.session.limits, self._parameters.strict
         plain = decode_share(plaintext, limits, strict=strict)
-        return self._context.expand_share(plain, dealer, receiver)
+        share = self._context.share(plain, dealer, receiver)
+        return expanded(self._parameters.arithmetic, self._parameters.extended_length, share)
 
     def _add(self, total: Row, factor: int, vector: Vector) -> None:
         for place, value in enumerate(vector.tolist()):

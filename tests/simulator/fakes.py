@@ -273,14 +273,14 @@ class CheapContext(RoundContext):
     def _numbers(self, *indices: int) -> bytes:
         return _numbers_of(self.number, *indices)
 
-    def expand_share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
+    def share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
         """Return the share that a plaintext stands for."""
         parameters = self.session.parameters
         if parameters.share_mode == "dense":
             return parameters.arithmetic.decode(plain.share, parameters.extended_length)
         return self._expand(b"s" + self._numbers(dealer, receiver) + plain.share)
 
-    def expand_mask(self, owner: int, seed: bytes) -> Vector:
+    def mask(self, owner: int, seed: bytes) -> Vector:
         """Return the mask of a peer's partial sum."""
         return self._expand(b"m" + self._numbers(owner) + seed)
 
