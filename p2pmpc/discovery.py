@@ -13,6 +13,7 @@ from typing import Final
 
 import trio
 
+from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
 from p2pmpc.errors import (
     AgreementFailed,
@@ -24,7 +25,7 @@ from p2pmpc.errors import (
 from p2pmpc.identity import Identity, SealingKey, certificate_key, parse_id, peer_id, short_id
 from p2pmpc.links import Link, LinkEndedError, plain_reason
 from p2pmpc.logs import NodeLog
-from p2pmpc.membership import Admission, Candidate, abort_message, make_entry
+from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import NONCE_BYTES, Parameters

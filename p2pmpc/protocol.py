@@ -34,6 +34,7 @@ from p2pmpc.dealing import (
     partial_sum,
     unmasked,
 )
+from p2pmpc.endings import abort_message, error_of_abort, vetted
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
     LocalProtocolError,
@@ -46,7 +47,6 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.field import Vector
 from p2pmpc.hearing import Hearing
-from p2pmpc.membership import abort_message, error_of_abort, vetted
 from p2pmpc.messages import (
     Abort,
     Confirm,

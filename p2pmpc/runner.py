@@ -17,6 +17,7 @@ from p2pmpc.actions import (
     RecordInput,
     Send,
 )
+from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
 from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
@@ -30,7 +31,6 @@ from p2pmpc.errors import (
 from p2pmpc.field import Vector
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
-from p2pmpc.membership import Agreement
 from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
 from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network

@@ -24,9 +24,10 @@ from p2pmpc.encoding import Numbers
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import Identity, format_id
 from p2pmpc.network import Address, Listener, MemoryNetwork, Stream
-from p2pmpc.node import Node, run_options
+from p2pmpc.node import run_options
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
+from p2pmpc.peer import Peer as RunningPeer
 from p2pmpc.progress import Callback
 
 KILLED = -9
@@ -153,7 +154,7 @@ class Peer:
     kill: str | None = None
     stall: str | None = None
     on_step: Callable[[Peer, str], None] = lambda _peer, _step: None
-    node: Node | None = None
+    node: RunningPeer | None = None
     outcome: Outcome | None = None
     error: P2PMPCError | None = None
     killed: bool = False
@@ -283,7 +284,7 @@ class Peers:
                     entropy=os.urandom,
                     observer=Callback(partial(self._take, peer, scope)),
                     ask=None if peer.answer is None else ask,
-                    on_node=partial(setattr, peer, "node"),
+                    on_peer=partial(setattr, peer, "node"),
                 )
             except P2PMPCError as error:
                 peer.error = error

@@ -25,12 +25,13 @@ from p2pmpc.actions import (
     RecordInput,
     Send,
 )
+from p2pmpc.agreement import Agreement
 from p2pmpc.dealing import Sealer
 from p2pmpc.encoding import checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError
 from p2pmpc.identity import Identity, SealingKey, verify_signature
-from p2pmpc.membership import Agreement, make_entry
+from p2pmpc.membership import make_entry
 from p2pmpc.messages import PAIRWISE, Abort, Echo, Kind, Message, Open, Signed, Unmask
 from p2pmpc.parameters import Parameters
 from p2pmpc.protocol import Round

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from p2pmpc.actions import Failed
 from p2pmpc.dealing import RoundContext
+from p2pmpc.endings import abort_message
 from p2pmpc.envelope import SessionSealer, frame_bytes
 from p2pmpc.errors import AgreementFailed, PeerMissing, RemoteProtocolError, Revealed, exit_code_of
-from p2pmpc.membership import abort_message, make_entry
+from p2pmpc.membership import make_entry
 from p2pmpc.messages import (
     PAIRWISE,
     Abort,

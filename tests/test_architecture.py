@@ -23,7 +23,8 @@ CORE = (
     ("envelope", "ledger", "record"),
     ("actions", "dealing"),
     ("disputes", "opening"),
-    ("hearing", "membership"),
+    ("endings", "hearing"),
+    ("agreement", "membership"),
     ("protocol",),
     ("transcript",),
     ("exhibit", "receipt"),
@@ -35,6 +36,7 @@ SHELL = (
     ("mesh", "roster_file"),
     ("options",),
     ("archive", "runner"),
+    ("peer",),
     ("node",),
     ("swarm.options", "swarm.watch"),
     ("swarm.data",),
@@ -55,7 +57,9 @@ NOT_IN_THE_CORE = frozenset(
 )
 """Entropy and time are arguments, and bytes come and go through the shell."""
 
-MACHINES = frozenset({"dealing", "disputes", "hearing", "membership", "opening", "protocol"})
+MACHINES = frozenset(
+    {"dealing", "agreement", "disputes", "hearing", "membership", "opening", "protocol"}
+)
 
 ROOT = Path(p2pmpc.__file__).parent
 

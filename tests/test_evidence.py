@@ -13,6 +13,7 @@ import pytest
 
 from p2pmpc.archive import keep_evidence
 from p2pmpc.cli import main as cli_main
+from p2pmpc.endings import abort_message
 from p2pmpc.errors import (
     ConfigurationError,
     PeerMissing,
@@ -23,7 +24,6 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Claim, Dispute, Evidence, Statement
 from p2pmpc.exhibit import check_exhibit, render_evidence
 from p2pmpc.identity import format_id
-from p2pmpc.membership import abort_message
 from p2pmpc.messages import (
     Abort,
     Accept,

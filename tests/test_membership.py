@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from p2pmpc.actions import Action, Agreed, Failed, Reached, Send
+from p2pmpc.agreement import Agreement, check_allowed
 from p2pmpc.disputes import check_evidence
+from p2pmpc.endings import abort_message, error_of_abort
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
     AgreementFailed,
@@ -24,15 +26,7 @@ from p2pmpc.errors import (
 )
 from p2pmpc.evidence import Dispute
 from p2pmpc.identity import Identity, SealingKey
-from p2pmpc.membership import (
-    Admission,
-    Agreement,
-    Candidate,
-    abort_message,
-    check_allowed,
-    error_of_abort,
-    make_entry,
-)
+from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Accept, Hello, Join, Message, RosterList, Signed, SignedEntry
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.session import Session

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import PeerMissing, RemoteProtocolError, Revealed, exit_code_of
 from p2pmpc.evidence import Claim, Dispute
-from p2pmpc.membership import abort_message
 from p2pmpc.messages import (
     Commitment,
     Confirm,

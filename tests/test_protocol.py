@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pmpc.actions import STEPS
+from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import (
     InputRefused,
@@ -21,7 +22,6 @@ from p2pmpc.errors import (
     Revealed,
     VerificationFailed,
 )
-from p2pmpc.membership import abort_message
 from p2pmpc.messages import Kind, Open, Unmask
 from p2pmpc.protocol import CONTRIBUTING
 from p2pmpc.script import AMONG_CONTRIBUTORS, Column, Stage

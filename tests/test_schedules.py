@@ -191,7 +191,7 @@ class Explorer:
 
 
 MACHINES = (
-    "p2pmpc.membership",
+    "p2pmpc.agreement",
     "p2pmpc.protocol",
     "p2pmpc.hearing",
     "p2pmpc.opening",

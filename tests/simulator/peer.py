@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
+from p2pmpc.agreement import Agreement
 from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, ResourceExhausted
-from p2pmpc.membership import Agreement
 from p2pmpc.messages import Kind
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
