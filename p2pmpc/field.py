@@ -203,7 +203,7 @@ class Field:
 
     def encode(self, vector: Vector) -> bytes:
         """Return the canonical bytes: ``width`` bytes an element, little-endian."""
-        return vector.astype(self.word).tobytes()
+        return np.ascontiguousarray(vector, dtype=self.word).tobytes()
 
     def decode(self, data: Bytes, length: int) -> Vector:
         """Decode the canonical bytes of a vector.
@@ -291,13 +291,15 @@ class Accumulator:
         """
         n, field = out.size, self._field
         part, scratch = self._part[:n], self._scratch[:n]
-        out[:] = 0
-        for sign in self._room:
-            self._join(sign, part)
-            if sign < 0:
-                np.subtract(_U(field.modulus), part, out=part)
+        if 1 in self._room:
+            self._join(1, out)
+        else:
+            out[:] = 0
+        if -1 in self._room:
+            self._join(-1, part)
+            np.subtract(_U(field.modulus), part, out=part)
             np.add(out, part, out=out)  # < 2p + 1
-        field.reduce_into(out, out, scratch)
+            field.reduce_into(out, out, scratch)
         self._room.clear()
 
     def _begin(self, sign: int) -> None:
