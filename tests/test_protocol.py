@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pmpc.actions import STEPS
+from p2pmpc.actions import STEPS, Action, RecordInput
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import (
     InputRefused,
@@ -21,6 +23,7 @@ from p2pmpc.errors import (
     Revealed,
     VerificationFailed,
 )
+from p2pmpc.ledger import Entry, check_differencing, input_digest
 from p2pmpc.membership import abort_message
 from p2pmpc.messages import Kind, Open, Unmask
 from p2pmpc.protocol import CONTRIBUTING
@@ -579,3 +582,85 @@ def test_errors_of_a_round_are_made_for_people() -> None:
         assert "peer-02 (" in error.message
         assert "b'" not in error.describe()
         assert not isinstance(error, RemoteProtocolError)
+
+
+# -- before the ECHO --------------------------------------------------------------------------
+
+
+class WithoutLedger(Party):
+    """Honest peers whose ledgers are never done."""
+
+    def perform(self, index: int, actions: Iterable[Action]) -> None:
+        """Do what a machine asks for, but for the ledger."""
+        super().perform(index, [a for a in actions if not isinstance(a, RecordInput)])
+
+
+def test_no_echo_leaves_before_the_ledger_is_written() -> None:
+    """A machine asks for the ledger and then waits, however much it hears from others."""
+    party = WithoutLedger(VALUES[:3])
+    party.start()
+    party.run()
+    assert all(m.round.stage is Stage.RECORDING for m in party.members.values())
+    assert not any("echo" in member.steps for member in party.members.values())
+
+
+def test_nothing_is_dealt_before_everybody_agreed() -> None:
+    """Until it is started a round stays silent, whatever happens to its links."""
+    party = Party(VALUES[:3])
+    round_ = party.members[1].round
+    assert round_.disconnected(2) == round_.reconnected(2) == []
+    assert (round_.stage, round_.dealing) == (Stage.WAITING, None)
+
+
+# -- the ledger -------------------------------------------------------------------------------
+
+IDS = tuple(bytes([k]) * 32 for k in range(1, 5))
+NAMES = {identifier: f"peer-{k:02}" for k, identifier in enumerate(IDS, 1)}
+LEDGER_KEY = bytes(31) + b"\x01"
+
+
+def ledger_entry(
+    contributors: Sequence[bytes] = IDS[:3],
+    weights: tuple[int, ...] | None = (1, 2, 3),
+    own_weight: bytes | None = None,
+) -> Entry:
+    """Return the entry of a sum of one input."""
+    values = input_digest(np.array([7, -8]), 0, LEDGER_KEY)
+    return Entry("2025-01-01", bytes(32), values, tuple(contributors), weights, own_weight)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (ledger_entry((*IDS[:2], IDS[3])), "only peer-03, peer-04 differ"),
+        (ledger_entry(IDS[:2], (1, 2)), "peer-03 is in only one of the two"),
+        (ledger_entry(weights=(1, 2, 4)), "the same peers with other weights"),
+    ],
+)
+def test_an_input_takes_part_in_one_sum_only(entry: Entry, why: str) -> None:
+    """Whatever else the ledger holds, an input is refused another sum, or the entry says why not."""
+    another = replace(ledger_entry(), input=bytes(32), contributors=IDS[1:])
+    ledger = [ledger_entry(), another]
+    assert check_differencing(ledger, ledger_entry(), NAMES, accept=False) == ledger_entry()
+    proportional = ledger_entry(weights=(-2, -4, -6))
+    assert check_differencing(ledger, proportional, NAMES, accept=False) == proportional
+    with pytest.raises(InputRefused, match=why):
+        check_differencing(ledger, entry, NAMES, accept=False)
+    assert check_differencing(ledger, entry, NAMES, accept=True) == replace(entry, accepted=True)
+
+
+def test_private_weights_are_compared_by_their_digests() -> None:
+    """Where weights are private, another own weight makes another sum of the same input."""
+    one, two = ledger_entry((), None, bytes(32)), ledger_entry((), None, bytes(31) + b"\x01")
+    assert one.is_same_sum(one)
+    assert not one.is_same_sum(two)
+    assert not one.is_same_sum(ledger_entry((), ()))
+
+
+def test_digests_of_inputs_are_keyed_and_know_equal_numbers() -> None:
+    """Nobody without the key can try values out, and units make no other number of a number."""
+    values = np.array([3, -4])
+    digest = input_digest(values, 0, LEDGER_KEY)
+    assert digest == input_digest(values * 16, 4, LEDGER_KEY)
+    assert digest != input_digest(values, 4, LEDGER_KEY)
+    assert digest != input_digest(values, 0, bytes(32))
