@@ -155,16 +155,19 @@ class Hearing:
         """
         return not self.session.contributes or (kind is Kind.ECHO and Kind.PARTIAL in self.own)
 
-    def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
-        """Return what it proves to echo, or open, what this peer has not signed yet."""
+    def _too_early(self, peer: int, signed: Signed[Message]) -> RemoteProtocolError:
+        """Return what it proves to echo, or open, what this peer has not signed yet.
+
+        An observer's CONFIRM rests on no ECHO of its own, so it proves nothing to others.
+        """
+        why = "it came before this peer had said what it rests on"
+        if peer not in self.session.places:
+            return RemoteProtocolError(why)
         claim, proof = Claim.FALSE_ECHO, [Statement.of(peer, signed)]
         if signed.message.kind is not Kind.ECHO:
             echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
             claim, proof = Claim.EARLY_OPENING, [echo, *proof]
-        return Dispute(
-            "it came before this peer had said what it rests on",
-            Evidence(claim, peer, tuple(proof)),
-        )
+        return Dispute(why, Evidence(claim, peer, tuple(proof)))
 
     def _check(self, peer: int, signed: Signed[Message]) -> None:
         """Check what can be checked of a message by itself, and keep what it brings."""

@@ -636,6 +636,28 @@ def test_a_mask_share_of_an_observer_names_its_sender() -> None:
     assert "a mask share of an observer" in error.message
 
 
+@pytest.mark.parametrize("kind", [Kind.ACCEPT, Kind.CONFIRM], ids=["at first", "at the end"])
+def test_an_observer_confirms_and_says_nothing_else(kind: Kind) -> None:
+    """Nobody deals to an observer, so it has no mask share to hand out, nor anything to commit to."""
+    party = Party(VALUES, [1, 2, 0, 3])
+    party.corrupt(4, {Kind.CONFIRM: lambda _receiver, _signed: None})
+    party.start()
+    run_until_taken(party, kind)
+    message = Unmask(2, bytes(33)) if kind is Kind.CONFIRM else Commitment(ZEROS, (), (ZEROS,) * 3)
+    assert "at the wrong place" in hand_over(party, party.frame(CULPRIT, message)).message
+
+
+@pytest.mark.parametrize("taken", [Kind.ACCEPT, Kind.CONFIRM], ids=["at first", "a second time"])
+def test_an_observer_that_confirms_too_early_is_named(taken: Kind) -> None:
+    """Nobody can hold a total that this peer has not yet helped to open."""
+    party = Party(VALUES, [1, 2, 0, 3])
+    party.corrupt(4, {Kind.CONFIRM: lambda _receiver, _signed: None})
+    party.start()
+    run_until_taken(party, taken)
+    error = hand_over(party, party.frame(CULPRIT, Confirm(ZEROS)))
+    assert error.peers == (CULPRIT,)
+
+
 def test_an_echo_before_the_own_sum_names_its_sender() -> None:
     """Nobody can have heard this peer's sum before it was sent."""
     party = begun()
