@@ -297,7 +297,8 @@ def test_the_peer_whose_value_does_not_hold_is_named(run: Path, kind: str, step:
     lines = path.read_text().splitlines(keepends=True)
     number = next(n for n, line in enumerate(lines) if line.startswith(f"{step} 3 {kind} "))
     start = lines[number].index("=") + 9
-    lines[number] = lines[number][:start] + "01" + lines[number][start + 2 :]
+    byte = int(lines[number][start : start + 2], 16) ^ 1
+    lines[number] = f"{lines[number][:start]}{byte:02x}{lines[number][start + 2 :]}"
     path.write_text("".join(lines))
     with pytest.raises(VerificationFailed) as caught:
         verify_directory(run)
