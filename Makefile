@@ -1,12 +1,15 @@
 # Shortcuts; each target is one command that can be typed as well.
 
-.PHONY: check test lint bench simulate
+.PHONY: check test planted lint bench simulate
 
 check: ## Everything a change must pass, in a fresh copy.
 	.ci/run
 
 test:
 	python -m pytest
+
+planted: ## Which test catches which planted bug; takes minutes.
+	python -m tests.planted_bugs
 
 lint:
 	ruff check

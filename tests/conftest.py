@@ -1,6 +1,7 @@
 """Hypothesis profiles, and the shell that several modules run commands in.
 
-The profiles are ``default``, and ``ci``, which draws the same examples every time.
+The profiles are ``default``; ``ci``, which draws the same examples every time; and ``planted``, likewise, for
+bugs planted on purpose: there the first example that fails is as good as the smallest.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.processes import Shell
 
 # A noisy machine must not fail a test that holds, so no example has a deadline.
 settings.register_profile("default", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True, print_blob=True)
+settings.register_profile(
+    "planted", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

@@ -16,6 +16,7 @@ from p2pmpc.dealing import RoundContext
 from p2pmpc.endings import abort_message
 from p2pmpc.envelope import SessionSealer, frame_bytes
 from p2pmpc.errors import AgreementFailed, PeerMissing, RemoteProtocolError, Revealed, exit_code_of
+from p2pmpc.evidence import Claim, Dispute, Evidence, Statement
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import (
     PAIRWISE,
@@ -209,6 +210,51 @@ def test_an_echo_of_what_nobody_signed_names_its_sender(field: str) -> None:
     party.run_to_echo()
     party.settle()
     blamed(party)
+
+
+def test_an_echo_of_acceptances_that_nobody_made_names_its_sender() -> None:
+    """The signatures on the roster are part of what everybody heard."""
+
+    def made_up(message: Message) -> Message:
+        assert isinstance(message, Echo)
+        return replace(message, acceptances=(SIGNATURE, *message.acceptances[1:]))
+
+    party = Party(VALUES[:3])
+    party.corrupt(CULPRIT, {Kind.ECHO: lying_to(party, {1, 2}, made_up)})
+    party.start()
+    party.run_to_echo()
+    party.settle()
+    blamed(party)
+    assert all("echoes what nobody signed" in e.message for e in party.errors(but=CULPRIT))
+
+
+@pytest.mark.parametrize("kind", [Kind.COMMITMENT, Kind.PARTIAL], ids=["COMMITMENT", "PARTIAL"])
+def test_one_message_signed_in_two_ways_names_its_signer(kind: Kind) -> None:
+    """An honest peer has one signature on what it says, and repeats that one."""
+    party = begun()
+    run_until_taken(party, kind)
+    said, member = party.members[1].round.links[CULPRIT].message(kind), party.members[CULPRIT]
+    ids = (member.identity.id, bytes(32))
+    data = reference.signing_input(member.session.id, 0, kind, *ids, said.digest)
+    other = replace(said, signature=reference.ed25519_sign(member.identity._seed, data, nonce=1))
+    assert "another one of this kind came before" in hand_over(party, frame_bytes(other)).message
+
+
+def test_a_proof_ends_the_round_of_everybody_who_is_shown_it() -> None:
+    """After the ECHO an accusation changes nothing, and a proof that holds ends the round."""
+    party = begun(4)
+    party.run_to_echo()
+    party.hand_over(4, 1, party.frame(4, Abort(4, (CULPRIT,), "it said two things")))
+    assert party.members[1].error is None
+    summed = [Partial(bytes([k]) * 12) for k in (0, 1)]
+    signed = [party.members[CULPRIT].notary.sign(message) for message in summed]
+    both = tuple(Statement.of(CULPRIT, said) for said in signed)
+    dispute = Dispute("it said two things", Evidence(Claim.EQUIVOCATION, CULPRIT, both))
+    party.hand_over(2, 1, party.frame(2, abort_message(dispute)))
+    error = party.members[1].error
+    assert isinstance(error, Dispute)
+    assert error.peers == (CULPRIT,)
+    assert error.revealed is Revealed.MAYBE_TOTAL
 
 
 @pytest.mark.parametrize(("peers", "victim"), [(3, 1), (3, 2), (4, 4)])
@@ -570,6 +616,25 @@ def test_nothing_is_opened_before_the_echo(message: Message) -> None:
     party = begun()
     run_until_taken(party, Kind.PARTIAL)
     assert "(SUMMED)" in hand_over(party, party.frame(CULPRIT, message)).message
+
+
+def test_a_mask_share_before_its_holder_opens_names_its_sender() -> None:
+    """Even a true mask share is handed out only by a peer that holds n equal echoes, and says so."""
+    party = begun()
+    run_until_taken(party, Kind.ECHO)
+    plain = party.members[CULPRIT].round.links[2].plain
+    assert plain is not None
+    error = hand_over(party, party.frame(CULPRIT, Unmask(2, plain.mask_share)))
+    assert "(ECHOED)" in error.message
+
+
+def test_a_mask_share_of_an_observer_names_its_sender() -> None:
+    """Observers have no mask, so nobody has a share of one."""
+    party = Party(VALUES, [1, 0, 2, 3])
+    party.start()
+    run_until_taken(party, Kind.OPEN)
+    error = hand_over(party, party.frame(CULPRIT, Unmask(2, bytes(33))))
+    assert "a mask share of an observer" in error.message
 
 
 def test_an_echo_before_the_own_sum_names_its_sender() -> None:

@@ -143,6 +143,15 @@ def test_digests_agree_with_the_reference() -> None:
     assert context.sealing_info(1, 2) == info
 
 
+def test_observers_are_dealt_nothing() -> None:
+    """A dealer seals its shares to the other contributors alone, and commits to no other."""
+    parameters = Parameters(os.urandom(32), 4, length=3)
+    context = RoundContext(make_sessions(parameters, [3, -1, 0, 2])[2][0], 0)
+    dealing = deal(context, secret(context.session, VALUES[0]), SEALER, os.urandom)
+    assert set(dealing.shares) == set(dealing.plains) == {2, 4}
+    assert len(dealing.commitment.shares) == len(dealing.commitment.mask_shares) == 3
+
+
 def test_any_majority_of_mask_shares_opens_a_mask() -> None:
     """The b-shares that a dealer gives away, and its own, are shares of its mask seed."""
     round_ = contexts()
@@ -322,6 +331,15 @@ def test_the_checksum_coordinate_has_no_range() -> None:
     signed = context.session.parameters.arithmetic.to_signed(total)
     assert abs(int(signed[3])) > 6
     check_total(context, total)
+
+
+def test_a_total_of_private_weights_has_its_own_range() -> None:
+    """What comes behind the elements is held to the sum of the weights' bounds."""
+    parameters = Parameters(os.urandom(32), 3, length=2, bound=100, weight_bound=10)
+    context = RoundContext(make_sessions(parameters, [1, 1, 1])[2][0], 0)
+    check_total(context, total_of(context, [3000, -3000, 30]))
+    with pytest.raises(VerificationFailed, match="element 2 of the total"):
+        check_total(context, total_of(context, [0, 0, -31]))
 
 
 # -- secrets --------------------------------------------------------------------------------

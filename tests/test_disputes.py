@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -11,10 +12,14 @@ import pytest
 
 from p2pmpc.dealing import RoundContext
 from p2pmpc.disputes import check_evidence, who_lied
+from p2pmpc.endings import error_of_abort
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
+from p2pmpc.exhibit import check_exhibit, render_evidence
+from p2pmpc.identity import format_id
 from p2pmpc.messages import (
+    Abort,
     Accept,
     Commitment,
     Confirm,
@@ -218,7 +223,7 @@ def test_honest_statements_prove_nothing(claim: Claim) -> None:
     pairs = [
         (one, two)
         for one, two in product(HONEST, repeat=2)
-        if one.sender == two.sender or {one.kind, two.kind} == {Kind.COMMITMENT, Kind.UNMASK}
+        if one.sender == two.sender or one.kind is Kind.COMMITMENT or two.kind is Kind.COMMITMENT
     ]
     for statements in [*singles, *pairs, ()]:
         for culprit in {1, *(statement.sender for statement in statements)}:
@@ -283,6 +288,59 @@ def test_acceptances_of_two_runs_prove_nothing() -> None:
     both = said_by(CULPRIT, Kind.ACCEPT), Statement.of(CULPRIT, signed)
     with pytest.raises(VerificationFailed, match="of different sessions"):
         check_evidence(SESSION, of(Claim.EQUIVOCATION, *both))
+
+
+def test_messages_of_two_rounds_prove_nothing() -> None:
+    """What is said in one round stands in another place than what is said in the next."""
+    notary = PARTY.members[CULPRIT].notary
+    summed = Statement.of(CULPRIT, notary.sign(Partial(bytes(8)), round_number=1))
+    opened = replace(opening_of(CULPRIT), mask_seed=ZEROS)
+    later = Statement.of(CULPRIT, notary.sign(opened, round_number=1))
+    for claim, one, two in (
+        (Claim.EQUIVOCATION, said_by(CULPRIT, Kind.PARTIAL), summed),
+        (Claim.WRONG_OPENING, said_by(CULPRIT, Kind.COMMITMENT), later),
+    ):
+        with pytest.raises(VerificationFailed, match=r"different (places|rounds)"):
+            check_evidence(SESSION, of(claim, one, two))
+
+
+def test_shares_for_nobody_prove_nothing() -> None:
+    """A SHARE has one receiver, and nothing else has."""
+    both = [forged(CULPRIT, Kind.SHARE, body) for body in (b"one", b"another")]
+    with pytest.raises(VerificationFailed, match="a receiver that messages of this kind"):
+        check_evidence(SESSION, of(Claim.EQUIVOCATION, *both))
+
+
+def test_two_reasons_to_end_prove_nothing() -> None:
+    """A peer may say more than once that it ends."""
+    said = [said_falsely(CULPRIT, Abort(3, (), reason)) for reason in ("one", "another")]
+    with pytest.raises(VerificationFailed, match="may be said twice"):
+        check_evidence(SESSION, of(Claim.EQUIVOCATION, *said))
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_files_of_evidence_are_judged_as_evidence_is(name: str) -> None:
+    """A file needs nothing beside it, has one form, and convicts nobody of what is not proven."""
+    text = render_evidence(SESSION, PROOFS[name])
+    proven = check_exhibit(text)
+    assert proven.culprit == format_id(SESSION.member(CULPRIT).id)
+    assert proven.what == check_evidence(SESSION, PROOFS[name])
+    with pytest.raises(VerificationFailed, match="not in its canonical form"):
+        check_exhibit(json.dumps(json.loads(text)))
+    with pytest.raises(VerificationFailed, match="does not prove"):
+        check_exhibit(render_evidence(SESSION, replace(PROOFS[name], culprit=1)))
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_an_accusation_that_proves_nothing_speaks_against_who_makes_it(name: str) -> None:
+    """Evidence that travels in an ABORT is judged by everybody who takes it."""
+    session = replace(SESSION, founder=4)
+    for culprit, named in ((CULPRIT, CULPRIT), (1, 4)):
+        evidence = encode_evidence(replace(PROOFS[name], culprit=culprit))
+        error = error_of_abort(session, 4, Abort(4, (culprit,), "it lied", evidence))
+        assert isinstance(error, Dispute) == (culprit == CULPRIT)
+        assert named in error.peers
+        assert len(error.peers) == 1 or error.peers == (CULPRIT, 4)
 
 
 def test_without_the_body_nothing_is_read_into_a_digest() -> None:

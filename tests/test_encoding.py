@@ -22,6 +22,7 @@ from p2pmpc.encoding import (
     format_scaled,
     parse_scaled,
     with_checksum,
+    with_weight,
 )
 from p2pmpc.errors import InputRefused
 from p2pmpc.field import M31, M61, Field
@@ -369,6 +370,11 @@ def test_values_outside_the_bound_are_refused_by_place(sign: int) -> None:
         check_bound(np.array([0, sign * 321, sign * 27182]), 320, 4, "data.txt")
     assert caught.value.message == "data.txt:2:1: the value is outside the agreed bound of 20"
     assert CANARY not in caught.value.describe()
+
+
+def test_private_weights_multiply_at_home_and_come_behind() -> None:
+    """The weight is the last coordinate, so that only the sum of all weights opens."""
+    assert list(with_weight(np.array([3, -4]), -5)) == [-15, 20, -5]
 
 
 # -- the checksum coordinate ----------------------------------------------------------------

@@ -99,6 +99,14 @@ def test_thin_and_unique_exposures_are_told_and_comfortable_ones_are_not() -> No
     assert check_exposure(exposure((7, 7, 7, 7), 10**6), NAMES, allowed=False) == []
 
 
+def test_fewer_than_two_inputs_a_total_are_refused() -> None:
+    """Totals that stand for one input more often than not are refused, though not all do."""
+    found = exposure((1, 2, 5), 1)
+    assert (found.vectors, found.totals) == (27, 17)
+    assert found.reveals
+    assert not exposure((1, 2, 3), 1).reveals
+
+
 def test_equal_weights_are_never_refused() -> None:
     """A plain sum is what people ask for: with equal weights only its size is warned about."""
     assert not exposure((1, 1, 1), 1).reveals

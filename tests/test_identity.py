@@ -278,7 +278,17 @@ def test_what_is_sealed_opens_under_the_same_info() -> None:
 def test_sealing_keys_come_from_the_given_entropy() -> None:
     """The same entropy makes the same key, other entropy another."""
     assert SealingKey(Random(7).randbytes).public_bytes == SEALING_KEY.public_bytes
-    assert SealingKey(os.urandom).public_bytes != SEALING_KEY.public_bytes
+    other = SealingKey(os.urandom).public_bytes
+    for half in (slice(None, 1184), slice(1184, None)):
+        assert other[half] != SEALING_KEY.public_bytes[half]
+
+
+def test_nobody_else_has_the_key_of_a_ledger() -> None:
+    """Each identity has a ledger key of its own, which is not the secret that it comes from."""
+    one, two = bytes(32), bytes(31) + b"\x01"
+    keys = {Identity(seed).ledger_key() for seed in (one, two)}
+    assert Identity(one).ledger_key() in keys
+    assert len(keys - {one, two}) == 2
 
 
 def test_a_seal_binds_its_info_and_its_receiver() -> None:

@@ -209,6 +209,8 @@ def test_the_bootstrap_address_leads_to_the_pinned_id() -> None:
     candidate = Candidate(JOINER, NONCE, Stated())
     candidate.check_server(FOUNDER.id, None)
     candidate.check_server(FOUNDER.id, FOUNDER.id)
+    with pytest.raises(AgreementFailed, match="not the pinned"):
+        candidate.check_server(FOUNDER.id, FOUNDER.id[:31] + bytes([FOUNDER.id[31] ^ 1]))
     with pytest.raises(AgreementFailed) as caught:
         candidate.check_server(FOUNDER.id, THIRD.id)
     assert FOUNDER.id.hex()[:8] in caught.value.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pmpc.actions import STEPS
+from p2pmpc.actions import STEPS, Action, RecordInput
 from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import (
@@ -579,3 +580,31 @@ def test_errors_of_a_round_are_made_for_people() -> None:
         assert "peer-02 (" in error.message
         assert "b'" not in error.describe()
         assert not isinstance(error, RemoteProtocolError)
+
+
+# -- before the ECHO --------------------------------------------------------------------------
+
+
+class WithoutLedger(Party):
+    """Honest peers whose ledgers are never done."""
+
+    def perform(self, index: int, actions: Iterable[Action]) -> None:
+        """Do what a machine asks for, but for the ledger."""
+        super().perform(index, [a for a in actions if not isinstance(a, RecordInput)])
+
+
+def test_no_echo_leaves_before_the_ledger_is_written() -> None:
+    """A machine asks for the ledger and then waits, however much it hears from others."""
+    party = WithoutLedger(VALUES[:3])
+    party.start()
+    party.run()
+    assert all(m.round.stage is Stage.RECORDING for m in party.members.values())
+    assert not any("echo" in member.steps for member in party.members.values())
+
+
+def test_nothing_is_dealt_before_everybody_agreed() -> None:
+    """Until it is started a round stays silent, whatever happens to its links."""
+    party = Party(VALUES[:3])
+    round_ = party.members[1].round
+    assert round_.disconnected(2) == round_.reconnected(2) == []
+    assert (round_.stage, round_.dealing) == (Stage.WAITING, None)

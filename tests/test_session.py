@@ -20,13 +20,17 @@ from p2pmpc.envelope import (
     sign_before_session,
 )
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
+from p2pmpc.evidence import Dispute
 from p2pmpc.field import M31
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import (
     PAIRWISE,
     Abort,
+    Commitment,
     Confirm,
+    Echo,
+    EchoEntry,
     Join,
     Kind,
     Message,
@@ -34,6 +38,7 @@ from p2pmpc.messages import (
     Partial,
     Share,
     SignedEntry,
+    Unmask,
 )
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Member, Session, entry_signing_input, roster_differences
@@ -182,6 +187,30 @@ def test_strangers_to_the_allow_list_are_refused() -> None:
     assert len(make_sessions(named, [1, 2, 3], KEYS)[2]) == 3
 
 
+def test_rosters_without_their_founder_are_refused() -> None:
+    """Whoever gave the entries out is one of them."""
+    founder = identities(1)[0].id
+    with pytest.raises(AgreementFailed, match="the founder is not in its own roster"):
+        Session.close(PARAMETERS, ENTRIES, KEYS[0].id, founder=founder)
+
+
+def test_rosters_of_observers_only_are_refused() -> None:
+    """Where nobody brings an input there is nothing to sum."""
+    with pytest.raises(AgreementFailed, match="all peers observe"):
+        make_sessions(PARAMETERS, [0, 0, 0], KEYS)
+
+
+@pytest.mark.parametrize("weight", [2, -1])
+def test_rosters_that_show_private_weights_are_refused(weight: int) -> None:
+    """Where weights are private, every contributor's public one is 1, and the bound leaves room."""
+    private = replace(PARAMETERS, weight_bound=10)
+    session = make_sessions(private, [1, 0, 1], KEYS)[2][0]
+    assert session.possible_weights == (10, 10)
+    assert session.total_limits == (20 * session.bound, 20)
+    with pytest.raises(AgreementFailed, match=f"a weight of {weight}, and weights are private"):
+        make_sessions(private, [1, 1, weight], KEYS)
+
+
 @given(st.binary(max_size=80), st.binary(min_size=64, max_size=64))
 def test_entries_of_any_bytes_are_refused(body: bytes, signature: bytes) -> None:
     """No entry that nobody signed gets through, and none ends in another kind of error."""
@@ -258,6 +287,31 @@ def test_messages_of_others_do_not_open() -> None:
         assert caught.value.message.startswith(f"peer-0{link} (")
 
 
+SAID: list[Message] = [
+    SESSIONS[0].acceptance,
+    Commitment(bytes(32), (bytes(32),) * 3, (bytes(32),) * 3),
+    Share(b"sealed"),
+    Partial(bytes(20)),
+    Echo((bytes(64),) * 3, (EchoEntry(bytes(32), bytes(64), bytes(32), bytes(64)),) * 3),
+    Open(bytes(32), (bytes(64),) * 3),
+    Unmask(1, bytes(33)),
+    Confirm(bytes(32)),
+    Abort(3, (), ""),
+]
+
+
+@pytest.mark.parametrize("message", SAID, ids=lambda message: message.kind.name)
+def test_no_kind_of_message_goes_unverified(message: Message) -> None:
+    """Whatever a session has to say opens under the signature of its sender, and no other one."""
+    signed = NOTARIES[0].sign(message, receiver=2 if message.kind in PAIRWISE else None)
+    good = frame(frame_bytes(signed), NOTARIES[1].limits)
+    assert NOTARIES[1].open(1, good).message == message
+    unbound = sign_before_session(KEYS[0], message, TO_ALL).signature
+    for signature in (bytes(64), *([unbound] if message.kind is not Kind.ACCEPT else [])):
+        with pytest.raises(RemoteProtocolError, match="does not verify"):
+            NOTARIES[1].open(1, replace(good, signature=signature))
+
+
 def test_whatever_a_frame_says_about_itself_is_signed() -> None:
     """Another round, kind or body under the same signature does not open."""
     signed = NOTARIES[0].sign(Confirm(b"\x01" * 32))
@@ -296,6 +350,7 @@ def test_signed_garbage_names_its_sender(kind: Kind, body: bytes) -> None:
     if error is None:
         assert encode_body(opened.message) == body
     else:
+        assert isinstance(error, Dispute) == (kind not in {Kind.ACCEPT, Kind.ABORT})
         assert error.peers == (1,)
         assert kind.name in error.message
 

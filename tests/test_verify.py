@@ -10,18 +10,27 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from p2pmpc.dealing import RoundContext, masked
 from p2pmpc.errors import ConfigurationError, VerificationFailed, exit_code_of
+from p2pmpc.hashing import label
+from p2pmpc.identity import Identity, format_id
+from p2pmpc.messages import Confirm, Echo, EchoEntry, Kind, Partial
+from p2pmpc.receipt import check_receipt, make_receipt
+from p2pmpc.record import Heard, Record
 from p2pmpc.storage import read_partials
 from p2pmpc.swarm.command import run_swarm
 from p2pmpc.swarm.options import SwarmOptions
-from p2pmpc.transcript import digest_of, verify
+from p2pmpc.transcript import digest_of, render, verify
 from p2pmpc.verify import Verdict, verify_directory
+from p2pmpc.wire import body_digest
+from tests.party import Party
 
 PEERS = ["peer-01", "peer-02", "peer-03", "peer-04"]
 
@@ -290,6 +299,8 @@ def test_the_peer_whose_value_does_not_hold_is_named(run: Path, kind: str, step:
     start = lines[number].index("=") + 9
     other = "02" if lines[number][start : start + 2] == "01" else "01"
     lines[number] = lines[number][:start] + other + lines[number][start + 2 :]
+    byte = int(lines[number][start : start + 2], 16) ^ 1
+    lines[number] = f"{lines[number][:start]}{byte:02x}{lines[number][start + 2 :]}"
     path.write_text("".join(lines))
     with pytest.raises(VerificationFailed) as caught:
         verify_directory(run)
@@ -520,3 +531,143 @@ def test_the_verdict_of_equal_runs_differs_in_the_session_only(
     assert first.transcript != second.transcript
     assert not set(first.confirmed) & set(second.confirmed)
     assert isinstance(first, Verdict)
+
+
+# -- records that were made falsely, and signed ------------------------------------------------
+
+
+def finished_party() -> Party:
+    """Return three contributors and an observer after an honest round."""
+    party = Party([[1], [2], [0], [4]], [1, 2, 0, 4])
+    party.start()
+    party.run()
+    return party
+
+
+def record_of(party: Party) -> Record:
+    """Return what the first peer wrote down."""
+    finished = party.members[1].finished
+    assert finished is not None
+    assert verify(render(finished.record)).recomputed
+    return finished.record
+
+
+def echoed_anew(party: Party, record: Record) -> Record:
+    """Return a record with every contributor's signature on what it now holds."""
+    heard = tuple(
+        EchoEntry(
+            body_digest(Kind.COMMITMENT, said.body),
+            said.signature,
+            record.partials[index].body,
+            record.partials[index].signature,
+        )
+        for index, said in record.commitments.items()
+    )
+    accepted = tuple(record.acceptances[index] for index in record.session.indices)
+    signed = {i: party.members[i].notary.sign(Echo(accepted, heard)) for i in record.echoes}
+    echoes = {index: echo.signature for index, echo in signed.items()}
+    return replace(record, echo_digest=signed[1].digest, echoes=echoes)
+
+
+@pytest.mark.parametrize("kind", ["ACCEPT", "COMMITMENT", "PARTIAL", "ECHO"])
+def test_a_false_signature_that_everybody_echoes_is_noticed(kind: str) -> None:
+    """A peer that all others accuse falsely together is not convicted by their echoes."""
+    party = finished_party()
+    record = record_of(party)
+    one, two = record.commitments[1], record.partials[1]
+    false = {
+        "ACCEPT": replace(record, acceptances={**record.acceptances, 1: bytes(64)}),
+        "COMMITMENT": replace(
+            record, commitments={**record.commitments, 1: Heard(one.body, bytes(64))}
+        ),
+        "PARTIAL": replace(record, partials={**record.partials, 1: Heard(two.body, bytes(64))}),
+        "ECHO": record,
+    }[kind]
+    made = echoed_anew(party, false)
+    if kind == "ECHO":
+        made = replace(made, echoes={**made.echoes, 1: bytes(64)})
+    with pytest.raises(VerificationFailed, match=f"the {kind} signature of peer-01") as caught:
+        verify(render(made))
+    assert caught.value.peers == (1,)
+
+
+def test_an_echo_of_something_else_is_noticed() -> None:
+    """Everybody's signature on another echo says nothing about what stands above it."""
+    party = finished_party()
+    record = record_of(party)
+    turned = dict(zip(record.acceptances, list(record.acceptances.values())[::-1], strict=True))
+    other = echoed_anew(party, replace(record, acceptances=turned))
+    with pytest.raises(VerificationFailed, match="the echo is not of the messages above"):
+        verify(render(replace(record, echo_digest=other.echo_digest, echoes=other.echoes)))
+
+
+def test_a_total_that_everybody_made_wrong_together_is_noticed() -> None:
+    """A total that breaks its checksum proves nothing, whoever signed what leads to it."""
+    party = finished_party()
+    record = record_of(party)
+    arithmetic, one = record.session.parameters.arithmetic, np.array([1, 0], dtype=np.uint64)
+    wrong = arithmetic.add(record.sums[1], one)
+    hidden = masked(RoundContext(record.session, 0), 1, wrong, record.masks[1])
+    said = party.members[1].notary.sign(Partial(arithmetic.encode(hidden)))
+    false = replace(
+        record,
+        partials={**record.partials, 1: Heard(said.digest, said.signature)},
+        sums={**record.sums, 1: wrong},
+        total=arithmetic.add(record.total, one),
+    )
+    with pytest.raises(VerificationFailed, match="does not match its checksum"):
+        verify(render(echoed_anew(party, false)))
+
+
+def test_wrong_sums_that_cancel_out_are_noticed() -> None:
+    """Each partial sum is held against what was masked, even where the total is right."""
+    record = record_of(finished_party())
+    arithmetic, one = record.session.parameters.arithmetic, np.array([1, 0], dtype=np.uint64)
+    first, second = record.sums[1], record.sums[2]
+    sums = {1: arithmetic.add(first, one), 2: arithmetic.subtract(second, one)}
+    with pytest.raises(VerificationFailed, match="not the one that was masked") as caught:
+        verify(render(replace(record, sums={**record.sums, **sums})))
+    assert caught.value.peers == (1,)
+
+
+def signed_anew(identity: Identity, text: str, **changes: object) -> str:
+    """Return a receipt with other content, under a good signature of its peer."""
+    content = {**json.loads(text), **changes}
+    del content["signature"]
+    data = label("receipt") + json.dumps(content, separators=(",", ":")).encode()
+    content["signature"] = identity.sign(data).hex()
+    return json.dumps(content, indent=2) + "\n"
+
+
+def test_a_receipt_that_its_peer_signed_falsely_is_noticed() -> None:
+    """A peer cannot state what others did not sign, nor leave anybody out."""
+    party = finished_party()
+    record, member = record_of(party), party.members[1]
+    assert member.finished is not None
+    proven = verify(render(record))
+    text = make_receipt(
+        member.identity,
+        record,
+        member.finished.confirmed,
+        transcript_digest=proven.digest,
+        log_lines=0,
+        log_chain="",
+    )
+    content = check_receipt(signed_anew(member.identity, text), proven)
+    (first, signature), *others = content["confirmed"].items()
+    agreed = {
+        format_id(m.identity.id): m.notary.sign(Confirm(bytes(32))) for m in party.members.values()
+    }
+    another = {shown: signed.signature.hex() for shown, signed in agreed.items()}
+    for changes, why in (
+        ({"confirmed": {**content["confirmed"], others[0][0]: signature}}, "does not verify"),
+        ({"confirmed": dict(others)}, "does not account for every peer"),
+        ({"missing": [first]}, "does not account for every peer"),
+        ({"transcript": "00" * 32}, "of another transcript"),
+        ({"total_digest": "00" * 32, "confirmed": another}, "of another total"),
+        ({"round": 1}, "of another total"),
+        ({"session": "00" * 32}, "of another session"),
+        ({"more": 1}, "has other fields"),
+    ):
+        with pytest.raises(VerificationFailed, match=why):
+            check_receipt(signed_anew(member.identity, text, **changes), proven)

@@ -10,6 +10,7 @@ from p2pmpc.errors import InputRefused
 from p2pmpc.weights import (
     LARGEST_WEIGHT,
     check_contributors,
+    check_private_weight,
     check_weight,
     opening_threshold,
     parse_weight,
@@ -78,3 +79,12 @@ def test_two_contributors_have_to_be_allowed() -> None:
     with pytest.raises(InputRefused, match="each learns the other's input") as caught:
         check_contributors(2, allow_two=False)
     assert "--allow-two" in caught.value.hint
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_private_weights_end_at_their_bound(sign: int) -> None:
+    """A weight of either sign is held to the agreed bound, and is not in the message."""
+    check_private_weight(sign * 10, 10)
+    with pytest.raises(InputRefused, match="the agreed bound of 10") as caught:
+        check_private_weight(sign * 11, 10)
+    assert "11" not in caught.value.describe()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
+from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.identity import SEALING_KEY_BYTES, SEALING_OVERHEAD
 from p2pmpc.messages import (
     Abort,
@@ -45,9 +46,11 @@ from p2pmpc.wire import (
     body_digest,
     decode_body,
     decode_entry,
+    decode_evidence,
     decode_share,
     encode_body,
     encode_entry,
+    encode_evidence,
     encode_frame,
     encode_parameters,
     encode_share,
@@ -344,14 +347,32 @@ def test_the_largest_honest_messages_fit_their_caps(peers: int) -> None:
         assert decode_body(message.kind, body, limits) == message
 
 
-@pytest.mark.parametrize(("mode", "share"), [("seeds", 32), ("dense", 40)])
+def test_an_abort_has_room_for_two_messages_as_evidence() -> None:
+    """Two dense shares, the longest that can contradict each other, fit into an ABORT."""
+    limits = Limits(3, 10_000, 8, "dense")
+    body = bytes(limits.body_cap(Kind.SHARE))
+    statement = Statement(1, 2, Kind.SHARE, 0, DIGEST, SIGNATURE, body)
+    evidence = encode_evidence(Evidence(Claim.EQUIVOCATION, 1, (statement, statement)))
+    abort = encode_body(Abort(4, (1, 2, 3), "r" * 300, evidence))
+    assert len(abort) <= limits.body_cap(Kind.ABORT)
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 32])
+def test_evidence_names_rounds_that_frames_can_have(number: int) -> None:
+    """A round that no signature can cover is refused before one is looked at."""
+    statement = [1, 2, Kind.SHARE.value, number, DIGEST, SIGNATURE, b""]
+    with pytest.raises(RemoteProtocolError, match="a round that no frame can name"):
+        decode_evidence(msgpack.packb(["equivocation", 1, [statement], []]))
+
+
+@pytest.mark.parametrize(("mode", "share"), [("seeds", 32), ("dense", 4000)])
 @pytest.mark.parametrize("strict", [False, True])
 def test_the_caps_of_raw_bodies_follow_from_the_mode(mode: str, share: int, strict: bool) -> None:
     """A SHARE and a PARTIAL of the agreed length fit, with hardly a byte to spare."""
-    limits = Limits(3, 5, 8, mode)
+    limits = Limits(3, 500, 8, mode)
     plain = encode_share(SharePlain(bytes(share), b"" if strict else bytes(33)))
     assert 0 <= limits.body_cap(Kind.SHARE) - SEALING_OVERHEAD - len(plain) < 60
-    assert limits.body_cap(Kind.PARTIAL) == 40
+    assert limits.body_cap(Kind.PARTIAL) == 4000
 
 
 def test_limits_follow_from_the_parameters() -> None:

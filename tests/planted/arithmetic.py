@@ -1,0 +1,284 @@
+"""Bugs in hashing, fields, the PRG, sharing, encoding, and the policy about weights."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.planted import Bug, bugs
+
+ARITHMETIC: Final[tuple[Bug, ...]] = (
+    *bugs(
+        "hashing",
+        "prg",
+        [
+            (
+                "hashes join their parts without lengths",
+                '        digest.update(len(part).to_bytes(8, "big"))\n',
+                "",
+            ),
+            ("labels lose the name of the protocol", "(PREFIX + name)", "(name)"),
+        ],
+    ),
+    *bugs(
+        "field",
+        "field",
+        [
+            ("p is accepted as an element", "too_large = vector >= _U", "too_large = vector > _U"),
+            (
+                "the size of a vector is not checked",
+                "if len(data) != length * self.width:",
+                "if len(data) % self.width:",
+            ),
+            (
+                "a reduction leaves p",
+                "np.minimum(out, scratch, out=out)",
+                "np.minimum(out, out, out=out)",
+            ),
+            (
+                "a reduction folds once only",
+                "for _ in range(_FOLDED[self.bits]):",
+                "for _ in range(1):",
+            ),
+            (
+                "2^62 counts as 1 in products",
+                "np.left_shift(a1, _U(1), out=a1)",
+                "np.left_shift(a1, _U(0), out=a1)",
+            ),
+            (
+                "inner products join their halves a bit off",
+                "(low + (high << 32)) % self.modulus",
+                "(low + (high << 31)) % self.modulus",
+            ),
+            (
+                "weighted sums are folded too late",
+                "_CAPACITY: Final = (1 << 33) - 1",
+                "_CAPACITY: Final = (1 << 34) - 1",
+            ),
+            (
+                "the weight -1 counts as 1",
+                "sign, size = (1 if weight > 0 else -1), abs(weight)",
+                "sign, size = (1 if weight > -2 else -1), abs(weight)",
+            ),
+            (
+                "negative weights change their vector in place",
+                "np.bitwise_and(words, _LOW, out=scratch)",
+                "np.bitwise_and(words, _LOW, out=words if words.dtype == np.uint64 else scratch)\n        scratch[:] = words & _LOW",
+            ),
+            (
+                "the largest positive number is read as negative",
+                "signed > self.largest_magnitude",
+                "signed >= self.largest_magnitude",
+            ),
+            (
+                "negative numbers beyond the field are taken",
+                "int(values.max()) > limit or int(values.min()) < -limit",
+                "int(values.max()) > limit",
+            ),
+            (
+                "vectors are written in the other byte order",
+                "return np.ascontiguousarray(vector, dtype=self.word).tobytes()",
+                'return vector.astype(f">u{self.width}").tobytes()',
+            ),
+        ],
+    ),
+    *bugs(
+        "prg",
+        "prg",
+        [
+            (
+                "words equal to p are reduced instead of skipped",
+                "accepted = words[words < modulus]",
+                "accepted = words % out.dtype.type(modulus)",
+            ),
+            (
+                "every chunk has the same counter block",
+                'counter = chunk.to_bytes(8, "big") + bytes(8)',
+                "counter = bytes(16)",
+            ),
+            (
+                "expansions do not bind the round",
+                'numbers = round_number.to_bytes(4, "big")',
+                "numbers = bytes(4)",
+            ),
+            ("expansions do not bind the dealer", 'i.to_bytes(2, "big")', "bytes(2)"),
+            ("expansions do not bind the receiver", 'j.to_bytes(2, "big")', "bytes(2)"),
+            ("expansions do not bind their length", 'n.to_bytes(8, "big")', "bytes(8)"),
+            ("expansions do not bind the field", 'field.name.encode("ascii")', 'b"m31"'),
+            ("shares, masks and gamma have one label", "label(purpose)", 'label("expand")'),
+            ("expansions do not bind the session", "salt=salt", "salt=bytes(32)"),
+        ],
+    ),
+    *bugs(
+        "shamir",
+        "shamir",
+        [
+            (
+                "one random coefficient is used for all",
+                "[uniform_below(PRIME, entropy) for _ in range(threshold - 1)]",
+                "[uniform_below(PRIME, entropy)] * (threshold - 1)",
+            ),
+            (
+                "one share too few gives the secret",
+                "for _ in range(threshold - 1)]",
+                "for _ in range(threshold - 2)]",
+            ),
+            (
+                "shares are combined at 1 instead of 0",
+                "numerator * k % PRIME",
+                "numerator * (k - 1) % PRIME",
+            ),
+            ("the prime is accepted as a share", "value >= PRIME", "value > PRIME"),
+            (
+                "the size of a share is not checked",
+                "len(share) != SHARE_BYTES or value",
+                "len(share) > SHARE_BYTES or value",
+            ),
+            (
+                "combined shares may exceed 32 bytes",
+                "if secret >> (8 * SECRET_BYTES):",
+                "if secret >> (8 * SHARE_BYTES):",
+            ),
+            ("a share may lie at 0, where the secret is", "min(points) < 1", "min(points) < 0"),
+            (
+                "coefficients are reduced instead of drawn again",
+                "        if value < limit:\n            return value\n",
+                "        return value % limit\n",
+            ),
+        ],
+    ),
+    *bugs(
+        "sharing",
+        "sharing",
+        [
+            (
+                "the correction forgets a share",
+                "*((share, -1) for share in others)",
+                "*((share, -1) for share in list(others)[1:])",
+            ),
+            (
+                "dealer and receiver are exchanged in an expansion",
+                '"share", round_number, i, j, field',
+                '"share", round_number, j, i, field',
+            ),
+            ("masks are expanded as shares", 'expansion_info("mask"', 'expansion_info("share"'),
+            (
+                "p is drawn as a dense element",
+                "masked[masked < field.modulus]",
+                "masked[masked <= field.modulus]",
+            ),
+        ],
+    ),
+    *bugs(
+        "encoding",
+        "encoding",
+        [
+            (
+                "an input may exceed its bound by one",
+                "outside = np.abs(values) > bound",
+                "outside = np.abs(values) > bound + 1",
+            ),
+            (
+                "only positive inputs are held to the bound",
+                "outside = np.abs(values) > bound",
+                "outside = values > bound",
+            ),
+            (
+                "a refused input is repeated in the message",
+                "the value is outside the agreed bound",
+                "{values[where]} is outside the agreed bound",
+            ),
+            (
+                "decimals are rounded half up",
+                "(double == 10**-power and scaled % 2 == 1)",
+                "double == 10**-power",
+            ),
+            (
+                "floats are rounded down",
+                "np.rint(np.ldexp(floats, fraction_bits))",
+                "np.floor(np.ldexp(floats, fraction_bits))",
+            ),
+            (
+                "fractions are dropped where there are no fraction bits",
+                "if rest and fraction_bits == 0:",
+                "if rest and fraction_bits < 0:",
+            ),
+            ("NaN is accepted in arrays", "~np.isfinite(floats)", "np.isinf(floats)"),
+            (
+                "the bit budget has no room for a sign",
+                "if 0 < needed <= field.largest_magnitude:",
+                "if 0 < needed < field.modulus:",
+            ),
+            (
+                "the automatic bound has no room for a sign",
+                "return field.largest_magnitude // total_magnitude",
+                "return field.modulus // total_magnitude",
+            ),
+            (
+                "the checksum coordinate is always 0",
+                "np.uint64(field.inner(gamma, residues))",
+                "np.uint64(0)",
+            ),
+            (
+                "inputs of another length are taken",
+                "if self.length != length:",
+                "if self.length < length:",
+            ),
+            (
+                "every session has the same gamma",
+                'labelled_hash("gamma seed", session_id, ',
+                'labelled_hash("gamma seed", session_id[:0], ',
+            ),
+            (
+                "a private weight does not multiply the input",
+                "np.append(values * np.int64(weight)",
+                "np.append(values",
+            ),
+        ],
+    ),
+    *bugs(
+        "weights",
+        "weights exposure",
+        [
+            (
+                "two contributors are enough",
+                "FEWEST_CONTRIBUTORS: Final = 3",
+                "FEWEST_CONTRIBUTORS: Final = 2",
+            ),
+            (
+                "half of the contributors open a mask",
+                "return contributors // 2 + 1",
+                "return (contributors + 1) // 2",
+            ),
+            (
+                "weights of both signs cancel out in the budget",
+                "return sum(abs(weight) for weight in weights)",
+                "return abs(sum(weights))",
+            ),
+            (
+                "negative weights have no limit",
+                "if abs(weight) > LARGEST_WEIGHT:",
+                "if weight > LARGEST_WEIGHT:",
+            ),
+            (
+                "negative private weights have no limit",
+                "if abs(weight) > bound:",
+                "if weight > bound:",
+            ),
+            (
+                "revealing weights are allowed",
+                "        if not allowed:\n",
+                "        if not names:\n",
+            ),
+            (
+                "weights reveal only when every total is unique",
+                "self.vectors < 2 * self.totals",
+                "self.vectors <= self.totals",
+            ),
+            (
+                "a common factor of all but one is not told",
+                "if factor > 1 and sizes[position] % factor:",
+                "if factor > 1 and not sizes[position] % factor:",
+            ),
+        ],
+    ),
+)

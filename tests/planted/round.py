@@ -1,0 +1,382 @@
+"""Bugs in dealing, and in what a round hears, opens and decides."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.planted import Bug, bugs
+
+ROUND: Final[tuple[Bug, ...]] = (
+    *bugs(
+        "dealing",
+        "dealing adversary",
+        [
+            (
+                "the mask seed is used as a share's seed",
+                "            share = entropy(SEED_BYTES)\n",
+                "            share = mask_seed\n",
+            ),
+            (
+                "two receivers get one seed",
+                "            share = entropy(SEED_BYTES)\n",
+                "            share = next((p.share for p in plains.values()), entropy(SEED_BYTES))\n",
+            ),
+            (
+                "every mask is expanded from one seed",
+                "return mask_expansion(\n            seed,",
+                "return mask_expansion(\n            bytes(32),",
+            ),
+            (
+                "the commitment does not cover the mask seed",
+                "self._numbers(owner), seed)",
+                "self._numbers(owner))",
+            ),
+            (
+                "the commitment to a mask does not bind its owner",
+                "self._numbers(owner), seed)",
+                "self._numbers(), seed)",
+            ),
+            (
+                "hashes of mask shares do not bind their holder",
+                "self._numbers(owner, holder), share)",
+                "self._numbers(owner), share)",
+            ),
+            (
+                "seals do not bind the session",
+                'label("seal") + self.session.id + self._numbers',
+                'label("seal") + self._numbers',
+            ),
+            (
+                "seals do not bind dealer and receiver",
+                "self.session.id + self._numbers(dealer, receiver)\n",
+                "self.session.id + self._numbers()\n",
+            ),
+            (
+                "the digest of a total does not bind the session",
+                'labelled_hash("total", self.session.id, ',
+                'labelled_hash("total", ',
+            ),
+            (
+                "every contributor gets the same mask share",
+                'mask_shares.get(receiver, b"")',
+                'mask_shares.get(own, b"")',
+            ),
+            (
+                "observers are dealt shares",
+                "for receiver in session.other_contributors:",
+                "for receiver in session.others:",
+            ),
+            (
+                "sealed shares are not held against their commitment",
+                "share.sealed) != committed:",
+                "share.sealed) == bytes(32):",
+            ),
+            (
+                "mask shares are not held against their hashes",
+                "if context.mask_share_hash(owner, holder, share) != committed:",
+                "if not committed:",
+            ),
+            (
+                "a dealt mask share is taken unseen",
+                "        check_mask_share(context, dealer, own, commitment, plain.mask_share)\n",
+                "        check_share(plain.mask_share)\n",
+            ),
+            (
+                "dense elements are not looked at when they come",
+                "        parameters.arithmetic.decode(plain.share, parameters.extended_length)\n",
+                "        assert plain.share\n",
+            ),
+            (
+                "a commitment of the other mode is taken",
+                "if bool(commitment.mask_shares) == context.session.parameters.strict:",
+                "if commitment.mask_shares and context.session.parameters.strict:",
+            ),
+            (
+                "a dealer may commit to a share for itself",
+                "if commitment.shares[context.session.places[dealer]] != NO_DIGEST:",
+                "if not commitment.shares[context.session.places[dealer]]:",
+            ),
+            (
+                "the weights of others are left out",
+                "(context.share(plain, dealer, own), session.member(dealer).weight)",
+                "(context.share(plain, dealer, own), 1)",
+            ),
+            ("the own weight is left out", "[(kept, session.member(own).weight)]", "[(kept, 1)]"),
+            (
+                "the checksum of a total is not compared",
+                "if arithmetic.inner(gamma, total[:length]) != int(total[length]):",
+                "if arithmetic.inner(gamma, total[:length]) < 0:",
+            ),
+            (
+                "only large positive totals are noticed",
+                "outside = np.abs(arithmetic.to_signed(total[:length])) > limits",
+                "outside = arithmetic.to_signed(total[:length]) > limits",
+            ),
+            (
+                "one good element excuses the others of a total",
+                "    if outside.any():\n",
+                "    if outside.all():\n",
+            ),
+            (
+                "a total of private weights has the range of values",
+                "limits[-1] = min(weight_limit, largest)",
+                "limits[-1] = largest",
+            ),
+        ],
+    ),
+    *bugs(
+        "script",
+        "adversary::test_no_step_can_be_left_out protocol adversary",
+        [
+            (
+                "the SHARE can be left out",
+                "Column.COMMITTED: {Kind.SHARE: Column.SHARED},",
+                "Column.COMMITTED: {Kind.SHARE: Column.SHARED, Kind.PARTIAL: Column.SUMMED},",
+            ),
+            (
+                "the ECHO can be left out",
+                "Column.SUMMED: {Kind.ECHO: Column.ECHOED},",
+                "Column.SUMMED: {Kind.ECHO: Column.ECHOED, Kind.OPEN: Column.OPENED},",
+            ),
+            (
+                "a mask share may come before its holder opens",
+                "Column.ECHOED: {Kind.OPEN: Column.OPENED},",
+                "Column.ECHOED: {Kind.OPEN: Column.OPENED, Kind.UNMASK: Column.ECHOED},",
+            ),
+        ],
+    ),
+    *bugs(
+        "hearing",
+        "adversary protocol",
+        [
+            (
+                "n-1 echoes are enough",
+                "len(self.echoes) == len(self.session.places)",
+                "len(self.echoes) >= len(self.session.places) - 1",
+            ),
+            (
+                "one contributor need not be heard",
+                "return all(self.links[i].column >= column for i in self.session.other_contributors)",
+                "return all(self.links[i].column >= column for i in self.session.other_contributors[1:])",
+            ),
+            (
+                "echoes are not compared",
+                "        if mine != theirs:\n",
+                "        if len(mine.entries) != len(theirs.entries):\n",
+            ),
+            (
+                "the acceptances in echoes are not compared",
+                "        if mine != theirs:\n",
+                "        if mine.entries != theirs.entries:\n",
+            ),
+            (
+                "an echo that came early is held unseen",
+                "                    self._check(peer, signed)\n                except",
+                "                    self._hold_echo(peer, signed.signature)\n                except",
+            ),
+            (
+                "an OPEN needs no signatures on its echo",
+                "if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):",
+                "if not signature:",
+            ),
+            (
+                "one echo signed in two ways goes unnoticed",
+                "        if held != signature:\n",
+                "        if not held:\n",
+            ),
+            (
+                "a differing message in one place is passed over",
+                "if known.digest == signed.digest and known.signature == signed.signature:",
+                "if known.round == signed.round:",
+            ),
+            (
+                "another signature in one place is passed over",
+                "if known.digest == signed.digest and known.signature == signed.signature:",
+                "if known.digest == signed.digest:",
+            ),
+            (
+                "an echo may come before the own sum",
+                "(kind is Kind.ECHO and Kind.PARTIAL in self.own)",
+                "kind is Kind.ECHO",
+            ),
+            (
+                "an OPEN may come before the own echo",
+                "(kind is Kind.ECHO and Kind.PARTIAL in self.own)",
+                "Kind.PARTIAL in self.own",
+            ),
+            (
+                "an early CONFIRM is looked for behind an observer's ECHO",
+                " or peer not in self.session.places:\n            self._check(peer, signed)",
+                ":\n            self._check(peer, signed)",
+            ),
+            (
+                "messages of later rounds are taken",
+                "if signed.round != self._context.number:",
+                "if signed.round < self._context.number:",
+            ),
+            (
+                "elements >= p of a partial sum are taken",
+                "parameters.arithmetic.decode(vector, parameters.extended_length)",
+                "assert len(vector) >= parameters.extended_length",
+            ),
+            (
+                "a mask share of an observer is looked up",
+                "if about not in self.session.places:",
+                "if about not in self.session.indices:",
+            ),
+            (
+                "sealed shares are opened without a look at the commitment",
+                "check_sealed(self._context, peer, own, commitment, share)",
+                "assert commitment",
+            ),
+            (
+                "an observer may hand out mask shares",
+                "        return OF_AN_OBSERVER\n",
+                "        return {**TO_AN_OBSERVER, **OF_AN_OBSERVER}\n",
+            ),
+            (
+                "an observer waits for shares",
+                "return AMONG_CONTRIBUTORS if session.contributes else TO_AN_OBSERVER",
+                "return AMONG_CONTRIBUTORS",
+            ),
+        ],
+    ),
+    *bugs(
+        "opening",
+        "protocol adversary",
+        [
+            (
+                "an opened mask seed is not held against its commitment",
+                "if self._context.mask_commitment(owner, seed) != self._commitment_of(owner).mask:",
+                "if not seed:",
+            ),
+            (
+                "a mask share handed out is not held against its hash",
+                "        check_mask_share(self._context, owner, holder, self._commitment_of(owner), share)\n",
+                "        check_mask_share\n",
+            ),
+            (
+                "mask shares have a place in strict mode",
+                '            raise RemoteProtocolError("a mask share in strict mode")\n',
+                "            return\n",
+            ),
+            (
+                "a mask share is handed out again and again",
+                "(asked or is_missed(owner)) and owner not in self.released:",
+                "(asked or is_missed(owner)):",
+            ),
+            (
+                "nobody joins in a recovery that others began",
+                "if (asked or is_missed(owner)) and",
+                "if is_missed(owner) and",
+            ),
+            (
+                "a recovery takes one share more than dealt for",
+                "or len(shares) < self._session.threshold:",
+                "or len(shares) <= self._session.threshold:",
+            ),
+            (
+                "a recovered mask seed is not held against its commitment",
+                "self.open(owner, combine(chosen))",
+                "self.seeds[owner] = combine(chosen)",
+            ),
+            (
+                "a peer opens with one seed missing",
+                "return len(self.seeds) == len(self._session.places)",
+                "return len(self.seeds) >= len(self._session.places) - 1",
+            ),
+        ],
+    ),
+    *bugs(
+        "protocol",
+        "protocol adversary schedules",
+        [
+            (
+                "masks open before the echoes are complete",
+                "lambda r: r._heard.echoes_are_complete,\n        Round._open,",
+                "lambda r: bool(r._heard.echoes),\n        Round._open,",
+            ),
+            (
+                "shares leave before the roster is signed",
+                "None,\n        lambda r: r._started,\n        Round._deal,",
+                "None,\n        lambda r: True,\n        Round._deal,",
+            ),
+            (
+                "the ledger is written after the ECHO",
+                "return [RecordInput()]",
+                "return [*self._echo(), RecordInput()]",
+            ),
+            ("the ECHO does not wait for the ledger", "lambda r: r._recorded,", "lambda r: True,"),
+            (
+                "mask shares leave before n echoes are held",
+                "        if self.stage < Stage.OPENED:\n            return []\n        return [\n            Send(",
+                "        if self.stage < Stage.ECHOED:\n            return []\n        return [\n            Send(",
+            ),
+            (
+                "the partial sum leaves without its mask",
+                "hidden = masked(self._context, own, total, dealing.mask_seed)",
+                "hidden = total",
+            ),
+            (
+                "a total forgets a partial sum",
+                "(self._sums[i] for i in self.session.contributors), length",
+                "(self._sums[i] for i in self.session.contributors[1:]), length",
+            ),
+            (
+                "a total is not checked",
+                "        check_total(self._context, total)\n",
+                "        check_total\n",
+            ),
+            (
+                "another total that is confirmed goes unnoticed",
+                "if link.confirmed is not None and link.confirmed != confirm.total_digest:",
+                "if link.confirmed is not None and not confirm.total_digest:",
+            ),
+            (
+                "nobody waits for the confirmation of others",
+                "return all(link.confirmed is not None or link.gone for link in self.links.values())",
+                "return any(link.confirmed is not None or link.gone for link in self.links.values())",
+            ),
+            (
+                "an ABORT before the ECHO is ignored",
+                "            return self.stage < Stage.ECHOED\n",
+                "            return self.stage < Stage.DEALT\n",
+            ),
+            (
+                "an ABORT after the ECHO stops the finish",
+                "            return self.stage < Stage.ECHOED\n",
+                "            return self.stage < Stage.DONE\n",
+            ),
+            (
+                "an ABORT with proof does not stop the finish",
+                "            if culprit in self.session.places or culprit == self.session.own_index:\n                return self.abort(error)\n",
+                "            if culprit == self.session.own_index:\n                return self.abort(error)\n",
+            ),
+            (
+                "an end after the ECHO says that nothing was revealed",
+                "if self.stage >= Stage.ECHOED and self.session.contributes:",
+                "if self.stage >= Stage.CONFIRMED and self.session.contributes:",
+            ),
+            (
+                "a machine ends more than once",
+                "        if self.ended:\n            return []\n        self.ended = True\n",
+                "        self.ended = True\n",
+            ),
+            (
+                "mask shares of a peer that is away are kept back",
+                "link.gone or link.away or self._impatient_at is Stage.OPENED",
+                "link.gone or self._impatient_at is Stage.OPENED",
+            ),
+            (
+                "mask shares are never all handed out",
+                "            return True  # somebody does not confirm",
+                "            pass  # somebody does not confirm",
+            ),
+            (
+                "the checksum coordinate is shown with a total",
+                "Finished(total[:length], self._record(total)",
+                "Finished(total, self._record(total)",
+            ),
+        ],
+    ),
+)

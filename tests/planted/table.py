@@ -1,0 +1,14 @@
+"""All bugs, in the order of the package's rooms."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.planted import Bug
+from tests.planted.agreement import AGREEMENT
+from tests.planted.arithmetic import ARITHMETIC
+from tests.planted.messages import MESSAGES
+from tests.planted.records import RECORDS
+from tests.planted.round import ROUND
+
+ALL: Final[tuple[Bug, ...]] = (*ARITHMETIC, *MESSAGES, *AGREEMENT, *ROUND, *RECORDS)
