@@ -94,7 +94,7 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
     ),
     *bugs(
         "membership",
-        "membership disputes",
+        "membership",
         [
             (
                 "n-1 acceptances are enough",
@@ -182,14 +182,20 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
                 "abort.peers",
             ),
             (
-                "evidence in an ABORT is believed unseen",
-                "proven = check_evidence(session, evidence)",
-                "proven = evidence.claim.value",
-            ),
-            (
                 "two entries convict their owner alone",
                 "peers = tuple(sorted({owner, suspect}))",
                 "peers = (owner,)",
+            ),
+        ],
+    ),
+    *bugs(
+        "membership",
+        "disputes",
+        [
+            (
+                "evidence in an ABORT is believed unseen",
+                "proven = check_evidence(session, evidence)",
+                "proven = evidence.claim.value",
             ),
         ],
     ),
