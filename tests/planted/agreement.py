@@ -94,7 +94,7 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
     ),
     *bugs(
         "membership",
-        "membership disputes",
+        "membership",
         [
             (
                 "a HELLO may come in another's name",
@@ -194,11 +194,6 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
                 "peers",
             ),
             (
-                "evidence in an ABORT is believed unseen",
-                "proven = check_evidence(session, evidence)",
-                "proven = evidence.claim.value",
-            ),
-            (
                 "two entries convict their owner alone",
                 "peers = tuple(sorted({owner, suspect}))",
                 "peers = (owner,)",
@@ -213,6 +208,17 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
                 "evidence may name a round that no frame has",
                 "if not 0 <= self.round < 1 << 32:",
                 "if self.round < 0:",
+            ),
+        ],
+    ),
+    *bugs(
+        "endings",
+        "disputes",
+        [
+            (
+                "evidence in an ABORT is believed unseen",
+                "proven = check_evidence(session, evidence)",
+                "proven = evidence.claim.value",
             ),
         ],
     ),
