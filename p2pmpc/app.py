@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Token
+
+
+def whole_number(_type: object, tokens: Sequence[Token]) -> int:
+    """Read an option's whole number; the parser alone would round 0.5 to 0.
+
+    Raises:
+        ValueError: It is none; the parser then shows which option it was.
+    """
+    text = tokens[0].value
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def leave_at_once(code: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,26 @@ from p2pmpc.storage import make_folder, write_output, write_partials, write_text
 from p2pmpc.transcript import digest_of, render
 
 T = TypeVar("T")
+
+
+class _Attempts:
+    """Writes what can be written, and remembers what could not: the total is known by now."""
+
+    def __init__(self) -> None:
+        self.troubles: list[ResourceExhausted] = []
+
+    def make(self, write: Callable[[], T]) -> T | None:
+        """Return what a write returns, or None if it failed."""
+        try:
+            return write()
+        except ResourceExhausted as error:
+            self.failed(error)
+            return None
+
+    def failed(self, error: ResourceExhausted) -> None:
+        """Remember a failure."""
+        error.revealed = Revealed.TOTAL
+        self.troubles.append(error)
 
 
 def file_stem(name: str, identity: Identity) -> str:
@@ -72,41 +93,25 @@ def write_down(
         log: This peer's; it ends here, since the receipt holds its last hash.
         traffic: Bytes sent and received on the mesh.
     """
-    parameters = session.parameters
-    fraction_bits = parameters.fraction_bits
-    opened = tuple(int(v) for v in parameters.arithmetic.to_signed(finished.total))
-    total = opened[: parameters.length]
-    weight = opened[-1] if parameters.private_weights else sum(session.weights)
     text = render(finished.record)
     digest = digest_of(text)
-    agreed = tuple(session.label(i) for i in sorted(finished.confirmed))
-    missing = tuple(session.label(i) for i in session.indices if i not in finished.confirmed)
+    outcome = _outcome(session, finished, digest, directory)
     sent, received = traffic
     log.info(
         "finished",
-        agreed=list(agreed),
+        agreed=list(outcome.agreed),
         transcript=digest.hex(),
         bytes_sent=sent,
         bytes_received=received,
     )
     log.file.close()
+    attempts = _Attempts()
     stem = file_stem(options.name, identity)
-    troubles: list[ResourceExhausted] = []
-
-    def attempt(write: Callable[[], T]) -> T | None:
-        """Write what can be written, and remember what could not."""
-        try:
-            return write()
-        except ResourceExhausted as error:
-            error.revealed = Revealed.TOTAL
-            troubles.append(error)
-            return None
-
-    attempt(lambda: write_text(directory / f"{stem}.transcript", text))
+    attempts.make(lambda: write_text(directory / f"{stem}.transcript", text))
     kept: bytes | None = None
     if options.keep_partials:
         path = directory / f"{stem}.partials.npz"
-        kept = attempt(lambda: write_partials(path, finished.record))
+        kept = attempts.make(lambda: write_partials(path, finished.record))
     receipt = make_receipt(
         identity,
         finished.record,
@@ -116,21 +121,27 @@ def write_down(
         log_chain=log.file.last,
         partials=kept,
     )
-    attempt(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
+    attempts.make(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
     if options.output is not None:
         output = Path(options.output)
-        attempt(lambda: write_output(output, total, fraction_bits))
+        attempts.make(lambda: write_output(output, outcome.total, outcome.fraction_bits))
     if log.failure is not None:
         reason = f"the log could not be written: {log.failure.strerror}"
-        troubles.append(ResourceExhausted(reason, revealed=Revealed.TOTAL))
+        attempts.failed(ResourceExhausted(reason))
+    return replace(outcome, trouble=next(iter(attempts.troubles), None))
+
+
+def _outcome(session: Session, finished: Finished, digest: bytes, directory: Path) -> Outcome:
+    """Return what a finished round says, before anything is written."""
+    parameters = session.parameters
+    opened = tuple(int(v) for v in parameters.arithmetic.to_signed(finished.total))
     return Outcome(
-        total=total,
-        fraction_bits=fraction_bits,
-        total_weight=weight,
+        total=opened[: parameters.length],
+        fraction_bits=parameters.fraction_bits,
+        total_weight=opened[-1] if parameters.private_weights else sum(session.weights),
         private_weights=parameters.private_weights,
-        agreed=agreed,
-        missing=missing,
+        agreed=tuple(session.label(i) for i in sorted(finished.confirmed)),
+        missing=tuple(session.label(i) for i in session.indices if i not in finished.confirmed),
         transcript=digest.hex(),
         log_dir=str(directory),
-        trouble=troubles[0] if troubles else None,
     )

@@ -27,6 +27,14 @@ app.command(run_node, name="node")
 app.command(run_swarm, name="swarm")
 
 
+def _show(error: P2PMPCError) -> int:
+    """Show an error of a command that reveals nothing to anybody, and return the exit code."""
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  next: {error.hint}", file=sys.stderr)
+    return exit_code_of(error)
+
+
 @app.command(name="verify")
 def run_verify(
     path: Annotated[
@@ -50,10 +58,7 @@ def run_verify(
     try:
         verdict = verify_directory(path, tell)
     except P2PMPCError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  next: {error.hint}", file=sys.stderr)
-        return exit_code_of(error)
+        return _show(error)
     print(verdict.as_json() if json else verdict.as_text())
     return 0
 
@@ -73,8 +78,7 @@ def run_ledger(
         load(key)
         _, entries = read_ledger(ledger_path(key))
     except P2PMPCError as error:
-        print(error.describe(), file=sys.stderr)
-        return exit_code_of(error)
+        return _show(error)
     print(ledger_json(entries) if json else ledger_table(entries))
     return 0
 
@@ -85,8 +89,7 @@ def run_id(*, key: Annotated[Path, Parameter(help="The key file; made if there i
     try:
         identity = load_or_create(key, os.urandom)
     except P2PMPCError as error:
-        print(error.describe(), file=sys.stderr)
-        return exit_code_of(error)
+        return _show(error)
     print(format_id(identity.id))
     return 0
 

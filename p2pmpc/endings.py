@@ -62,14 +62,16 @@ def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
         A Dispute where the ABORT carries evidence that holds: then it does not matter who says so.
     """
     if abort.evidence:
-        return _shown(session, peer, abort.evidence)
+        return _judged(session, peer, abort.evidence)
     peers = tuple(dict.fromkeys(abort.peers)) or (peer,)
     if abort.code == RemoteProtocolError.exit_code and len(peers) == 1:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
         # already, handed on.
         peers = tuple(dict.fromkeys((peer, *peers)))
     return error_for_code(abort.code)(
-        f"{session.label(peer)} ended the session: {abort.reason}", peers=peers
+        f"{session.label(peer)} ended the session: {abort.reason}",
+        peers=peers,
+        hint="the reason is that peer's own: ask there, then start again with everybody",
     )
 
 
@@ -84,7 +86,7 @@ def vetted(session: Session, error: P2PMPCError) -> P2PMPCError:
     return error
 
 
-def _shown(session: Session, peer: int, shown: bytes) -> P2PMPCError:
+def _judged(session: Session, peer: int, shown: bytes) -> P2PMPCError:
     """Judge the evidence that an ABORT carries; one that proves nothing speaks against its sender."""
     witness = session.label(peer)
     try:

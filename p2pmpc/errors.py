@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 class Revealed(Enum):
     """What an ended run has told others about this peer's input."""
 
-    NOTHING = "nothing about your data was revealed; running again is safe"
+    NOTHING = "nothing about your data was revealed"
     MAYBE_TOTAL = (
         "the total may have been opened by others; run this sum again only with the same peers "
         "and the same input"
@@ -63,9 +63,16 @@ class P2PMPCError(Exception):
         self.args, self.message = (message,), message
         return self
 
+    @property
+    def revealed_text(self) -> str:
+        """What is said of it: also whether to run again, where it is not that which is refused."""
+        if self.revealed is Revealed.NOTHING and not isinstance(self, InputRefused):
+            return f"{self.revealed.value}; running again is safe"
+        return self.revealed.value
+
     def describe(self) -> str:
         """Return the lines a person reads: what, what was revealed, what next."""
-        lines = [f"error: {self.message}", f"  revealed: {self.revealed.value}"]
+        lines = [f"error: {self.message}", f"  revealed: {self.revealed_text}"]
         if self.hint:
             lines.append(f"  next: {self.hint}")
         return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""Signed statements that together prove, to anybody, that one peer broke the protocol.
+"""Signed statements that together prove something of a peer to anybody.
 
-A :class:`Statement` is a message as its sender signed it. :class:`Evidence` is one or two of them
+A :class:`Statement` is a message as its sender signed it. :class:`Evidence` is one to three of them
 under a claim; whether the claim holds is decided by :func:`p2pmpc.disputes.check_evidence` alone, from
 the roster and the statements, without trust in whoever shows them.
 """

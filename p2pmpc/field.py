@@ -108,10 +108,6 @@ class Field:
         """Return left - right."""
         return self.reduce(left + (_U(self.modulus) - right))  # < 2p + 1
 
-    def negate(self, vector: Vector) -> Vector:
-        """Return -vector."""
-        return self.reduce(_U(self.modulus) - vector)
-
     def multiply(self, left: Vector, right: Vector) -> Vector:
         """Return the elementwise product.
 

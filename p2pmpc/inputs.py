@@ -67,8 +67,7 @@ def read_weight(weight: int | None) -> tuple[int | None, bool]:
         The weight, None when none was given; and whether others on this machine could see it.
 
     Raises:
-        ConfigurationError: It is given twice.
-        InputRefused: It is no weight.
+        ConfigurationError: It is given twice, or is no weight.
     """
     variable = os.environ.pop(WEIGHT_VARIABLE, None)
     if variable is None:
@@ -77,7 +76,10 @@ def read_weight(weight: int | None) -> tuple[int | None, bool]:
         raise ConfigurationError(
             "the weight is given more than once", hint=f"use --weight or {WEIGHT_VARIABLE}"
         )
-    return parse_weight(variable), False
+    try:
+        return parse_weight(variable), False
+    except InputRefused as error:
+        raise ConfigurationError(f"{WEIGHT_VARIABLE}: {error.message}", hint=error.hint) from None
 
 
 def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) -> Scaled:

@@ -30,7 +30,7 @@ _MEMBERS: Final = ("date", "session", "input", "contributors", "weights", "own_w
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OpenedSum:
     """One sum that may have been opened.
 
     Args:
@@ -60,7 +60,7 @@ class Entry:
         key: bytes,
         *,
         date: str,
-    ) -> Entry:
+    ) -> OpenedSum:
         """Return the entry of a sum.
 
         Args:
@@ -80,7 +80,7 @@ class Entry:
             own_weight=_keyed(key, "ledger weight", str(weight).encode()) if private else None,
         )
 
-    def is_same_sum(self, other: Entry) -> bool:
+    def is_same_sum(self, other: OpenedSum) -> bool:
         """Return whether two sums of one input say nothing more together than each alone."""
         if self.contributors != other.contributors:
             return False
@@ -112,8 +112,8 @@ def _are_proportional(one: Sequence[int], two: Sequence[int]) -> bool:
 
 
 def check_differencing(
-    earlier: Sequence[Entry], entry: Entry, names: Mapping[bytes, str], *, accept: bool
-) -> Entry:
+    earlier: Sequence[OpenedSum], entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool
+) -> OpenedSum:
     """Refuse a sum that together with an earlier one would say more than a sum.
 
     Args:
@@ -141,7 +141,7 @@ def check_differencing(
     )
 
 
-def _what_both_say(known: Entry, entry: Entry, names: Mapping[bytes, str]) -> str:
+def _what_both_say(known: OpenedSum, entry: OpenedSum, names: Mapping[bytes, str]) -> str:
     """Return, in plain words, what an attacker learns from two totals."""
     odd = sorted(set(known.contributors) ^ set(entry.contributors))
     shown = ", ".join(names.get(identifier, short_id(identifier)) for identifier in odd)
@@ -156,7 +156,7 @@ def _what_both_say(known: Entry, entry: Entry, names: Mapping[bytes, str]) -> st
             f"from the other, and what is left speaks of these {len(odd)} inputs alone"
         )
     return (
-        "the same peers with other weights, so whoever sees both totals has two equations for the same "
+        "the same peers with other weights, or with weights that one of the two keeps private, so whoever sees both totals has two equations for the same "
         "inputs; with as many such totals as there are peers every input is known"
     )
 
@@ -164,20 +164,20 @@ def _what_both_say(known: Entry, entry: Entry, names: Mapping[bytes, str]) -> st
 # -- as text ------------------------------------------------------------------------------------
 
 
-def render_ledger(entries: Sequence[Entry]) -> str:
+def render_ledger(entries: Sequence[OpenedSum]) -> str:
     """Return a ledger's text: its format, then a JSON object a line."""
     return "".join(f"{line}\n" for line in (FORMAT, *map(_line, entries)))
 
 
-def ledger_json(entries: Sequence[Entry]) -> str:
+def ledger_json(entries: Sequence[OpenedSum]) -> str:
     """Return a ledger as one JSON array."""
     return json.dumps([_content(entry) for entry in entries])
 
 
-def ledger_table(entries: Sequence[Entry]) -> str:
+def ledger_table(entries: Sequence[OpenedSum]) -> str:
     """Return a ledger as people read it: equal inputs have equal numbers."""
     if not entries:
-        return "no sum of an input of this key has been opened"
+        return "nothing is remembered here, and so nothing would be refused"
     numbers: dict[bytes, int] = {}
     rows = ["input  date                  session   contributors (weights)"]
     for entry in entries:
@@ -192,11 +192,11 @@ def ledger_table(entries: Sequence[Entry]) -> str:
     return "\n".join(rows)
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: OpenedSum) -> str:
     return json.dumps(_content(entry))
 
 
-def _content(entry: Entry) -> dict[str, Any]:
+def _content(entry: OpenedSum) -> dict[str, Any]:
     own_weight = entry.own_weight.hex() if entry.own_weight is not None else None
     return {
         "date": entry.date,
@@ -209,7 +209,7 @@ def _content(entry: Entry) -> dict[str, Any]:
     }
 
 
-def parse_ledger(text: str) -> tuple[Entry, ...]:
+def parse_ledger(text: str) -> tuple[OpenedSum, ...]:
     """Read a ledger's text.
 
     Raises:
@@ -229,12 +229,12 @@ def parse_ledger(text: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _parse_line(line: str) -> Entry:
+def _parse_line(line: str) -> OpenedSum:
     content = json.loads(line)
     if list(content) != list(_MEMBERS):
         raise ValueError
     weights, own_weight = content["weights"], content["own_weight"]
-    entry = Entry(
+    entry = OpenedSum(
         date=str(content["date"]),
         session=_sized(content["session"], DIGEST_BYTES),
         input=_sized(content["input"], DIGEST_BYTES),

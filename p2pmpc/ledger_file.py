@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Protocol
 
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
-from p2pmpc.ledger import Entry, check_differencing, parse_ledger, render_ledger
+from p2pmpc.ledger import OpenedSum, check_differencing, parse_ledger, render_ledger
 
 
 class Ledger(Protocol):
     """Where a peer remembers the sums that its inputs may have been opened in."""
 
-    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
         """Check a sum to come against all earlier ones, and make ready to write it.
 
         Returns:
@@ -40,10 +40,10 @@ class MemoryLedger:
     """Lasts as long as a key that is thrown away after one run."""
 
     def __init__(self) -> None:
-        self.entries: tuple[Entry, ...] = ()
-        self._next: tuple[Entry, ...] | None = None
+        self.entries: tuple[OpenedSum, ...] = ()
+        self._next: tuple[OpenedSum, ...] | None = None
 
-    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
         """See :meth:`Ledger.prepare`."""
         checked = check_differencing(self.entries, entry, names, accept=accept)
         self._next = (*self.entries, checked)
@@ -72,9 +72,9 @@ class LedgerFile:
         self._lock = lock
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         self._seen = ""
-        self._asked: tuple[Entry, Mapping[bytes, str], bool] | None = None
+        self._asked: tuple[OpenedSum, Mapping[bytes, str], bool] | None = None
 
-    def prepare(self, entry: Entry, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
         """See :meth:`Ledger.prepare`.
 
         Raises:
@@ -112,7 +112,7 @@ class LedgerFile:
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
 
-    def _write(self, entries: tuple[Entry, ...]) -> None:
+    def _write(self, entries: tuple[OpenedSum, ...]) -> None:
         with self._disk():
             descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
@@ -151,7 +151,7 @@ def ledger_path(key: Path) -> Path:
     return real.with_name(real.name + ".ledger")
 
 
-def read_ledger(path: Path) -> tuple[str, tuple[Entry, ...]]:
+def read_ledger(path: Path) -> tuple[str, tuple[OpenedSum, ...]]:
     """Read a ledger; one that does not exist is empty.
 
     Returns:

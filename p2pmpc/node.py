@@ -176,7 +176,7 @@ def report_failure(error: P2PMPCError, *, as_json: bool, debug: bool) -> int:
     print(error.describe(), file=sys.stderr, flush=True)
     if as_json:
         told = {"total": None, "error": error.message, "code": code}
-        print(json.dumps({**told, "revealed": error.revealed.value}), flush=True)
+        print(json.dumps({**told, "revealed": error.revealed_text, "hint": error.hint}), flush=True)
     return code
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from p2pmpc.app import whole_number
 from p2pmpc.discovery import Bootstrap
 from p2pmpc.encoding import MOST_FRACTION_BITS, parse_scaled
 from p2pmpc.errors import AgreementFailed, ConfigurationError
@@ -61,17 +62,24 @@ class NodeOptions:
         _option("An ID that may take part; repeat it. Without any: anybody.", _WHERE),
     ] = None
 
-    peers: Annotated[int | None, _option("How many peers, this one included.", _SESSION)] = None
+    peers: Annotated[
+        int | None, _option("How many peers, this one included.", _SESSION, converter=whole_number)
+    ] = None
     field: Annotated[
         Literal["m31", "m61"] | None,
         _option("The prime field: 2^31-1 (m31, the default) or 2^61-1.", _SESSION),
     ] = None
     length: Annotated[
         int | None,
-        _option("Elements of every vector; by default as many as the input has, else 1.", _SESSION),
+        _option(
+            "Elements of every vector; by default as many as the input has, else 1.",
+            _SESSION,
+            converter=whole_number,
+        ),
     ] = None
     fraction_bits: Annotated[
-        int | None, _option("Binary digits behind the point; 0 by default.", _SESSION)
+        int | None,
+        _option("Binary digits behind the point; 0 by default.", _SESSION, converter=whole_number),
     ] = None
     bound: Annotated[
         str | None,
@@ -86,7 +94,11 @@ class NodeOptions:
     ] = None
     weight_bound: Annotated[
         int | None,
-        _option(f"The largest private weight; {DEFAULT_WEIGHT_BOUND} by default.", _SESSION),
+        _option(
+            f"The largest private weight; {DEFAULT_WEIGHT_BOUND} by default. Makes weights private.",
+            _SESSION,
+            converter=whole_number,
+        ),
     ] = None
     share_mode: Annotated[
         Literal["seeds", "dense"] | None,
@@ -110,7 +122,7 @@ class NodeOptions:
     value: Annotated[
         str | None,
         _option(
-            "This peer's number. Others on this machine can see it: prefer --input.",
+            "This peer's number. Others on this machine can see it: prefer --input or P2PMPC_VALUE.",
             _INPUT,
             allow_leading_hyphen=True,
         ),
@@ -126,16 +138,21 @@ class NodeOptions:
     weight: Annotated[
         int | None,
         _option(
-            "This peer's weight; 1, or drawn when the value is. With 0 it brings nothing, and observes.",
+            "This peer's weight; 1, or drawn when the value is. With 0 it observes. A private one belongs "
+            "in P2PMPC_WEIGHT.",
             _INPUT,
             allow_leading_hyphen=True,
+            converter=whole_number,
         ),
     ] = member(default=None, repr=False)
     weight_is_visible: Annotated[bool, Parameter(parse=False)] = False
     """Whether the weight stands where others on this machine can see it."""
     key: Annotated[
         str | None,
-        _option("A key file; made if there is none. Without: a key for one run.", _INPUT),
+        _option(
+            "A key file; made if there is none, with a ledger beside it. Without: a key for one run.",
+            _INPUT,
+        ),
     ] = None
     name: Annotated[str, _option("What people call this peer.", _INPUT)] = ""
 
@@ -146,7 +163,8 @@ class NodeOptions:
     accept_differencing: Annotated[
         bool,
         _option(
-            "Sum an input again among other peers: the difference of two totals may tell it.", _RUN
+            "Sum an input again in another sum, although the ledger warns: two totals may tell it.",
+            _RUN,
         ),
     ] = False
     yes: Annotated[

@@ -162,6 +162,7 @@ class Stated:
             AgreementFailed: Every difference is shown.
         """
         differing = []
+        hint = "leave the option out, or ask the founder to start again with it"
         for f in fields(self):
             mine = getattr(self, f.name)
             if mine is None or f.name == "allowed":
@@ -171,11 +172,17 @@ class Stated:
                 same = _is_bound(mine, offered)
             if not same:
                 option = "--" + f.name.replace("_", "-")
+                mine = "is asked for" if mine is True else mine
                 differing.append(f"{option} {mine} here, {offered.shown(f.name)} at the founder")
+                if f.name in ("private_weights", "weight_bound"):
+                    hint = (
+                        "ask the founder to start again with --private-weights; without it your "
+                        "weight is sent to everybody"
+                    )
         if differing:
             raise AgreementFailed(
                 "the founder's parameters are not the ones stated here: " + "; ".join(differing),
-                hint="leave the option out, or ask the founder to start again with it",
+                hint=hint,
             )
 
 

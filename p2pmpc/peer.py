@@ -35,7 +35,7 @@ from p2pmpc.inputs import (
     draw_numbers,
     draw_weight,
 )
-from p2pmpc.ledger import Entry
+from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
@@ -55,6 +55,11 @@ from p2pmpc.weights import (
     check_private_weight,
     check_weight,
     exposure,
+)
+
+_DRAIN_SECONDS = 2.0
+_ASKED = (
+    "compare the IDs with the others over another channel; --allow, --roster or #ID asks no more"
 )
 
 Ask = Callable[[str], Awaitable[bool]]
@@ -194,6 +199,8 @@ class Peer:
         sent = 0 if self._runner is None else self._runner.mesh.bytes_sent
         self._observer.tell("step", step=step, bytes_sent=sent)
         if self._options.hold == step:
+            if self._runner is not None:  # what was said before this step has left
+                await self._runner.mesh.drain(_DRAIN_SECONDS)
             self._observer.tell("holding", step=step)
             await trio.sleep_forever()
 
@@ -360,11 +367,14 @@ class Peer:
         if self._ask is None:
             self._warn(f"{reason}: pin the founder with #ID, or use --allow or --roster")
             return
-        agreed = False
+        question = (
+            f"{reason}.\nShare your input with these peers, within {options.timeout:g} s? [y/N] "
+        )
         with trio.move_on_after(options.timeout):
-            agreed = await self._ask(f"{reason}.\nShare your input with these peers? [y/N] ")
-        if not agreed:
-            raise InputRefused("you did not agree to share with this roster")
+            if await self._ask(question):
+                return
+            raise InputRefused("you did not agree to share with this roster", hint=_ASKED)
+        raise InputRefused(f"nobody answered within {options.timeout:g} s", hint=_ASKED)
 
     def _bring(self, session: Session) -> Scaled | None:
         """Return what is summed of this peer, once its ledger has nothing against it."""
@@ -376,11 +386,11 @@ class Peer:
         read = np.ldexp(values.astype(float), -fraction_bits)
         if self._numbers is not None:
             read = self._numbers.as_floats()
-        entry = Entry.of(session, read, weight, self._identity.ledger_key(), date=date)
+        entry = OpenedSum.of(session, read, weight, self._identity.ledger_key(), date=date)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
         if self._ledger.prepare(entry, names, accept=accept):
-            self._warn("this input was summed among other peers before: both totals may tell it")
+            self._warn("this input was in another sum before: the difference of both may tell it")
         return with_weight(values, weight) if session.parameters.private_weights else values
 
     async def _sum(self, found: Found) -> Outcome:

@@ -8,9 +8,10 @@ Rules:
 2. Each peer's link walks one script. Joint transitions fire when every link has passed a column, and
    are tried until nothing changes: so the order in which links make progress cannot matter.
 3. Before this peer's ECHO has left nobody can hold an echo of every contributor, so nothing can be
-   opened: until then every failure ends the round at once and reveals nothing. From then on a failure
-   of others does not stop the finish, unless it is proven, and an end without a total says that it may
-   have been opened. The ledger is written before the ECHO leaves.
+   opened: until then the loss, the silence and the unproven ABORT of a contributor end the round at once,
+   and reveal nothing. From then on they do not stop the finish, and an end without a total says that it
+   may have been opened. A contributor's violation ends the round at any stage, an observer's never. The
+   ledger is written before the ECHO leaves.
 4. A mask seed b_j and a b-share leave only against everybody's equal echoes; a seed k_ij never leaves
    again.
 5. An observer walks the same stages without sending: it holds what contributors say to all, checks it
@@ -244,11 +245,11 @@ class Round:
         return tuple(peer for peer in peers if self.links[peer].column < due)
 
     def has_confirmed(self, peer: int) -> bool:
-        """Return whether a peer said everything it ever has to say."""
+        """Return whether a peer has confirmed a total."""
         return self.links[peer].confirmed is not None
 
     @property
-    def hopes_for_the_gone(self) -> bool:
+    def only_the_gone_are_missing(self) -> bool:
         """Whether all that is missing is missing from peers that ended: little use in waiting."""
         missing = self.waiting_for()
         return bool(missing) and all(self.links[peer].gone for peer in missing)
@@ -414,8 +415,10 @@ class Round:
         link = self.links[peer]
         link.ended = link.gone = True
         error = error_of_abort(self.session, peer, abort)
-        # Two entries concern the agreement, and are no reason to end what all have agreed on.
-        if isinstance(error, Dispute) and error.evidence.claim is not Claim.TWO_ENTRIES:
+        if isinstance(error, Dispute) and error.evidence.claim is Claim.TWO_ENTRIES:
+            # It concerns the agreement, and is no reason to end what all have agreed on.
+            error = RemoteProtocolError(error.message, peers=error.peers)
+        if isinstance(error, Dispute):
             culprit = error.evidence.culprit
             if culprit in self.session.places or culprit == self.session.own_index:
                 return self.abort(error)

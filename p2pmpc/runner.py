@@ -144,7 +144,7 @@ class SessionRunner:
             await self._perform(actions)
             if event is None or self._progress() != before:
                 deadline = self._deadline()
-            if self._round is not None and self._round.hopes_for_the_gone:
+            if self._round is not None and self._round.only_the_gone_are_missing:
                 deadline = min(deadline, trio.current_time() + GONE_SECONDS)
         if isinstance(self._end, Failed):
             await self._end_with_failure(self._end.error)

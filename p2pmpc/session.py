@@ -259,7 +259,10 @@ def _check_roster(
             f"the roster lists {len(ids)} peers and the parameters {parameters.peers}", hint=hint
         )
     if not any(member.contributes for member in members):
-        raise AgreementFailed("all peers observe, and nobody brings an input", hint=hint)
+        raise AgreementFailed(
+            "all peers observe, and nobody brings an input",
+            hint="start again, with at least three peers of a weight other than 0",
+        )
     if parameters.allowed:
         strangers = [m.label for m in members if m.id not in parameters.allowed]
         if strangers:

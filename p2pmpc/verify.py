@@ -40,6 +40,7 @@ class Verdict:
         confirmed: IDs of everybody whose CONFIRM stands in some receipt.
         logs: How many logs were checked.
         evidence: File and what it proves, of every file of evidence.
+        total_weight: The sum of private weights; None where weights are public.
     """
 
     transcript: str | None
@@ -49,6 +50,7 @@ class Verdict:
     confirmed: tuple[str, ...]
     logs: int
     evidence: tuple[tuple[str, Proven], ...] = ()
+    total_weight: int | None = None
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -57,6 +59,7 @@ class Verdict:
             "peers": list(self.peers),
             "recomputed": self.recomputed,
             "total": None if self.total is None else list(self.total),
+            "total_weight": self.total_weight,
             "confirmed": list(self.confirmed),
             "logs": self.logs,
             "evidence": [{"file": name, **asdict(proven)} for name, proven in self.evidence],
@@ -83,6 +86,11 @@ class Verdict:
             f"verified       {shown}; every signature holds",
             f"arithmetic     {how}",
             f"total          {total}",
+            *(
+                []
+                if self.total_weight is None
+                else [f"total weight   {self.total_weight} (of private weights)"]
+            ),
             f"confirmed      by {len(self.confirmed)} peers",
             f"logs           {self.logs} unchanged",
             f"transcript     {self.transcript}",
@@ -101,6 +109,11 @@ def verify_directory(directory: Path, told: Callable[[str], None] = lambda _name
         VerificationFailed: Names file, line and step of the first thing that does not hold.
     """
     if directory.suffix == ".json" and directory.is_file():
+        if directory.name == "swarm.json" or directory.name.endswith(".receipt.json"):
+            raise ConfigurationError(
+                f"{directory} is neither a transcript nor evidence",
+                hint="name the folder of the run: receipts and summaries are checked with it",
+            )
         return Verdict(None, (), False, None, (), 0, _verify_evidence([directory], told))
     evidence = _verify_evidence(sorted((directory / "evidence").glob("*.json")), told)
     paths = [directory] if directory.is_file() else sorted(directory.glob("*.transcript"))
@@ -172,12 +185,20 @@ def _verify_transcripts(
 
 def _verdict(result: Verified, peers: tuple[str, ...], confirmed: set[str], logs: int) -> Verdict:
     parameters = result.session.parameters
-    total = None
+    total, weight = None, None
     if result.total.values is not None:
         shown = result.total.values[: parameters.length]
         total = tuple(format_scaled(value, parameters.fraction_bits) for value in shown)
+        if parameters.private_weights:
+            weight = result.total.values[parameters.length]
     return Verdict(
-        result.digest.hex(), peers, result.recomputed, total, tuple(sorted(confirmed)), logs
+        result.digest.hex(),
+        peers,
+        result.recomputed,
+        total,
+        tuple(sorted(confirmed)),
+        logs,
+        total_weight=weight,
     )
 
 

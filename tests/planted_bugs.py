@@ -32,6 +32,7 @@ _LEFT_OUT: Final = frozenset(
     [
         "architecture",
         "canary",
+        "documents",
         "gate",
         "inputs",
         "links",

@@ -6,6 +6,7 @@ import pytest
 
 from p2pmpc import errors
 from p2pmpc.errors import (
+    InputRefused,
     Interrupted,
     P2PMPCError,
     PeerMissing,
@@ -61,6 +62,9 @@ def test_an_error_says_what_was_revealed_and_what_is_next() -> None:
         "  next: start again",
     ]
     assert PeerMissing("it is gone").describe().splitlines()[1:] == [
+        f"  revealed: {Revealed.NOTHING.value}; running again is safe"
+    ]
+    assert InputRefused("too large").describe().splitlines()[1:] == [
         f"  revealed: {Revealed.NOTHING.value}"
     ]
 

@@ -20,7 +20,7 @@ from p2pmpc.encoding import Numbers
 from p2pmpc.errors import ConfigurationError, InputRefused, P2PMPCError, ResourceExhausted
 from p2pmpc.ledger import (
     FORMAT,
-    Entry,
+    OpenedSum,
     Values,
     check_differencing,
     input_digest,
@@ -45,7 +45,7 @@ def entry(
     weights: tuple[int, ...] | None = None,
     own_weight: bytes | None = None,
     **more: Any,
-) -> Entry:
+) -> OpenedSum:
     """Return an entry, of weights 1, 2, ... unless its own weight is private."""
     public = None if own_weight else weights or tuple(range(1, len(who) + 1))
     given: dict[str, Any] = {
@@ -56,7 +56,7 @@ def entry(
         "weights": public,
         "own_weight": own_weight,
     }
-    return Entry(**given | more)
+    return OpenedSum(**given | more)
 
 
 def read(*values: float) -> Values:
@@ -81,7 +81,7 @@ def test_an_input_is_the_same_however_it_is_carried(field: dict[str, Any]) -> No
     known = Numbers.from_bytes(b"71.3\n-0\n2\n", "a file")
     again = Numbers.from_bytes(b"7.13e1\n0.0\n+2.00", "another file")
     _, _, sessions = make_sessions(Parameters(bytes(32), 3, length=3, **field), [1, 1, 1])
-    entries = [Entry.of(sessions[0], n.as_floats(), 1, KEY, date="") for n in (known, again)]
+    entries = [OpenedSum.of(sessions[0], n.as_floats(), 1, KEY, date="") for n in (known, again)]
     assert entries[0].input == entries[1].input == input_digest(read(71.3, 0, 2), KEY)
 
 
@@ -114,15 +114,15 @@ def test_keys_of_ledgers_belong_to_identities() -> None:
 def test_an_entry_tells_what_is_public_of_a_session() -> None:
     """Contributors and weights stand there, observers do not, and a private weight only as a digest."""
     _, _, sessions = make_sessions(Parameters(bytes(32), 4), [5, 0, -6, 7])
-    public = Entry.of(sessions[0], read(3), 5, KEY, date="today")
+    public = OpenedSum.of(sessions[0], read(3), 5, KEY, date="today")
     members = sessions[0].members
     assert public.contributors == tuple(members[k].id for k in (0, 2, 3))
     assert (public.weights, public.own_weight) == ((5, -6, 7), None)
     assert public.session == sessions[0].id
     _, _, sessions = make_sessions(Parameters(bytes(32), 3, weight_bound=10**8), [1, 1, 1])
-    private = Entry.of(sessions[0], read(3), 87178291, KEY, date="today")
-    again = Entry.of(sessions[1], read(3), 87178291, KEY, date="today")
-    other = Entry.of(sessions[0], read(3), -87178291, KEY, date="today")
+    private = OpenedSum.of(sessions[0], read(3), 87178291, KEY, date="today")
+    again = OpenedSum.of(sessions[1], read(3), 87178291, KEY, date="today")
+    other = OpenedSum.of(sessions[0], read(3), -87178291, KEY, date="today")
     assert private.weights is None
     assert private.input == public.input
     assert private.own_weight == again.own_weight != other.own_weight
@@ -163,7 +163,7 @@ def test_other_weights_are_another_sum(weights: list[int], place: int, change: i
         (entry(weights=(2, 4, 6)), entry(weights=(-1, -2, -3)), True),
     ],
 )
-def test_which_sums_are_the_same(known: Entry, to_come: Entry, same: bool) -> None:
+def test_which_sums_are_the_same(known: OpenedSum, to_come: OpenedSum, same: bool) -> None:
     """Private weights must be the peer's own again; public ones are never taken for private ones."""
     assert known.is_same_sum(to_come) is same
 
@@ -178,7 +178,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("to_come", "who", "what"), REFUSALS, ids=[r[1] for r in REFUSALS])
-def test_a_refusal_says_what_an_attacker_would_learn(to_come: Entry, who: str, what: str) -> None:
+def test_a_refusal_says_what_an_attacker_would_learn(
+    to_come: OpenedSum, who: str, what: str
+) -> None:
     """Row 7: in plain words, who is in only one of the two sums and what the difference tells."""
     with pytest.raises(InputRefused) as caught:
         check_differencing([entry()], to_come, NAMES, accept=False)
@@ -219,13 +221,13 @@ digests = st.binary(min_size=32, max_size=32)
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> Entry:
+def entries(draw: st.DrawFn) -> OpenedSum:
     """Draw an entry."""
     who = tuple(draw(st.lists(digests, min_size=1, max_size=4)))
     private = draw(st.booleans())
     weights = None if private else tuple(draw(some_weight) for _ in who)
     own = draw(digests) if private else None
-    return Entry(
+    return OpenedSum(
         draw(st.text(max_size=20)),
         draw(digests),
         draw(digests),
@@ -237,7 +239,7 @@ def entries(draw: st.DrawFn) -> Entry:
 
 
 @given(st.lists(entries(), max_size=4))
-def test_a_ledger_survives_its_text(drawn: list[Entry]) -> None:
+def test_a_ledger_survives_its_text(drawn: list[OpenedSum]) -> None:
     """Whatever entries there are, their ASCII text reads back as the same entries."""
     text = render_ledger(drawn)
     assert text.isascii()
@@ -302,7 +304,7 @@ def test_the_table_numbers_equal_inputs_alike() -> None:
     assert f"{ANN.hex()[:8]} (1), {BOB.hex()[:8]} (2)" in lines[1]
     assert [("accepted" in line) for line in lines] == [False, False, False, True]
     assert "private" in ledger_table([entry(own_weight=b"1" * 32)])
-    assert "no sum of an input" in ledger_table([])
+    assert "nothing is remembered" in ledger_table([])
 
 
 # -- on disk ------------------------------------------------------------------------------------
@@ -321,7 +323,7 @@ def ledger_of(key: Path) -> LedgerFile:
     return LedgerFile(ledger_path(key), key)
 
 
-def held(key: Path) -> tuple[Entry, ...]:
+def held(key: Path) -> tuple[OpenedSum, ...]:
     """Return what stands in the ledger of a key."""
     return read_ledger(ledger_path(key))[1]
 
@@ -331,7 +333,7 @@ def files(key: Path) -> list[str]:
     return sorted(path.name for path in key.parent.iterdir())
 
 
-def record(key: Path, new: Entry, *, accept: bool = False) -> bool:
+def record(key: Path, new: OpenedSum, *, accept: bool = False) -> bool:
     """Let one run record a sum."""
     ledger = ledger_of(key)
     accepted = ledger.prepare(new, NAMES, accept=accept)

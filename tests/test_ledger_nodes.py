@@ -16,7 +16,7 @@ import trio
 from p2pmpc.cli import main as cli_main
 from p2pmpc.errors import Interrupted, Revealed
 from p2pmpc.identity import short_id
-from p2pmpc.ledger import Entry
+from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import ledger_path, read_ledger
 from p2pmpc.messages import Kind
 from p2pmpc.script import Column
@@ -53,7 +53,7 @@ class Crowd:
         await peers.run()
         return peers
 
-    def ledger(self, name: str) -> tuple[Entry, ...]:
+    def ledger(self, name: str) -> tuple[OpenedSum, ...]:
         """Return somebody's ledger."""
         return read_ledger(ledger_path(self.key(name)))[1]
 
@@ -168,7 +168,7 @@ async def test_differencing_can_be_accepted_by_all_whom_it_concerns(crowd: Crowd
     await peers.run()
     assert peers.codes == [0, 0, 0]
     for peer in peers.members:
-        assert any("both totals may tell it" in warning for warning in peer.warnings)
+        assert any("the difference of both may tell it" in warning for warning in peer.warnings)
         assert [entry.accepted for entry in crowd.ledger(peer.name)] == [False, True]
     assert crowd.leftovers == []
 
@@ -408,7 +408,11 @@ async def two_sums(crowd: Crowd) -> None:
 def test_the_ledger_can_be_read_by_its_owner(crowd: Crowd, shell: Shell) -> None:
     """`p2pmpc ledger` shows a table, or JSON with the same facts, and no input in either."""
     code, out, err = shell.run(cli_main, "ledger --key ann.pem")
-    assert (code, out, err) == (0, "no sum of an input of this key has been opened\n", "")
+    assert (code, out, err) == (
+        0,
+        "nothing is remembered here, and so nothing would be refused\n",
+        "",
+    )
     assert json.loads(shell.run(cli_main, "ledger --key ann.pem --json")[1]) == []
     two_sums(crowd=crowd)
     code, out, err = shell.run(cli_main, "ledger --key ann.pem")

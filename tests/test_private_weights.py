@@ -12,7 +12,6 @@ import pytest
 from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
-    InputRefused,
     Revealed,
     VerificationFailed,
 )
@@ -271,7 +270,11 @@ async def test_the_budget_counts_the_weight_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("founder", "joiner", "shown"),
     [
-        ({}, {"private_weights": True}, "--private-weights True here, false at the founder"),
+        (
+            {},
+            {"private_weights": True},
+            "--private-weights is asked for here, false at the founder",
+        ),
         ({}, {"weight_bound": 9}, "--weight-bound 9 here, public at the founder"),
         (
             {"private_weights": True},
@@ -380,9 +383,9 @@ def test_the_weight_is_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("text", ["47.11", "4711471147", "4711x", "", "47114711471147114711471147"])
 def test_a_weight_that_is_none_is_not_repeated(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """What P2PMPC_WEIGHT holds is refused with 8 in words that do not hold it."""
+    """What P2PMPC_WEIGHT holds is refused with 2 in words that do not hold it."""
     monkeypatch.setenv(WEIGHT_VARIABLE, text)
-    with pytest.raises(InputRefused) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         read_weight(None)
     assert "4711" not in caught.value.describe() + repr(caught.value)
     assert WEIGHT_VARIABLE not in os.environ

@@ -419,11 +419,11 @@ def test_hope_ends_with_those_who_are_gone() -> None:
     party.run_links(lambda _sender, receiver: receiver in {1, 2})
     round_ = party.members[1].round
     assert round_.waiting_for() == (3, 4)
-    assert not round_.hopes_for_the_gone
+    assert not round_.only_the_gone_are_missing
     party.lose(3)
-    assert not round_.hopes_for_the_gone
+    assert not round_.only_the_gone_are_missing
     party.lose(4)
-    assert round_.hopes_for_the_gone
+    assert round_.only_the_gone_are_missing
 
 
 # -- an end on purpose ----------------------------------------------------------------------

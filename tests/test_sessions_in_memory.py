@@ -317,8 +317,8 @@ async def test_a_joiner_with_the_founders_key_is_refused(peers: Peers, tmp_path:
         ("bound", "10.5", "--bound 10.5 here, 11", {"bound": "11", "fraction_bits": 1}),
         ("bound", "7", "--bound 7 here, automatic", {}),
         ("share_mode", "dense", "--share-mode dense here, seeds", {}),
-        ("strict", True, "--strict True here, false", {}),
-        ("allow_two", True, "--allow-two True here, false", {}),
+        ("strict", True, "--strict is asked for here, false", {}),
+        ("allow_two", True, "--allow-two is asked for here, false", {}),
     ],
 )
 @at_once

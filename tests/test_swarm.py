@@ -21,6 +21,7 @@ import pytest
 
 from p2pmpc.actions import STEPS
 from p2pmpc.swarm.command import main as swarm_main
+from p2pmpc.swarm.watch import Lines, PeerState
 from p2pmpc.verify import verify_directory
 from tests.processes import Ended, Processes, Running, children_of, is_running
 
@@ -195,6 +196,26 @@ def test_progress_is_a_line_a_step(swarms: Swarms) -> None:
         lines = [line for line in swarms[name].err.splitlines() if " of 4 peers" in line]
         assert [line.split()[2] for line in lines] == list(STEPS)
         assert all(line.endswith("4 of 4 peers") for line in lines)
+
+
+def test_steps_that_observers_never_reach_count_contributors(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An observer neither shares nor sums, and nobody waits for it to."""
+    peers = [PeerState(number, weight) for number, weight in enumerate((1, 0, 2), 1)]
+    lines = Lines(peers)
+    for step in ("roster", "share", "partial", "echo"):
+        for peer in peers:
+            if peer.weight or step in ("roster", "echo"):
+                peer.take("step", {"step": step, "at": 1e9})
+        lines.refresh()
+    told = [line.split(" s  ")[1].split() for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        ["roster", "3", "of", "3", "peers"],
+        ["share", "2", "of", "2", "contributors"],
+        ["partial", "2", "of", "2", "contributors"],
+        ["echo", "3", "of", "3", "peers"],
+    ]
 
 
 def test_the_last_lines_tell_the_result(swarms: Swarms) -> None:

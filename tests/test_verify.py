@@ -173,6 +173,23 @@ def test_without_kept_vectors_the_digests_are_compared(tmp_path: Path) -> None:
     assert "--keep-partials" in verdict.as_text()
 
 
+@pytest.mark.parametrize("name", ["peer-01.receipt.json", "swarm.json"])
+def test_a_file_that_proves_nothing_alone_is_not_taken_for_evidence(run: Path, name: str) -> None:
+    """Receipts and summaries are checked with their folder, and asked about alone end with 2."""
+    with pytest.raises(ConfigurationError, match="neither a transcript nor evidence"):
+        verify_directory(run / name)
+
+
+def test_the_sum_of_private_weights_is_shown(tmp_path: Path) -> None:
+    """Where weights are private, a transcript proves their sum, and with it the mean."""
+    make_run(tmp_path, private_weights=True, weights="5,-2,4,0")
+    verdict = verify_directory(tmp_path)
+    assert verdict.total_weight == 7
+    assert json.loads((tmp_path / "swarm.json").read_text())["total_weight"] == 7
+    assert "total weight   7 (of private weights)" in verdict.as_text()
+    assert json.loads(verdict.as_json())["total_weight"] == 7
+
+
 @pytest.mark.parametrize("name", ["empty", "missing"])
 def test_where_there_is_nothing_to_verify_the_command_says_so(tmp_path: Path, name: str) -> None:
     """A folder without a transcript is a usage error, and not a failed verification."""

@@ -14,7 +14,7 @@ import trio
 from cyclopts import App, Parameter
 
 from p2pmpc import __version__
-from p2pmpc.app import run_app
+from p2pmpc.app import run_app, whole_number
 from p2pmpc.errors import Interrupted, P2PMPCError, ResourceExhausted, exit_code_of
 from p2pmpc.storage import new_run_directory, write_text
 from p2pmpc.swarm.data import make_data
@@ -28,7 +28,7 @@ _REFRESH_SECONDS = 0.1
 
 
 def run_swarm(
-    peers: Annotated[int, Parameter(help="How many peers.")] = 10,
+    peers: Annotated[int, Parameter(help="How many peers.", converter=whole_number)] = 10,
     options: SwarmOptions | None = None,
 ) -> int:
     """Run N peers on this machine, and hold their total against the plain sum of the inputs.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from p2pmpc.actions import STEPS
+from p2pmpc.app import whole_number
 from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.parameters import MOST_PEERS
 from p2pmpc.weights import parse_weight
@@ -28,12 +29,15 @@ def _option(help_text: str, group: Group, **more: object) -> Parameter:
 class SwarmOptions:
     """What a swarm is told to do; see the help of each."""
 
-    length: Annotated[int | None, _option("Elements of every vector; 1 by default.", _SESSION)] = (
-        None
-    )
+    length: Annotated[
+        int | None,
+        _option("Elements of every vector; 1 by default.", _SESSION, converter=whole_number),
+    ] = None
     field: Annotated[Literal["m31", "m61"], _option("The prime field.", _SESSION)] = "m31"
     bound: Annotated[str | None, _option("The largest magnitude of a value.", _SESSION)] = None
-    fraction_bits: Annotated[int, _option("Binary digits behind the point.", _SESSION)] = 0
+    fraction_bits: Annotated[
+        int, _option("Binary digits behind the point.", _SESSION, converter=whole_number)
+    ] = 0
     share_mode: Annotated[
         Literal["seeds", "dense"], _option("Send seeds, or the shares themselves.", _SESSION)
     ] = "seeds"
@@ -57,7 +61,11 @@ class SwarmOptions:
     ] = None
     seed: Annotated[
         int | None,
-        _option("Draw the same test data again. Never randomness of the protocol.", _DATA),
+        _option(
+            "Draw the same test data again. Never randomness of the protocol.",
+            _DATA,
+            converter=whole_number,
+        ),
     ] = None
 
     in_process: Annotated[bool, _option("All peers in one process, over memory streams.", _RUN)] = (

@@ -45,6 +45,8 @@ class SwarmReport:
             ("transcript", content["transcript"] or "none"),
             ("logs", content["log_dir"]),
         ]
+        if content["private_weights"] and total is not None:
+            rows.insert(2, ("weights", f"{content['total_weight']} in all, as the peers found"))
         return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 
@@ -70,6 +72,9 @@ def make_report(
         for peer in finished
         if peer not in right
     ]
+    weights = {peer.result.get("total_weight") for peer in finished}
+    if weights - {sum(data.weights)}:
+        faults.append("a peer holds another sum of the weights than there is")
     if len(set(transcripts.values())) > 1:
         faults.append("the transcripts differ")
     codes = [peer.exit_code if peer.exit_code is not None else 1 for peer in peers]
@@ -86,7 +91,9 @@ def make_report(
         "field": options.field,
         "fraction_bits": data.fraction_bits,
         "weights": list(data.weights),
+        "private_weights": options.private_weights,
         "total": totals[0] if totals and not faults else None,
+        "total_weight": sum(data.weights) if totals and not faults else None,
         "expected": expected,
         "verified": len(right) if not faults else 0,
         "transcript": digests[0] if len(digests) == 1 else None,

@@ -91,7 +91,7 @@ class Lines:
         """Write the line of every step that all peers have reached by now."""
         for step in STEPS:
             reached = [peer.reached[step] for peer in self._peers if step in peer.reached]
-            if reached and step not in self._shown and len(reached) == len(self._peers):
+            if reached and step not in self._shown and len(reached) == self._expected(step):
                 self._write(step, max(reached), len(reached))
 
     def close(self) -> None:
@@ -101,10 +101,17 @@ class Lines:
             if reached and step not in self._shown:
                 self._write(step, max(reached), len(reached))
 
+    def _expected(self, step: str) -> int:
+        """Return how many peers ever reach a step: observers neither share nor sum."""
+        if step in ("share", "partial"):
+            return sum(peer.weight != 0 for peer in self._peers)
+        return len(self._peers)
+
     def _write(self, step: str, at: float, count: int) -> None:
         self._shown.add(step)
-        seconds = at - self._started
-        print(f"{seconds:7.2f} s  {step:<8} {count} of {len(self._peers)} peers", file=sys.stderr)
+        seconds, expected = at - self._started, self._expected(step)
+        who = "peers" if expected == len(self._peers) else "contributors"
+        print(f"{seconds:7.2f} s  {step:<8} {count} of {expected} {who}", file=sys.stderr)
 
 
 class LiveTable:

@@ -93,7 +93,7 @@ class SimPeer:
             late = round_.stage >= Stage.OPENED
             self.deadline = now + (TIMEOUT / 3 if late else TIMEOUT)
         self._somebody_is_gone |= step in {"lost", "timeout"} or bool(self.retired)
-        if self._somebody_is_gone and self.round.hopes_for_the_gone:
+        if self._somebody_is_gone and self.round.only_the_gone_are_missing:
             self.deadline = min(self.deadline, now + GONE_SECONDS)
 
     def _react(self, step: str, other: int) -> list[Action]:
