@@ -233,6 +233,22 @@ class SealingKey:
             raise RemoteProtocolError("a sealed share that does not open") from None
 
 
+_P25519: Final = 2**255 - 19
+_SMALL_ORDER: Final = frozenset(
+    u.to_bytes(32, "little")
+    for u in (
+        0,
+        1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _P25519 - 1,
+        _P25519,
+        _P25519 + 1,
+    )
+)
+"""The u-coordinates of Curve25519 with points of order 1, 2, 4 and 8, also unreduced (RFC 7748, 6.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SealingPublicKey:
     """A peer's public HPKE key.
@@ -247,8 +263,15 @@ class SealingPublicKey:
         """Return the key itself.
 
         Raises:
-            RemoteProtocolError: The bytes are none.
+            RemoteProtocolError: The bytes are none, or the X25519 part is of small order: whatever is
+                exchanged with such a point is zero.
         """
+        point = bytearray(self.raw[_MLKEM_PUBLIC_BYTES:])
+        point[-1:] = bytes(
+            byte & 0x7F for byte in point[-1:]
+        )  # RFC 7748: the top bit is no part of it
+        if bytes(point) in _SMALL_ORDER:
+            raise RemoteProtocolError("a sealing key that cannot be used")
         try:
             return hpke.MLKEM768X25519PublicKey(
                 MLKEM768PublicKey.from_public_bytes(self.raw[:_MLKEM_PUBLIC_BYTES]),
@@ -266,7 +289,4 @@ class SealingPublicKey:
         Raises:
             RemoteProtocolError: The key is not one.
         """
-        try:
-            return _SUITE.encrypt(plaintext, self.parse(), info=info)
-        except ValueError:  # e.g. a point of small order
-            raise RemoteProtocolError("a sealing key that cannot be used") from None
+        return _SUITE.encrypt(plaintext, self.parse(), info=info)

@@ -234,7 +234,6 @@ class Mesh:
     async def _give_up_later(self, index: int, generation: int) -> None:
         await trio.sleep(RECONNECT_SECONDS)
         if self._generation[index] == generation and index not in self._retired:
-            self.retire(index)
             await self._events.send(Lost(index))
 
     # -- dialling -----------------------------------------------------------------------------

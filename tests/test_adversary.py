@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from p2pmpc.actions import Failed
 from p2pmpc.dealing import RoundContext
 from p2pmpc.endings import abort_message
 from p2pmpc.envelope import SessionSealer, frame_bytes
@@ -39,7 +38,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
 from p2pmpc.wire import encode_body, encode_share
 from tests import reference
-from tests.party import Member, Party, make_sessions
+from tests.party import Party, make_sessions
 
 VALUES = [[1, -2], [30, 40], [-500, 600], [7000, 8000]]
 CULPRIT = 3
@@ -271,8 +270,8 @@ def test_an_echo_for_one_alone_names_its_sender_to_it(peers: int, victim: int) -
     assert all(total == party.expected for total in party.totals())
 
 
-def test_a_key_that_cannot_seal_names_its_owner() -> None:
-    """A key that parses, and is of small order all the same, is found when a share is sealed."""
+def test_a_key_that_cannot_seal_is_refused_in_the_roster() -> None:
+    """A key of small order, whose owner nobody could seal to, is found before anybody shares."""
     keys, sealing, _ = make_sessions(Parameters(ZEROS, 3), [1, 1, 1])
     sealing[2].public_bytes = sealing[2].public_bytes[:-32] + bytes(32)
     parameters = Parameters(ZEROS, 3)
@@ -280,11 +279,8 @@ def test_a_key_that_cannot_seal_names_its_owner() -> None:
         make_entry(key, seal, parameters, nonce=key.id, weight=1, name="", address="localhost:9000")
         for key, seal in zip(keys, sealing, strict=True)
     ]
-    session = Session.close(parameters, entries, keys[0].id)
-    *_, failed = Member.create(keys[0], sealing[0], session, [1]).round.start()
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, RemoteProtocolError)
-    assert failed.error.peers == (3,)
+    with pytest.raises(AgreementFailed, match="a sealing key that cannot be used"):
+        Session.close(parameters, entries, keys[0].id)
 
 
 # -- what is wrong by itself ----------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -324,3 +325,25 @@ def test_keys_that_cannot_seal_are_a_violation(raw: bytes) -> None:
     """A peer's public key that is none is refused when something is to be sealed to it."""
     with pytest.raises(RemoteProtocolError, match="cannot be used"):
         SealingPublicKey(raw).seal(b"a seed", b"info")
+
+
+SMALL_ORDER = [
+    0,
+    1,
+    0x00B8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
+    0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
+    2**255 - 20,
+    2**255 - 19,
+    2**255 - 18,
+]
+
+
+@pytest.mark.parametrize("u", [*SMALL_ORDER, *(u | 1 << 255 for u in SMALL_ORDER)])
+def test_sealing_keys_of_small_order_are_refused(u: int) -> None:
+    """Whatever is exchanged with such a point is zero, as the library finds too; so no key has one."""
+    raw = SEALING_KEY.public_bytes[:-32] + u.to_bytes(32, "little")
+    with pytest.raises(RemoteProtocolError, match="a sealing key that cannot be used"):
+        SealingPublicKey(raw).parse()
+    point = X25519PublicKey.from_public_bytes(u.to_bytes(32, "little"))
+    with pytest.raises(ValueError, match="shared key"):
+        X25519PrivateKey.generate().exchange(point)
