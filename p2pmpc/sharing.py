@@ -9,12 +9,16 @@ and independent of x_i.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from p2pmpc.field import Accumulator, Field, Vector
 from p2pmpc.prg import CHUNK, Expansion, expansion_info
 from p2pmpc.shamir import Entropy
+
+_FEW: Final = 16
+"""So few elements cost less as plain integers than the calls that arrays would take."""
 
 Source = Expansion | Vector
 """Where a vector comes from: a seed, chunk by chunk, or memory."""
@@ -62,6 +66,8 @@ def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]])
         length: Their length.
         terms: Vectors and their weights, |weight| < 2^31 - 1.
     """
+    if length <= _FEW:
+        return _sum_of_few(field, length, terms)
     out = np.empty(length, dtype=np.uint64)
     total = Accumulator(field, min(length, CHUNK))
     buffer = np.empty(min(length, CHUNK), dtype=field.word)
@@ -76,6 +82,20 @@ def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]])
                 total.add(source[start : start + part.size], weight)
         total.take(part)
     return out
+
+
+def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> Vector:
+    """Return the same in plain integers."""
+    totals = [0] * length
+    words = np.empty(length, dtype=field.word)
+    for source, weight in terms:
+        if isinstance(source, Expansion):
+            source.write(0, words)
+            values = words.tolist()
+        else:
+            values = source.tolist()
+        totals = [total + weight * value for total, value in zip(totals, values, strict=True)]
+    return np.array([total % field.modulus for total in totals], dtype=np.uint64)
 
 
 def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:

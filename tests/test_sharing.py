@@ -82,7 +82,7 @@ def test_shares_and_masks_expand_as_in_the_reference(
 
 
 @pytest.mark.parametrize("field", [M31, M61], ids=lambda field: str(field.name))
-@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
+@pytest.mark.parametrize("length", [1, 16, 17, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
 def test_sums_of_seeds_and_vectors_meet_at_chunks(field: Field, length: int) -> None:
     """What is expanded chunk by chunk equals the whole expansion, weighted, beside a vector."""
     seed, held = bytes(range(32)), np.arange(length, dtype=np.uint64)
@@ -90,7 +90,7 @@ def test_sums_of_seeds_and_vectors_meet_at_chunks(field: Field, length: int) -> 
     total = weighted_sum(field, length, [(share, -3), (held, 5), (share, 1)])
     info = reference.expansion_info("share", 0, 1, 2, field.name, length)
     expanded = reference.expand(seed, SESSION, info, field.modulus, field.width, length)
-    for place in (0, 1, CHUNK - 2, length - 1):
+    for place in {0, length // 2, min(CHUNK, length) - 1, length - 1}:
         assert int(total[place]) == (5 * place - 2 * expanded[place]) % field.modulus
 
 
