@@ -21,4 +21,5 @@ simulate: ## Thousands of whole runs in virtual time, and a few hundred with rea
 	python -m tests.simulator --seeds 1000 --start 1000000 --real
 
 bench:
+	python bench/kernels.py
 	python bench/start.py

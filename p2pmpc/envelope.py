@@ -146,7 +146,8 @@ class Notary:
     def __init__(self, identity: Identity, session: Session) -> None:
         self._identity = identity
         self._session = session
-        self._last: dict[Kind, tuple[bytes, Message]] = {}
+        self._last: dict[Kind, tuple[bytes, bytes, Message]] = {}
+        """By kind: digest, body and message of what was decoded last, of what all say alike."""
         self.limits = session.limits
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
@@ -186,15 +187,15 @@ class Notary:
             self._verify(sender, frame.kind, frame.round, digest, frame.signature, receiver)
             if frame.round and frame.kind in _OF_NO_ROUND:
                 raise RemoteProtocolError(f"it belongs to no round, and says {frame.round}")
-            message = self._read(sender, frame, digest)
+            body, message = self._read(sender, frame, digest)
         except RemoteProtocolError as error:
             name = self._session.label(sender)
             raise error.restated(f"{name} sent {frame.kind.name}: {error.message}").blaming(
                 sender
             ) from None
-        return Signed(message, frame.round, digest, frame.signature, frame.body)
+        return Signed(message, frame.round, digest, frame.signature, body)
 
-    def _read(self, sender: int, frame: Frame, digest: bytes) -> Message:
+    def _read(self, sender: int, frame: Frame, digest: bytes) -> tuple[bytes, Message]:
         """Decode what is signed: what is ill-formed proves itself, but for ACCEPT and ABORT."""
         if frame.kind in _OF_NO_ROUND:  # the one binds no session, in the other evidence must fit
             return self._decode(frame, digest)
@@ -207,19 +208,19 @@ class Notary:
         with proven_by(Claim.ILL_FORMED, sender, itself):
             return self._decode(frame, digest)
 
-    def _decode(self, frame: Frame, digest: bytes) -> Message:
-        """Decode a body, unless it is the one of its kind that was decoded last.
+    def _decode(self, frame: Frame, digest: bytes) -> tuple[bytes, Message]:
+        """Return the body and what it says, unless it is the one of its kind that came last.
 
-        All members should say an ACCEPT and an ECHO alike, so each is decoded once; and since only
-        the last one is kept, nobody can fill the memory with others.
+        All members should say an ACCEPT and an ECHO alike, so each is decoded, and held, once; and
+        since only the last one is remembered, nobody can fill the memory with others.
         """
         if frame.kind not in _SAID_ALIKE:
-            return decode_body(frame.kind, frame.body, self.limits)
+            return frame.body, decode_body(frame.kind, frame.body, self.limits)
         known = self._last.get(frame.kind)
         if known is None or known[0] != digest:
-            known = digest, decode_body(frame.kind, frame.body, self.limits)
+            known = digest, frame.body, decode_body(frame.kind, frame.body, self.limits)
             self._last[frame.kind] = known
-        return known[1]
+        return known[1], known[2]
 
     def is_signed_by(
         self, sender: int, kind: Kind, round_number: int, digest: bytes, signature: bytes

@@ -26,6 +26,8 @@ from p2pmpc.wire import Frame
 SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
 RECONNECT_SECONDS: Final = 3.0
 """How long a link may be down before its peer is given up."""
+_DIALLED_AT_ONCE: Final = 8
+"""Handshakes are work for both sides: all at once, on a busy machine, each would take too long."""
 _COALESCE: Final = 1 << 16
 
 
@@ -115,6 +117,7 @@ class Mesh:
         self._links: dict[int, trio.CancelScope] = {}
         self._generation = dict.fromkeys(session.others, 0)
         self._retired: set[int] = set()
+        self._dialling = trio.CapacityLimiter(_DIALLED_AT_ONCE)
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.bytes_sent = 0
@@ -242,7 +245,8 @@ class Mesh:
         pause, refused_since = 0.05, float("inf")
         while index not in self._retired:
             try:
-                link = await self._dial(index)
+                async with self._dialling:
+                    link = await self._dial(index)
             except (LinkEndedError, OSError, trio.TooSlowError, PeerMissing) as error:
                 # A member listens before it says HELLO: where nobody listens any more, it ended.
                 now, refused = trio.current_time(), isinstance(error, ConnectionRefusedError)
