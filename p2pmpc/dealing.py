@@ -110,7 +110,6 @@ class Dealing:
 
     Args:
         mask_seed: b_i.
-        own_mask_share: b_ii; empty in strict mode.
         kept: s_ii, the correction.
         plains: What goes, sealed, to each other contributor.
         shares: The SHARE messages, by receiver.
@@ -118,7 +117,6 @@ class Dealing:
     """
 
     mask_seed: bytes = field(repr=False)
-    own_mask_share: bytes = field(repr=False)
     kept: Vector = field(repr=False)
     plains: Mapping[int, SharePlain] = field(repr=False)
     shares: Mapping[int, Share]
@@ -167,7 +165,7 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
             for index in session.contributors
         ),
     )
-    return Dealing(mask_seed, mask_shares.get(own, b""), kept, plains, shares, commitment)
+    return Dealing(mask_seed, kept, plains, shares, commitment)
 
 
 def check_commitment(context: RoundContext, dealer: int, commitment: Commitment) -> None:

@@ -159,7 +159,7 @@ class Watch:
             for i in self._contributors
             if i != peer.index and (plain := peer.round.links[i].plain) is not None
         ]
-        shares = [plain.mask_share for plain in plains] + [dealing.own_mask_share]
+        shares = [plain.mask_share for plain in plains]
         seeds = [plain.share for plain in plains]
         return [dealing.mask_seed, *seeds, *(share for share in shares if share)]
 
