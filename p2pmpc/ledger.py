@@ -22,9 +22,12 @@ import numpy.typing as npt
 from p2pmpc.errors import InputRefused
 from p2pmpc.hashing import DIGEST_BYTES, label
 from p2pmpc.identity import ID_BYTES, short_id
+from p2pmpc.messages import is_display_text
 from p2pmpc.session import Session
+from p2pmpc.weights import LARGEST_WEIGHT
 
 FORMAT: Final = "p2pmpc-ledger 1"
+_LONGEST_DATE: Final = 32
 Values = npt.NDArray[np.float64]
 _MEMBERS: Final = ("date", "session", "input", "contributors", "weights", "own_weight", "accepted")
 
@@ -239,10 +242,12 @@ def _parse_line(line: str) -> OpenedSum:
         session=_sized(content["session"], DIGEST_BYTES),
         input=_sized(content["input"], DIGEST_BYTES),
         contributors=tuple(_sized(text, ID_BYTES) for text in content["contributors"]),
-        weights=None if weights is None else tuple(_integer(weight) for weight in weights),
+        weights=None if weights is None else tuple(_weight(weight) for weight in weights),
         own_weight=None if own_weight is None else _sized(own_weight, DIGEST_BYTES),
         accepted=content["accepted"] is True,
     )
+    if not is_display_text(entry.date, _LONGEST_DATE):
+        raise ValueError
     if not entry.contributors or (entry.weights is None) == (entry.own_weight is None):
         raise ValueError
     if entry.weights is not None and len(entry.weights) != len(entry.contributors):
@@ -257,7 +262,7 @@ def _sized(text: str, size: int) -> bytes:
     return data
 
 
-def _integer(value: object) -> int:
-    if type(value) is not int:
+def _weight(value: object) -> int:
+    if type(value) is not int or not 0 < abs(value) <= LARGEST_WEIGHT:
         raise ValueError
     return value

@@ -418,16 +418,19 @@ class Round:
         if isinstance(error, Dispute) and error.evidence.claim is Claim.TWO_ENTRIES:
             # It concerns the agreement, and is no reason to end what all have agreed on.
             error = RemoteProtocolError(error.message, peers=error.peers)
+        dismissed: list[Action] = []
         if isinstance(error, Dispute):
             culprit = error.evidence.culprit
             if culprit in self.session.places or culprit == self.session.own_index:
                 return self.abort(error)
-            return [*self._dismiss(culprit, error), *self._advance()]
+            dismissed = self._dismiss(
+                culprit, error
+            )  # and whoever told of it has ended all the same
         if self._depends_on(peer, until=Column.ECHOED):
-            return self.abort(error)
+            return [*dismissed, *self.abort(error)]
         if peer in self.session.places:  # an observer's word decides nothing
             self._told = self._told or error
-        return self._advance()
+        return [*dismissed, *self._advance()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,9 @@ def read_partials(path: Path) -> dict[int, Vector]:
         KeyError,
         EOFError,
         NotImplementedError,
+        MemoryError,
+        OverflowError,
+        RuntimeError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

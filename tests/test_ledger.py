@@ -228,7 +228,7 @@ def entries(draw: st.DrawFn) -> OpenedSum:
     weights = None if private else tuple(draw(some_weight) for _ in who)
     own = draw(digests) if private else None
     return OpenedSum(
-        draw(st.text(max_size=20)),
+        draw(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=32)),
         draw(digests),
         draw(digests),
         who,
@@ -264,6 +264,9 @@ DAMAGE: dict[str, tuple[Callable[[str], str], int]] = {
     "a weight less": (lambda text: text.replace("[1, 2, 3]", "[1, 2]", 1), 2),
     "a broken weight": (lambda text: text.replace("[1, 2, 3]", "[1, 2, 3.5]", 1), 2),
     "a boolean weight": (lambda text: text.replace("[1, 2, 3]", "[true, 2, 3]", 1), 2),
+    "a weight of zero": (lambda text: text.replace("[1, 2, 3]", "[0, 0, 0]", 1), 2),
+    "too large a weight": (lambda text: text.replace("[1, 2, 3]", "[1, 2, 2147483647]", 1), 2),
+    "a date that is none": (lambda text: text.replace("2026-01-02", "\\u001b[31m", 1), 2),
     "no weights at all": (lambda text: text.replace("[1, 2, 3]", "null", 1), 2),
     "a maybe": (lambda text: text.replace('"accepted": true', '"accepted": 1', 1), 3),
     "nobody": (lambda text: re.sub(r'"contributors": \[[^]]*\]', '"contributors": []', text), 2),

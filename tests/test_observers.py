@@ -524,3 +524,21 @@ async def test_two_contributors_before_an_audience_need_the_word_of_both(
     assert peers.codes == codes
     if allowed is None:
         assert peers.reached("share") == []
+
+
+def test_a_contributor_that_ends_over_an_observer_is_not_waited_for() -> None:
+    """An observer that contradicts itself to one who still agrees ends all, named and with the proof."""
+    party = Party([[1], [2], [3], [0]], [1, 2, 3, 0])
+    party.dishonest.add(4)
+    party.start()
+    party.run_links(lambda *link: link != (2, 1))
+    assert not party.members[1].agreement.agreed
+    roster = party.members[4].session.acceptance
+    lines = [replace(line, weight=line.weight + (line.weight == 2)) for line in roster.entries]
+    party.send(4, 1, party.frame(4, replace(roster, entries=tuple(lines))))
+    party.run_links(lambda *link: link == (4, 1))
+    party.run()
+    for error in party.errors(but=4):
+        assert isinstance(error, Dispute)
+        assert error.peers == (4,)
+        assert error.revealed is Revealed.NOTHING
