@@ -138,5 +138,39 @@ KEPT: Final[tuple[tuple[str, Scenario], ...]] = (
             dishonest=frozenset({1}),
         ),
     ),
+    (
+        "an observer's proof of two entries reached a contributor that had agreed already",
+        Scenario(
+            seed=7003915,
+            weights=(0, 6, 0, -1),
+            values=((474, 929), (-243, -537), (-73, -956), (115, 845)),
+            strict=False,
+            share_mode="seeds",
+            field="m61",
+            spread=1.0,
+            biases={},
+            faults=(
+                Fault(
+                    kind="equivocation in ACCEPT",
+                    culprit=2,
+                    other=4,
+                    victims=(1,),
+                    moment=2,
+                    seconds=0.0,
+                    variant=36879,
+                ),
+                Fault(
+                    kind="another round",
+                    culprit=2,
+                    other=4,
+                    victims=(1, 3, 4),
+                    moment=7,
+                    seconds=0.0,
+                    variant=51443,
+                ),
+            ),
+            dishonest=frozenset({2}),
+        ),
+    ),
 )
 """What failed, and the scenario."""

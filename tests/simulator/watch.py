@@ -31,7 +31,7 @@ from p2pmpc.errors import (
     VerificationFailed,
     exit_code_of,
 )
-from p2pmpc.evidence import Dispute
+from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.messages import Confirm, Echo, Kind, Message, Open, Partial, Share, Signed, Unmask
 from p2pmpc.script import Stage
 from p2pmpc.weights import opening_threshold
@@ -266,7 +266,12 @@ class Watch:
             return  # killed while it took it
         if not isinstance(theirs, Failed) or not isinstance(theirs.error, Dispute):
             return
-        culprit = theirs.error.evidence.culprit
+        evidence = theirs.error.evidence
+        culprit = evidence.culprit
+        if evidence.claim is Claim.TWO_ENTRIES and peer.agreement.agreed:
+            return  # what concerns the agreement ends nothing that all have agreed on
+        if mine is None and culprit not in self._scenario.contributors:
+            return  # it goes on without an observer
         if not isinstance(mine, Failed) or culprit not in mine.error.peers:
             raise ViolationError(11, f"{peer.index} does not believe what {other} proves")
 
