@@ -423,9 +423,8 @@ class Round:
             culprit = error.evidence.culprit
             if culprit in self.session.places or culprit == self.session.own_index:
                 return self.abort(error)
-            dismissed = self._dismiss(
-                culprit, error
-            )  # and whoever told of it has ended all the same
+            # The observer is left out, and whoever told of it has ended all the same.
+            dismissed = self._dismiss(culprit, error)
         if self._depends_on(peer, until=Column.ECHOED):
             return [*dismissed, *self.abort(error)]
         if peer in self.session.places:  # an observer's word decides nothing

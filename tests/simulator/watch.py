@@ -268,10 +268,13 @@ class Watch:
             return
         evidence = theirs.error.evidence
         culprit = evidence.culprit
-        if evidence.claim is Claim.TWO_ENTRIES and peer.agreement.agreed:
-            return  # what concerns the agreement ends nothing that all have agreed on
-        if mine is None and culprit not in self._scenario.contributors:
-            return  # it goes on without an observer
+        # What concerns the agreement, or an observer, ends nobody who has agreed: but the end of a
+        # contributor does, before the own ECHO, whatever it tells.
+        late = evidence.claim is Claim.TWO_ENTRIES or culprit not in self._scenario.contributors
+        pair = {peer.index, other} <= set(self._scenario.contributors)
+        needed = pair and peer.index not in self._echoes
+        if not isinstance(mine, Failed) and peer.agreement.agreed and late and not needed:
+            return
         if not isinstance(mine, Failed) or culprit not in mine.error.peers:
             raise ViolationError(11, f"{peer.index} does not believe what {other} proves")
 
