@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2pmpc.errors import P2PMPCError
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.messages import Message, Signed
 from p2pmpc.record import Record
 
@@ -62,7 +62,7 @@ class Finished:
         confirmed: The CONFIRM signature of everybody who signed this total, by roster index.
     """
 
-    total: Vector = field(repr=False)
+    total: Words = field(repr=False)
     record: Record = field(repr=False)
     confirmed: Mapping[int, bytes]
 

@@ -1,32 +1,28 @@
-"""R1 and R2 as arithmetic: dealing a secret, opening what others dealt, and the masked sum.
+"""R1 as arithmetic: dealing a secret, and opening what others dealt.
 
 Everything a dealer draws in one round is in one :class:`Dealing`, and everything it is bound to in
-its COMMITMENT.
+its COMMITMENT. What is drawn says nothing of the secret: that enters with the masked sum, as the
+correction s_jj that makes the dealer's shares add up to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
-
-from p2pmpc.encoding import checksum_vector
-from p2pmpc.errors import RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Vector
-from p2pmpc.hashing import DIGEST_BYTES, label, labelled_hash
+from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.hashing import DIGEST_BYTES, Bytes, label, labelled_hash
 from p2pmpc.messages import Commitment, Share, SharePlain
 from p2pmpc.prg import SEED_BYTES
+from p2pmpc.ratchet import Ratchet
 from p2pmpc.session import Session
 from p2pmpc.shamir import SECRET_BYTES, Entropy, check_share, split
 from p2pmpc.sharing import (
     Source,
-    correction,
     mask_expansion,
     share_expansion,
     uniform_vector,
-    weighted_sum,
 )
 from p2pmpc.wire import decode_share, encode_share
 
@@ -39,8 +35,8 @@ class Sealer(Protocol):
     def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
         """Seal a plaintext to a member, bound to ``info``."""
 
-    def open(self, sealed: bytes, info: bytes) -> bytes:
-        """Open what was sealed to this peer under ``info``."""
+    def open(self, dealer: int, sealed: bytes, info: bytes) -> bytes:
+        """Open what a member sealed to this peer under ``info``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class RoundContext:
         """Return the HPKE info of one sealed share."""
         return label("seal") + self.session.id + self._numbers(dealer, receiver)
 
-    def total_digest(self, total: bytes) -> bytes:
+    def total_digest(self, total: Bytes) -> bytes:
         """Return the digest of a total's bytes, which CONFIRM signs."""
         return labelled_hash("total", self.session.id, self._numbers(), total)
 
@@ -110,27 +106,27 @@ class Dealing:
 
     Args:
         mask_seed: b_i.
-        kept: s_ii, the correction.
         plains: What goes, sealed, to each other contributor.
         shares: The SHARE messages, by receiver.
         commitment: The COMMITMENT.
     """
 
     mask_seed: bytes = field(repr=False)
-    kept: Vector = field(repr=False)
     plains: Mapping[int, SharePlain] = field(repr=False)
     shares: Mapping[int, Share]
     commitment: Commitment
 
 
-def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy) -> Dealing:
-    """Split a secret among the contributors and seal their shares.
+def deal(
+    context: RoundContext, sealer: Sealer, entropy: Entropy, ratchet: Ratchet | None = None
+) -> Dealing:
+    """Draw the shares of the other contributors and seal them.
 
     Args:
         context: The round.
-        secret: This peer's residues, the checksum coordinate included.
-        sealer: Seals to members.
-        entropy: Where every seed, share and coefficient comes from.
+        sealer: Seals to members, where there is no ratchet.
+        entropy: Where every mask, coefficient and new seed comes from.
+        ratchet: In later rounds, where the seeds and the seals come from.
     """
     session = context.session
     own, parameters = session.own_index, session.parameters
@@ -144,15 +140,14 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
             drawn = uniform_vector(parameters.arithmetic, parameters.extended_length, entropy)
             share = parameters.arithmetic.encode(drawn)
         else:
-            share = entropy(SEED_BYTES)
+            share = ratchet.seed(own, receiver) if ratchet else entropy(SEED_BYTES)
         plains[receiver] = SharePlain(share, mask_shares.get(receiver, b""))
-    given = [context.share(plain, own, receiver) for receiver, plain in plains.items()]
-    kept = correction(parameters.arithmetic, secret, given)
     shares = {}
     for receiver, plain in plains.items():
         info = context.sealing_info(own, receiver)
+        told = replace(plain, share=b"") if ratchet else plain
         try:
-            shares[receiver] = Share(sealer.seal(receiver, encode_share(plain), info))
+            shares[receiver] = Share((ratchet or sealer).seal(receiver, encode_share(told), info))
         except RemoteProtocolError as error:
             raise error.blaming(receiver) from None
     commitment = Commitment(
@@ -165,7 +160,7 @@ def deal(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy
             for index in session.contributors
         ),
     )
-    return Dealing(mask_seed, kept, plains, shares, commitment)
+    return Dealing(mask_seed, plains, shares, commitment)
 
 
 def check_commitment(context: RoundContext, dealer: int, commitment: Commitment) -> None:
@@ -195,7 +190,12 @@ def check_sealed(
 
 
 def open_share(
-    context: RoundContext, dealer: int, commitment: Commitment, share: Share, sealer: Sealer
+    context: RoundContext,
+    dealer: int,
+    commitment: Commitment,
+    share: Share,
+    sealer: Sealer,
+    ratchet: Ratchet | None = None,
 ) -> SharePlain:
     """Open what a dealer sealed to this peer: only this peer can.
 
@@ -205,8 +205,10 @@ def open_share(
     """
     session = context.session
     own, parameters = session.own_index, session.parameters
-    data = sealer.open(share.sealed, context.sealing_info(dealer, own))
-    plain = decode_share(data, session.limits, strict=parameters.strict)
+    data = (ratchet or sealer).open(dealer, share.sealed, context.sealing_info(dealer, own))
+    plain = decode_share(data, session.limits, strict=parameters.strict, ratcheted=bool(ratchet))
+    if ratchet:
+        plain = replace(plain, share=ratchet.seed(dealer, own))
     if parameters.share_mode == "dense":
         parameters.arithmetic.decode(plain.share, parameters.extended_length)
     if not parameters.strict:
@@ -226,65 +228,3 @@ def check_mask_share(
     committed = commitment.mask_shares[context.session.places[holder]]
     if context.mask_share_hash(owner, holder, share) != committed:
         raise RemoteProtocolError("a mask share that is not the one committed to")
-
-
-def partial_sum(context: RoundContext, kept: Vector, plains: Mapping[int, SharePlain]) -> Vector:
-    """Return S_j = sum_i w_i * s_ij.
-
-    Args:
-        context: The round.
-        kept: s_jj.
-        plains: What each other dealer gave this peer.
-    """
-    session = context.session
-    own, parameters = session.own_index, session.parameters
-    terms: list[tuple[Source, int]] = [(kept, session.member(own).weight)]
-    terms += [
-        (context.share(plain, dealer, own), session.member(dealer).weight)
-        for dealer, plain in plains.items()
-    ]
-    return weighted_sum(parameters.arithmetic, parameters.extended_length, terms)
-
-
-def masked(context: RoundContext, owner: int, total: Vector, seed: bytes) -> Vector:
-    """Return E_j = S_j + mask."""
-    arithmetic = context.session.parameters.arithmetic
-    return weighted_sum(arithmetic, total.size, [(total, 1), (context.mask(owner, seed), 1)])
-
-
-def unmasked(context: RoundContext, owner: int, hidden: Vector, seed: bytes) -> Vector:
-    """Return S_j = E_j - mask."""
-    arithmetic = context.session.parameters.arithmetic
-    return weighted_sum(arithmetic, hidden.size, [(hidden, 1), (context.mask(owner, seed), -1)])
-
-
-def check_total(context: RoundContext, total: Vector) -> None:
-    """Hold a total against its checksum coordinate and its possible range.
-
-    Args:
-        context: The round.
-        total: T, the checksum coordinate included.
-
-    Raises:
-        VerificationFailed: One of them does not hold; no number may be shown.
-    """
-    session, parameters = context.session, context.session.parameters
-    arithmetic, length = parameters.arithmetic, parameters.summed_length
-    hint = "compare the transcripts with `p2pmpc verify`; no total is shown"
-    gamma = checksum_vector(session.id, context.number, arithmetic, length)
-    if arithmetic.inner(gamma, total[:length]) != int(total[length]):
-        raise VerificationFailed(
-            "the total does not match its checksum: a partial sum is wrong", hint=hint
-        )
-    limit, weight_limit = session.total_limits
-    largest = arithmetic.largest_magnitude
-    limits = np.full(length, min(limit, largest))
-    if weight_limit is not None:
-        limits[-1] = min(weight_limit, largest)
-    outside = np.abs(arithmetic.to_signed(total[:length])) > limits
-    if outside.any():
-        raise VerificationFailed(
-            f"element {int(np.argmax(outside))} of the total is beyond what inputs within the "
-            "bound can give: an input or a partial sum is wrong",
-            hint=hint,
-        )

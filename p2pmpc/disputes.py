@@ -9,10 +9,28 @@ from p2pmpc.dealing import RoundContext, check_commitment, check_mask_share, che
 from p2pmpc.envelope import check_signature
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError, VerificationFailed
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
-from p2pmpc.messages import PAIRWISE, Accept, Commitment, Echo, Kind, Message, Open, Share, Unmask
+from p2pmpc.hashing import DIGEST_BYTES
+from p2pmpc.messages import (
+    PAIRWISE,
+    PIECEWISE,
+    Accept,
+    Commitment,
+    Echo,
+    Kind,
+    Message,
+    Open,
+    Partial,
+    Share,
+    SliceSum,
+    Unmask,
+)
 from p2pmpc.session import Session
 from p2pmpc.shamir import combine
+from p2pmpc.summing import check_content
 from p2pmpc.wire import body_digest, decode_body, encode_body
+
+_PAIRWISE: Final = frozenset({Kind.SHARE, Kind.SLICE})
+"""What members say to one other member within a session."""
 
 
 class _UnprovenError(Exception):
@@ -108,7 +126,7 @@ def _check_statements(session: Session, evidence: Evidence) -> None:
     if any(index not in session.indices for index in named):
         raise _UnprovenError("it speaks of nobody in the roster")
     for statement in evidence.statements:
-        if (statement.receiver == TO_EVERYBODY) == (statement.kind is Kind.SHARE):
+        if (statement.receiver == TO_EVERYBODY) == (statement.kind in _PAIRWISE):
             raise _UnprovenError("a receiver that messages of this kind do not have")
         if statement.body and body_digest(statement.kind, statement.body) != statement.digest:
             raise _UnprovenError("a body that is not the one that was signed")
@@ -116,7 +134,7 @@ def _check_statements(session: Session, evidence: Evidence) -> None:
 
 
 def _verify(session: Session, statement: Statement) -> None:
-    if statement.kind in PAIRWISE - {Kind.SHARE, Kind.HELLO}:
+    if statement.kind in PAIRWISE - _PAIRWISE - {Kind.HELLO}:
         raise _UnprovenError("a message from before the session")
     check_signature(
         session,
@@ -186,6 +204,8 @@ def _equivocation(session: Session, evidence: Evidence) -> str:
             m.about for m in (_decode(session, s) for s in (one, two)) if isinstance(m, Unmask)
         }
         _need(len(about) == 1, "they are about different peers")
+    # A body that was used is not kept, so which piece it was cannot be shown; SLICE_SUM has its list.
+    _need(one.kind not in PIECEWISE, "they may be different pieces")
     if one.kind is Kind.ACCEPT:
         own = session.member(evidence.culprit).id
         _need(
@@ -221,11 +241,8 @@ def _ill_formed(session: Session, evidence: Evidence) -> str:
 
     def read() -> None:
         message = _decode(session, statement)
-        if isinstance(message, Commitment):
-            _commitment(session, statement, evidence.culprit)
-        elif statement.kind is Kind.PARTIAL:
-            parameters = session.parameters
-            parameters.arithmetic.decode(statement.body, parameters.extended_length)
+        context = RoundContext(session, statement.round)
+        check_content(context, statement.sender, statement.receiver, message)
 
     _need(_breaks(read), "there is nothing wrong with it")
     return f"signed a {statement.kind.name} that nobody can read"
@@ -255,6 +272,21 @@ def _wrong_share(session: Session, evidence: Evidence) -> str:
     )
     _need(not right, "it is the share committed to")
     return "sent another share than it had committed to"
+
+
+def _wrong_piece(session: Session, evidence: Evidence) -> str:
+    listed, summed = _of_kinds(evidence, Kind.PARTIAL, Kind.SLICE_SUM)
+    _need(listed.sender == summed.sender == evidence.culprit, "they are of different peers")
+    listing, piece = _decode(session, listed), _decode(session, summed)
+    assert isinstance(listing, Partial)
+    assert isinstance(piece, SliceSum)
+    context = RoundContext(session, listed.round)
+    check_content(context, listed.sender, TO_EVERYBODY, listing)
+    start = piece.piece * DIGEST_BYTES
+    due = listing.content[start : start + DIGEST_BYTES]
+    _need(bool(due), "a piece that no slice has proves itself")
+    _need(due != summed.digest, "it is the piece that was listed")
+    return "sent another piece of its slice's sum than it had listed"
 
 
 def _wrong_opening(session: Session, evidence: Evidence) -> str:
@@ -329,6 +361,7 @@ _JUDGES: Final[dict[Claim, Callable[[Session, Evidence], str]]] = {
     Claim.ILL_FORMED: _ill_formed,
     Claim.FALSE_ECHO: _false_echo,
     Claim.WRONG_SHARE: _wrong_share,
+    Claim.WRONG_PIECE: _wrong_piece,
     Claim.WRONG_OPENING: _wrong_opening,
     Claim.EARLY_OPENING: _early_opening,
     Claim.WRONG_MASK_SHARE: _wrong_mask_share,
@@ -341,6 +374,7 @@ _STATEMENTS: Final = {
     Claim.ILL_FORMED: 1,
     Claim.FALSE_ECHO: 1,
     Claim.WRONG_SHARE: 2,
+    Claim.WRONG_PIECE: 2,
     Claim.WRONG_OPENING: 2,
     Claim.EARLY_OPENING: 2,
     Claim.WRONG_MASK_SHARE: 3,

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pmpc.errors import InputRefused
-from p2pmpc.field import FIELDS, Field, Vector
+from p2pmpc.field import FIELDS, Field, Words
 from p2pmpc.hashing import labelled_hash
-from p2pmpc.prg import expand, expansion_info
+from p2pmpc.prg import CHUNK, Expansion, expansion_info
 from p2pmpc.weights import total_magnitude
 
 Scaled = npt.NDArray[np.int64]
@@ -322,17 +322,26 @@ def with_weight(values: Scaled, weight: int) -> Scaled:
     return np.append(values * np.int64(weight), np.int64(weight))
 
 
-def checksum_vector(session_id: bytes, round_number: int, field: Field, length: int) -> Vector:
-    """Return the public gamma of the checksum coordinate <gamma, x>.
+def checksum(session_id: bytes, round_number: int, field: Field, residues: Words) -> int:
+    """Return the checksum coordinate <gamma, x>, with the public gamma of a round.
 
-    It is known to everybody, so it says no more than the total does: it catches faults, not malice.
+    Gamma is known to everybody, so it says no more than the total does: it catches faults, not malice.
     """
     seed = labelled_hash("gamma seed", session_id, round_number.to_bytes(4, "big"))
-    info = expansion_info("gamma", round_number, 0, 0, field, length)
-    return expand(seed, session_id, info, field, length)
+    info = expansion_info("gamma", round_number, 0, 0, field, residues.size)
+    gamma = Expansion(seed, session_id, info, field)
+    words = np.empty(min(residues.size, CHUNK), dtype=field.word)
+    total = 0
+    for chunk, start in enumerate(range(0, residues.size, CHUNK)):
+        part = residues[start : start + CHUNK]
+        gamma.write(chunk, words[: part.size])
+        total += field.inner(words[: part.size], part)
+    return total % field.modulus
 
 
-def with_checksum(values: Scaled, gamma: Vector, field: Field) -> Vector:
+def with_checksum(values: Scaled, session_id: bytes, round_number: int, field: Field) -> Words:
     """Return the residues of an input with its checksum coordinate behind them."""
-    residues = field.from_signed(values)
-    return np.append(residues, np.uint64(field.inner(gamma, residues)))
+    residues = np.empty(values.size + 1, dtype=field.word)
+    residues[:-1] = field.from_signed(values)
+    residues[-1] = checksum(session_id, round_number, field, residues[:-1])
+    return residues

@@ -26,20 +26,27 @@ from p2pmpc.wire import (
     body_digest,
     decode_body,
     encode_body,
-    encode_frame,
+    frame_head,
     parameters_digest,
     signing_input,
 )
 
 M = TypeVar("M", bound=Message)
 
+_LONG: Final = 1 << 14
 _OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 
 def frame_bytes(signed: Signed[Message]) -> bytes:
     """Return the frame of a signed message: always the bytes that were signed."""
-    return encode_frame(signed.message.kind, signed.round, signed.signature, signed.body)
+    return b"".join(frame_parts(signed))
+
+
+def frame_parts(signed: Signed[Message]) -> tuple[bytes, ...]:
+    """Return the frame of a signed message without a copy of a long body: its head, and the body."""
+    head = frame_head(signed.message.kind, signed.round, signed.signature, len(signed.body))
+    return (head, signed.body) if len(signed.body) > _LONG else (head + signed.body,)
 
 
 def sign_before_session(identity: Identity, message: M, receiver: bytes) -> Signed[M]:
@@ -278,6 +285,6 @@ class SessionSealer:
             plaintext, info
         )
 
-    def open(self, sealed: bytes, info: bytes) -> bytes:
-        """Open what was sealed to this peer; see :meth:`p2pmpc.identity.SealingKey.open`."""
+    def open(self, _dealer: int, sealed: bytes, info: bytes) -> bytes:
+        """Open what a member sealed to this peer; see :meth:`p2pmpc.identity.SealingKey.open`."""
         return self._key.open(sealed, info)

@@ -34,6 +34,8 @@ class Claim(Enum):
     """An echo of signatures that nobody made."""
     WRONG_SHARE = "wrong-share"
     """A sealed share other than the one committed to."""
+    WRONG_PIECE = "wrong-piece"
+    """A piece of its slice's sum other than the one it had listed."""
     WRONG_OPENING = "wrong-opening"
     """A mask seed other than the one committed to."""
     EARLY_OPENING = "early-opening"

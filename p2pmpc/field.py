@@ -2,8 +2,9 @@
 
 Rules:
 
-1. A vector is a one-dimensional ``uint64`` array of residues in ``[0, p)``; every function takes
-   and returns reduced vectors and leaves its arguments alone.
+1. A vector is a one-dimensional array of residues in ``[0, p)``: of ``uint64`` where it is computed
+   with, of words as wide as on the wire where it is kept or sent. Every function takes and returns
+   reduced vectors, and leaves its arguments alone but for those it is to write into.
 2. Nothing may wrap around 2^64. Where a sum of products could, it is folded first; each bound is
    written beside the line that needs it.
 3. Bytes are little-endian and of fixed width, and decoding refuses every element >= p: a residue
@@ -12,7 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,10 +26,11 @@ Vector = npt.NDArray[np.uint64]
 """Residues in [0, p), one-dimensional."""
 
 Words = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
-"""Residues as they come out of a key stream: as wide as on the wire."""
+"""Residues as they are kept and sent: as wide as on the wire. A Vector may stand for them."""
 
 _U = np.uint64
 _LOW: Final = _U((1 << 31) - 1)
+_LOW32: Final = _U((1 << 32) - 1)
 _BLOCK: Final = 1 << 14
 """Elements whose intermediate values stay in a core's own cache."""
 _FOLDED: Final = {31: 2, 61: 1}
@@ -96,15 +97,20 @@ class Field:
         np.subtract(out, p, out=scratch)
         np.minimum(out, scratch, out=out)
 
+    @property
+    def fitting(self) -> int:
+        """How many residues can be summed in one word."""
+        return ((1 << 8 * self.width) - 1) // (self.modulus - 1)
+
     def zeros(self, length: int) -> Vector:
         """Return the zero vector."""
         return np.zeros(length, dtype=np.uint64)
 
-    def add(self, left: Vector, right: Vector) -> Vector:
+    def add(self, left: Words, right: Words) -> Vector:
         """Return left + right."""
-        return self.reduce(left + right)  # < 2p < 2^62
+        return self.reduce(left.astype(np.uint64) + right)  # < 2p < 2^62
 
-    def subtract(self, left: Vector, right: Vector) -> Vector:
+    def subtract(self, left: Words, right: Words) -> Vector:
         """Return left - right."""
         return self.reduce(left + (_U(self.modulus) - right))  # < 2p + 1
 
@@ -160,22 +166,21 @@ class Field:
         residue = np.array([factor % self.modulus], dtype=np.uint64)
         return self.multiply(vector, residue)
 
-    def inner(self, left: Vector, right: Vector) -> int:
+    def inner(self, left: Words, right: Words) -> int:
         """Return the inner product <left, right> as an integer in [0, p)."""
-        products = self.multiply(left, right)
-        # Halves of 32 bits: their sums cannot wrap below 2^32 elements.
-        low = int((products & _U(0xFFFFFFFF)).sum(dtype=np.uint64))
-        high = int((products >> _U(32)).sum(dtype=np.uint64))
-        return (low + (high << 32)) % self.modulus
-
-    def sum(self, vectors: Iterable[Vector], length: int) -> Vector:
-        """Return the sum of vectors of one length."""
-        total = Accumulator(self, length)
-        for vector in vectors:
-            total.add(vector, 1)
-        out = self.zeros(length)
-        total.take(out)
-        return out
+        total = 0
+        for start in range(0, left.size, _BLOCK):
+            a = left[start : start + _BLOCK].astype(np.uint64)
+            b = right[start : start + _BLOCK].astype(np.uint64)
+            if self.bits > 32:
+                products = self.multiply(a, b)
+                low, high = products & _LOW32, products >> _U(32)
+                total += int(low.sum()) + (int(high.sum()) << 32)
+                continue
+            # Halves of 16 bits: a block sums 2^14 products below 2^48.
+            low, high = b & _U(0xFFFF), b >> _U(16)
+            total += int(np.einsum("i,i->", a, low)) + (int(np.einsum("i,i->", a, high)) << 16)
+        return total % self.modulus
 
     # -- signed integers --------------------------------------------------------------------
 
@@ -190,18 +195,18 @@ class Field:
             raise LocalProtocolError(f"a value does not fit into {self.name}")
         return np.where(values < 0, values + np.int64(self.modulus), values).astype(np.uint64)
 
-    def to_signed(self, vector: Vector) -> npt.NDArray[np.int64]:
+    def to_signed(self, vector: Words) -> npt.NDArray[np.int64]:
         """Return the centred integers of residues: |v| <= (p - 1) / 2."""
         signed = vector.astype(np.int64)
         return np.where(signed > self.largest_magnitude, signed - np.int64(self.modulus), signed)
 
     # -- bytes ------------------------------------------------------------------------------
 
-    def encode(self, vector: Vector) -> bytes:
+    def encode(self, vector: Words) -> bytes:
         """Return the canonical bytes: ``width`` bytes an element, little-endian."""
         return np.ascontiguousarray(vector, dtype=self.word).tobytes()
 
-    def decode(self, data: Bytes, length: int) -> Vector:
+    def decode(self, data: Bytes, length: int) -> Words:
         """Decode the canonical bytes of a vector.
 
         Args:
@@ -209,7 +214,7 @@ class Field:
             length: The number of elements that the parameters call for.
 
         Returns:
-            The vector.
+            The words where they lie; read-only where the bytes are.
 
         Raises:
             RemoteProtocolError: The size is wrong or an element is >= p; says which.
@@ -218,12 +223,11 @@ class Field:
             raise RemoteProtocolError(
                 f"a vector of {len(data)} bytes where {length * self.width} were due"
             )
-        vector = np.frombuffer(data, dtype=self.word).astype(np.uint64)
-        too_large = vector >= _U(self.modulus)
-        if too_large.any():
-            where = int(np.argmax(too_large))
+        words: Words = np.frombuffer(data, dtype=self.word)  # type: ignore[assignment]
+        if length and int(words.max()) >= self.modulus:
+            where = int(np.argmax(words >= self.modulus))
             raise RemoteProtocolError(f"element {where} of a vector is not below p ({self.name})")
-        return vector
+        return words
 
 
 class Accumulator:
@@ -237,9 +241,9 @@ class Accumulator:
         size: The largest block.
     """
 
-    __slots__ = ("_field", "_limbs", "_part", "_room", "_scratch", "_size")
+    __slots__ = ("_field", "_limbs", "_part", "_room", "_scratch", "_size", "_total")
 
-    _CAPACITY: Final = (1 << 33) - 1
+    CAPACITY: Final = (1 << 33) - 1
     """Sum of |w| that limbs below 2^31 may reach: (2^33 - 1) * 2^31 < 2^64."""
 
     def __init__(self, field: Field, size: int) -> None:
@@ -247,28 +251,33 @@ class Accumulator:
         self._size = size
         self._scratch = np.empty(size, dtype=np.uint64)
         self._part = np.empty(size, dtype=np.uint64)
+        self._total = np.empty(size, dtype=np.uint64)
         self._limbs: dict[int, list[Vector]] = {}
         """By the sign of the weight: the low limbs, and in a field of 61 bits the high ones."""
         self._room: dict[int, int] = {}
         """By sign, what is left of the capacity; no entry where nothing was added yet."""
 
-    def add(self, words: Words, weight: int) -> None:
+    def add(self, words: Words, weight: int, *, summed: int = 1) -> None:
         """Add weight * words.
 
         Args:
-            words: Residues, as many as in every other block since the last :meth:`take`.
+            words: As many as in every other block since the last :meth:`take`.
             weight: Any integer with |weight| < 2^31 - 1.
+            summed: How many residues each word is the sum of, at most :meth:`Field.fitting`.
         """
         sign, size = (1 if weight > 0 else -1), abs(weight)
         if sign not in self._room:
             self._begin(sign)
-        if size > self._room[sign]:
+        if size * summed > self._room[sign]:
             self._fold(sign)
-        self._room[sign] -= size
+        self._room[sign] -= size * summed
         n, factor = words.size, _U(size)
         low, *high = (limb[:n] for limb in self._limbs[sign])
         scratch = self._scratch[:n]
         if not high:
+            if size == 1:
+                np.add(low, words, out=low)
+                return
             np.multiply(words, factor, out=scratch, dtype=np.uint64)
             np.add(low, scratch, out=low)
             return
@@ -279,23 +288,24 @@ class Accumulator:
         np.multiply(scratch, factor, out=scratch)
         np.add(high[0], scratch, out=high[0])
 
-    def take(self, out: Vector) -> None:
+    def take(self, out: Words) -> None:
         """Write the sum, reduced, and begin anew.
 
         Args:
             out: As large as the blocks that were added.
         """
         n, field = out.size, self._field
-        part, scratch = self._part[:n], self._scratch[:n]
+        part, scratch, total = self._part[:n], self._scratch[:n], self._total[:n]
         if 1 in self._room:
-            self._join(1, out)
+            self._join(1, total)
         else:
-            out[:] = 0
+            total[:] = 0
         if -1 in self._room:
             self._join(-1, part)
             np.subtract(_U(field.modulus), part, out=part)
-            np.add(out, part, out=out)  # < 2p + 1
-            field.reduce_into(out, out, scratch)
+            np.add(total, part, out=total)  # < 2p + 1
+            field.reduce_into(total, total, scratch)
+        np.copyto(out, total, casting="same_kind")
         self._room.clear()
 
     def _begin(self, sign: int) -> None:
@@ -304,7 +314,7 @@ class Accumulator:
             self._limbs[sign] = [np.empty(self._size, dtype=np.uint64) for _ in range(count)]
         for limb in self._limbs[sign]:
             limb[:] = 0
-        self._room[sign] = self._CAPACITY
+        self._room[sign] = self.CAPACITY
 
     def _fold(self, sign: int) -> None:
         """Bring the limbs of one sign back below 2^31, the room of a weight of 1."""
@@ -315,7 +325,7 @@ class Accumulator:
             np.bitwise_and(self._part, _LOW, out=low)
         else:
             low[:] = self._part
-        self._room[sign] = self._CAPACITY - 1
+        self._room[sign] = self.CAPACITY - 1
 
     def _join(self, sign: int, out: Vector) -> None:
         """Write what the limbs of one sign stand for, reduced."""

@@ -8,12 +8,20 @@ this peer can see names the sender, and the others are told of the pair.
 
 from __future__ import annotations
 
-from p2pmpc.dealing import RoundContext, Sealer, check_commitment, check_sealed, open_share
+from dataclasses import replace
+
+import numpy as np
+
+from p2pmpc.dealing import RoundContext, Sealer, check_sealed, open_share
 from p2pmpc.disputes import who_lied
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement, proven_by
+from p2pmpc.field import Words
+from p2pmpc.hashing import DIGEST_BYTES
 from p2pmpc.messages import (
+    PAIRWISE,
+    PIECEWISE,
     Commitment,
     Confirm,
     Echo,
@@ -24,18 +32,24 @@ from p2pmpc.messages import (
     Partial,
     Share,
     Signed,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.opening import Opening
+from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import (
     AMONG_CONTRIBUTORS,
+    AMONG_OWNERS,
     OF_AN_OBSERVER,
+    OF_SLICES_TO_AN_OBSERVER,
     TO_AN_OBSERVER,
     Column,
     PeerLink,
     Script,
 )
 from p2pmpc.session import Session
+from p2pmpc.summing import SliceSums, check_content
 
 
 class Hearing:
@@ -45,7 +59,8 @@ class Hearing:
         context: The round.
         acceptances: Every member's signature on the roster.
         notary: Verifies signatures.
-        sealer: Opens shares.
+        sealer: Opens shares, where there is no ratchet.
+        ratchet: Opens them in later rounds.
     """
 
     def __init__(
@@ -54,6 +69,7 @@ class Hearing:
         acceptances: dict[int, bytes],
         notary: Notary,
         sealer: Sealer,
+        ratchet: Ratchet | None = None,
     ) -> None:
         self.session = session = context.session
         self.links = {index: PeerLink(_script_of(session, index)) for index in session.others}
@@ -61,11 +77,13 @@ class Hearing:
         """What this peer said to all."""
         self.echoes: dict[int, bytes] = {}
         """Every contributor's signature on the echo that this peer makes itself."""
+        self.slices = SliceSums(session)
         self.opening = Opening(context, lambda peer: self.said(peer, Kind.COMMITMENT))
         self._context = context
         self._acceptances = acceptances
         self._notary = notary
         self._sealer = sealer
+        self._ratchet = ratchet
         self._echo: tuple[Echo, bytes] | None = None
 
     def said(self, index: int, kind: Kind) -> Signed[Message]:
@@ -117,7 +135,7 @@ class Hearing:
         link, message = self.links[peer], signed.message
         if signed.round != self._context.number:
             raise RemoteProtocolError(f"a message of round {signed.round}")
-        slot = (message.kind, message.about if isinstance(message, Unmask) else 0)
+        slot = (message.kind, _number(message))
         known = link.said.get(slot)
         if known is not None:
             return self._repeated(peer, known, signed)
@@ -132,15 +150,29 @@ class Hearing:
             link.unchecked.append(signed)
         else:
             raise self._too_early(peer, signed)
-        link.said[slot] = signed
+        if message.kind in PIECEWISE:
+            link.said[slot] = _without_vector(signed)
+            if not self._is_last_piece(peer, message):
+                return True
+        else:
+            link.said[slot] = signed
         link.column = column
         return True
+
+    def _is_last_piece(self, peer: int, message: Message) -> bool:
+        owner = self.session.own_index if isinstance(message, Slice) else peer
+        return _number(message) + 1 == self.session.slices.pieces(self.session.places[owner])
 
     def _repeated(self, peer: int, known: Signed[Message], signed: Signed[Message]) -> bool:
         """Pass over what was said before; two things in one place prove themselves."""
         if known.digest == signed.digest and known.signature == signed.signature:
             return False
-        receiver = self.session.own_index if signed.message.kind is Kind.SHARE else TO_EVERYBODY
+        message = signed.message
+        if isinstance(message, SliceSum):
+            self._check_listed(peer, signed, message.piece)
+        if message.kind in PIECEWISE:  # what the first one said was used, and is not kept
+            raise RemoteProtocolError("another piece of this number came before, and it differs")
+        receiver = self._receiver(signed)
         both = tuple(Statement.of(peer, said, receiver=receiver) for said in (known, signed))
         raise Dispute(
             "another one of this kind came before, and it differs",
@@ -169,18 +201,17 @@ class Hearing:
         link, message = self.links[peer], signed.message
 
         def itself() -> tuple[Statement, ...]:
-            return (Statement.of(peer, signed),)
+            return (Statement.of(peer, signed, receiver=self._receiver(signed)),)
 
+        with proven_by(Claim.ILL_FORMED, peer, itself):
+            check_content(self._context, peer, self.session.own_index, message)
         match message:
-            case Commitment():
-                with proven_by(Claim.ILL_FORMED, peer, itself):
-                    check_commitment(self._context, peer, message)
+            case Commitment() | Partial():
+                pass  # its content is all there is to check
             case Share():
                 self._check_share(peer, signed, message)
-            case Partial(vector):
-                parameters = self.session.parameters
-                with proven_by(Claim.ILL_FORMED, peer, itself):
-                    parameters.arithmetic.decode(vector, parameters.extended_length)
+            case Slice() | SliceSum():
+                self._take_piece(peer, signed, message)
             case Echo():
                 self._compare_echo(peer, signed, message)
                 self._hold_echo(peer, signed.signature)
@@ -204,6 +235,33 @@ class Hearing:
             case _:
                 raise RemoteProtocolError("it has no place in a round")
 
+    def _receiver(self, signed: Signed[Message]) -> int:
+        """Return to whom a message that this peer got was signed."""
+        return self.session.own_index if signed.message.kind in PAIRWISE else TO_EVERYBODY
+
+    def _take_piece(self, peer: int, signed: Signed[Message], message: Slice | SliceSum) -> None:
+        """Use a piece, which must follow the one before it: streams keep their order."""
+        number, arithmetic = message.piece, self.session.parameters.arithmetic
+        if number and (message.kind, number - 1) not in self.links[peer].said:
+            raise RemoteProtocolError(f"piece {number} came before the one before it")
+        words: Words = np.frombuffer(message.vector, dtype=arithmetic.word)  # type: ignore[assignment]
+        if isinstance(message, Slice):
+            self.slices.add(words, number)
+            return
+        self._check_listed(peer, signed, number)
+        self.slices.put(peer, words, number)
+
+    def _check_listed(self, peer: int, signed: Signed[Message], piece: int) -> None:
+        """Hold a piece of a slice's sum against the list of digests that its owner signed before."""
+        listed = self.links[peer].message(Kind.PARTIAL)
+        assert isinstance(listed.message, Partial)
+        digests = listed.message.content
+        if digests[piece * DIGEST_BYTES : (piece + 1) * DIGEST_BYTES] != signed.digest:
+            both = (Statement.of(peer, listed), Statement.of(peer, signed))
+            raise Dispute(
+                "a piece other than the one it listed", Evidence(Claim.WRONG_PIECE, peer, both)
+            )
+
     def _committed(self, peer: int) -> Statement:
         """Return a contributor's COMMITMENT as a statement."""
         return Statement.of(peer, self.said(peer, Kind.COMMITMENT))
@@ -217,7 +275,7 @@ class Hearing:
         ):
             check_sealed(self._context, peer, own, commitment, share)
         # What only this peer can see proves nothing to others: they are told of the pair.
-        plain = open_share(self._context, peer, commitment, share, self._sealer)
+        plain = open_share(self._context, peer, commitment, share, self._sealer, self._ratchet)
         self.links[peer].plain = plain
 
     def _check_open(self, peer: int, signed: Signed[Message], message: Open) -> None:
@@ -292,4 +350,24 @@ def _script_of(session: Session, peer: int) -> Script:
     """Return the script that a peer's link walks towards this one."""
     if peer not in session.places:
         return OF_AN_OBSERVER
+    if session.parameters.is_sharded:
+        return AMONG_OWNERS if session.contributes else OF_SLICES_TO_AN_OBSERVER
     return AMONG_CONTRIBUTORS if session.contributes else TO_AN_OBSERVER
+
+
+def _number(message: Message) -> int:
+    """Return which one of its kind a message is, where a peer says several."""
+    match message:
+        case Unmask(about, _):
+            return about
+        case Slice(piece, _) | SliceSum(piece, _):
+            return piece
+        case _:
+            return 0
+
+
+def _without_vector(signed: Signed[Message]) -> Signed[Message]:
+    """Return what is kept of a piece that was used: enough to know it again."""
+    message = signed.message
+    assert isinstance(message, Slice | SliceSum)
+    return replace(signed, message=replace(message, vector=memoryview(b"")), body=b"")

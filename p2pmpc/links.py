@@ -8,7 +8,7 @@ import trio
 
 from p2pmpc.messages import Kind
 from p2pmpc.network import Stream
-from p2pmpc.wire import HEADER, Frame, Limits, parse_frame, parse_header
+from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 
 _READ: Final = 1 << 18
 _WRITE: Final = 1 << 20
@@ -46,10 +46,12 @@ class Link:
             LinkEndedError: The link is no more.
         """
         try:
-            for start in range(0, len(data), _WRITE):
-                await self._stream.send_all(
-                    data[start : start + _WRITE] if start else data[:_WRITE]
-                )
+            if len(data) <= _WRITE:
+                await self._stream.send_all(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, len(data), _WRITE):
+                    await self._stream.send_all(view[start : start + _WRITE])
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise LinkEndedError(plain_reason(error)) from None
         self.bytes_sent += len(data)
@@ -67,7 +69,8 @@ class Link:
         """
         header = await self._exactly(HEADER.size)
         kind, size = parse_header(header, limits, accepted)
-        return parse_frame(kind, await self._exactly(size))
+        envelope = await self._exactly(ENVELOPE_BYTES)
+        return parse_frame(kind, envelope, await self._exactly(size - ENVELOPE_BYTES))
 
     async def receive_byte(self) -> int:
         """Read the one byte with which a mesh link's accepting side says that it is satisfied.
@@ -78,8 +81,14 @@ class Link:
         return (await self._exactly(1))[0]
 
     async def _exactly(self, size: int) -> bytes:
-        buffer = self._buffer
-        while len(buffer) < size:
+        buffer, missing = self._buffer, size - len(self._buffer)
+        if missing <= 0:
+            taken = bytes(memoryview(buffer)[:size])
+            del buffer[:size]
+            return taken
+        parts = [bytes(buffer)]
+        buffer.clear()
+        while missing > 0:
             try:
                 data = await self._stream.receive_some(_READ)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -87,10 +96,12 @@ class Link:
             if not data:
                 raise LinkEndedError("closed by the other side")
             self.bytes_received += len(data)
-            buffer += data
-        taken = bytes(memoryview(buffer)[:size])
-        del buffer[:size]
-        return taken
+            if len(data) > missing:
+                buffer += memoryview(data)[missing:]
+                data = data[:missing]
+            parts.append(bytes(data))
+            missing -= len(data)
+        return b"".join(parts)
 
     async def aclose(self) -> None:
         """Close the stream, in good order if that is quick."""

@@ -7,8 +7,10 @@ The member with the higher index dials.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import trio
@@ -74,14 +76,32 @@ Event = Received | Violated | Connected | Disconnected | Lost
 
 @dataclass(slots=True)
 class _Outbox:
-    """What was said to one peer, and how much of it the current link has carried."""
+    """What was said to one peer: the parts of frames, so that a long body is held once for all.
 
-    frames: list[bytes] = field(default_factory=list)
+    Positions count all that was ever said; what the peer is done with is let go.
+    """
+
+    frames: deque[bytes] = field(default_factory=deque)
+    first: int = 0
+    """The position of the first part that is still held."""
+    begun: dict[int, int] = field(default_factory=dict)
+    """By round, the position of its first part."""
     grown: trio.Event = field(default_factory=trio.Event)
     flushed: trio.Event = field(default_factory=trio.Event)
 
-    def say(self, frame: bytes) -> None:
-        self.frames.append(frame)
+    @property
+    def end(self) -> int:
+        return self.first + len(self.frames)
+
+    def forget(self, round_number: int) -> None:
+        """Let go what was said before a round."""
+        while self.first < self.begun.get(round_number, 0):
+            self.frames.popleft()
+            self.first += 1
+        self.begun = {number: at for number, at in self.begun.items() if number >= round_number}
+
+    def say(self, parts: Sequence[bytes]) -> None:
+        self.frames.extend(parts)
         self.flushed = trio.Event()
         self.grown.set()
         self.grown = trio.Event()
@@ -125,16 +145,25 @@ class Mesh:
 
     # -- sending ------------------------------------------------------------------------------
 
-    def send(self, frame: bytes, receiver: int | None) -> None:
-        """Queue a frame for one peer, or for all."""
+    def send(self, parts: Sequence[bytes], receiver: int | None) -> None:
+        """Queue a frame, in one part or several, for one peer or for all."""
         for index in self._session.others if receiver is None else (receiver,):
-            self._outboxes[index].say(frame)
+            self._outboxes[index].say(parts)
+
+    def begin_round(self, number: int) -> None:
+        """Note that what is said from now on belongs to a round."""
+        for outbox in self._outboxes.values():
+            outbox.begun[number] = outbox.end
+
+    def is_in_round(self, peer: int, number: int) -> None:
+        """Note that a peer has come to a round: it needs nothing of the rounds before it again."""
+        self._outboxes[peer].forget(number)
 
     async def drain(self, seconds: float) -> None:
         """Wait until everything queued is written to every link that is up."""
         with trio.move_on_after(seconds):
             for index in list(self._links):
-                if self._outboxes[index].frames:
+                if self._outboxes[index].end:
                     await self._outboxes[index].flushed.wait()
 
     async def wait_until_closed(self, seconds: float) -> None:
@@ -218,12 +247,12 @@ class Mesh:
         self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
     ) -> None:
         outbox = self._outboxes[index]
-        position = 0
+        position = outbox.first
         try:
             while True:
                 grown = outbox.grown
-                while position < len(outbox.frames):
-                    batch, position = _batch(outbox.frames, position)
+                while position < outbox.end:
+                    batch, position = _batch(outbox, position)
                     await link.send(batch)
                     self.bytes_sent += len(batch)
                 outbox.flushed.set()
@@ -296,10 +325,15 @@ class Mesh:
         return link
 
 
-def _batch(frames: list[bytes], position: int) -> tuple[bytes, int]:
-    """Return the next bytes to write: small frames together, a large one by itself."""
-    end, size = position + 1, len(frames[position])
-    while end < len(frames) and size + len(frames[end]) <= _COALESCE:
-        size += len(frames[end])
-        end += 1
-    return b"".join(frames[position:end]) if end > position + 1 else frames[position], end
+def _batch(outbox: _Outbox, position: int) -> tuple[bytes, int]:
+    """Return the next bytes to write, small parts together and a large one by itself, and where they end."""
+    parts = islice(outbox.frames, max(0, position - outbox.first), None)
+    position = max(position, outbox.first)
+    batch = [next(parts)]
+    size = len(batch[0])
+    for part in parts:
+        size += len(part)
+        if size > _COALESCE:
+            break
+        batch.append(part)
+    return b"".join(batch) if len(batch) > 1 else batch[0], position + len(batch)

@@ -51,16 +51,21 @@ class Kind(IntEnum):
     ACCEPT = 5
     COMMITMENT = 6
     SHARE = 7
-    PARTIAL = 8
-    ECHO = 9
-    OPEN = 10
-    UNMASK = 11
-    CONFIRM = 12
-    ABORT = 13
+    SLICE = 8
+    PARTIAL = 9
+    SLICE_SUM = 10
+    ECHO = 11
+    OPEN = 12
+    UNMASK = 13
+    CONFIRM = 14
+    ABORT = 15
 
 
-PAIRWISE: Final = frozenset({Kind.JOIN, Kind.PARAMETERS, Kind.HELLO, Kind.SHARE})
+PAIRWISE: Final = frozenset({Kind.JOIN, Kind.PARAMETERS, Kind.HELLO, Kind.SHARE, Kind.SLICE})
 """Kinds whose signature names its receiver; all others are signed to everybody."""
+
+PIECEWISE: Final = frozenset({Kind.SLICE, Kind.SLICE_SUM})
+"""Kinds that come in pieces, each a message of its own."""
 
 
 def _need(holds: bool, what: str) -> None:
@@ -262,11 +267,44 @@ class SharePlain:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """R2 in sharded mode, to a slice's owner: a piece of that slice of the masked sum E_j.
+
+    Args:
+        piece: Its number, from 0.
+        vector: Canonical vector bytes; empty where they were used and are not kept.
+    """
+
+    kind: ClassVar[Kind] = Kind.SLICE
+    piece: int
+    vector: memoryview = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Partial:
-    """R2, to all: the masked partial sum E_j, as canonical vector bytes."""
+    """R2, to all: what this contributor adds to the sum.
+
+    Args:
+        content: The masked partial sum E_j, as canonical vector bytes. In sharded mode the digests of
+            the SLICE_SUM messages to come, one after the other.
+    """
 
     kind: ClassVar[Kind] = Kind.PARTIAL
-    vector: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSum:
+    """R2 in sharded mode, to all: a piece of the sum of the sender's slice over all masked sums.
+
+    Args:
+        piece: Its number, from 0.
+        vector: Canonical vector bytes; empty where they were used and are not kept.
+    """
+
+    kind: ClassVar[Kind] = Kind.SLICE_SUM
+    piece: int
+    vector: memoryview = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +434,9 @@ Message = (
     | Accept
     | Commitment
     | Share
+    | Slice
     | Partial
+    | SliceSum
     | Echo
     | Open
     | Unmask

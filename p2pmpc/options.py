@@ -104,6 +104,14 @@ class NodeOptions:
         Literal["seeds", "dense"] | None,
         _option("Send 32-byte seeds (the default), or the shares themselves.", _SESSION),
     ] = None
+    mode: Annotated[
+        Literal["broadcast", "sharded"] | None,
+        _option(
+            "Send masked sums whole to all, or a slice to each, who returns its sum; by default the "
+            "latter when all of them are above 4 MB together.",
+            _SESSION,
+        ),
+    ] = None
     strict: Annotated[
         bool | None,
         _option(
@@ -241,6 +249,7 @@ class NodeOptions:
             private_weights=self.private_weights,
             weight_bound=self.weight_bound,
             share_mode=self.share_mode,
+            sum_mode=self.mode,
             strict=self.strict,
             allow_two=self.allow_two,
             allow_revealing_weights=self.allow_revealing_weights,
@@ -265,7 +274,7 @@ class NodeOptions:
         table = dict(roster.parameters) if roster else {}
         names = (
             "field", "length", "fraction_bits", "bound", "private_weights", "weight_bound",
-            "share_mode", "strict", "allow_two", "allow_revealing_weights",
+            "share_mode", "mode", "strict", "allow_two", "allow_revealing_weights",
         )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
         if roster and unknown:
@@ -292,8 +301,17 @@ class NodeOptions:
         if roster and self.peers not in (None, peers):
             raise AgreementFailed(f"--peers {self.peers} here, {peers} peers in {roster.path}")
         allowed = tuple(sorted({*self.allowed, own})) if self.allow and not roster else ()
+        sum_mode = merged.pop("mode", None)
         try:
-            return Parameters(nonce=nonce, peers=peers or 0, bound=bound, allowed=allowed, **merged)
+            parameters = Parameters(
+                nonce=nonce,
+                peers=peers or 0,
+                bound=bound,
+                allowed=allowed,
+                sum_mode=sum_mode or "broadcast",
+                **merged,
+            )
+            return parameters if sum_mode else parameters.with_fitting_mode()
         except TypeError:
             raise ConfigurationError(
                 "[parameters] of the roster: a value of a wrong type"

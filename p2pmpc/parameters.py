@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from p2pmpc.encoding import (
@@ -21,7 +21,9 @@ NONCE_BYTES: Final = 32
 MOST_PEERS: Final = 1000
 LARGEST_LENGTH: Final = 1 << 27
 SHARE_MODES: Final = ("seeds", "dense")
-SUM_MODES: Final = ("broadcast",)
+SUM_MODES: Final = ("broadcast", "sharded")
+MOST_BROADCAST: Final = 4_000_000
+"""Bytes of all masked sums together up to which each is sent whole to all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Parameters:
         weight_bound: Weights are private: the public limit on their size, and every contributor's
             public weight is 1. 0: weights are public.
         share_mode: ``seeds`` or ``dense``.
-        sum_mode: ``broadcast``.
+        sum_mode: ``broadcast`` or ``sharded``.
         strict: No b-shares: nobody's mask can be opened by others.
         allow_two: Two contributors are allowed.
         allow_revealing_weights: Weights under which a total could spell out inputs are allowed.
@@ -100,6 +102,16 @@ class Parameters:
         """Whether each contributor multiplies at home, and only the sum of the weights opens."""
         return self.weight_bound > 0
 
+    def with_fitting_mode(self) -> Parameters:
+        """Return these parameters with the sum mode that costs less at their size."""
+        together = self.peers * self.extended_length * self.arithmetic.width
+        return replace(self, sum_mode="sharded" if together > MOST_BROADCAST else "broadcast")
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether masked sums are added up slice by slice."""
+        return self.sum_mode == "sharded"
+
     @property
     def summed_length(self) -> int:
         """Elements that are summed: the vector, and behind it a private weight."""
@@ -126,7 +138,7 @@ class Parameters:
     def differences(self, other: Parameters, *, here: str, there: str) -> list[str]:
         """Return a line for every parameter in which two sets differ."""
         return [
-            f"{f.name.replace('_', '-')} is {self.shown(f.name)} {here} and "
+            f"{_OPTIONS.get(f.name, f.name.replace('_', '-'))} is {self.shown(f.name)} {here} and "
             f"{other.shown(f.name)} {there}"
             for f in fields(self)
             if getattr(self, f.name) != getattr(other, f.name)
@@ -150,6 +162,7 @@ class Stated:
     private_weights: bool | None = None
     weight_bound: int | None = None
     share_mode: str | None = None
+    sum_mode: str | None = None
     strict: bool | None = None
     allow_two: bool | None = None
     allow_revealing_weights: bool | None = None
@@ -171,7 +184,7 @@ class Stated:
             if f.name == "bound":
                 same = _is_bound(mine, offered)
             if not same:
-                option = "--" + f.name.replace("_", "-")
+                option = "--" + _OPTIONS.get(f.name, f.name.replace("_", "-"))
                 mine = "is asked for" if mine is True else mine
                 differing.append(f"{option} {mine} here, {offered.shown(f.name)} at the founder")
                 if f.name in ("private_weights", "weight_bound"):
@@ -184,6 +197,10 @@ class Stated:
                 "the founder's parameters are not the ones stated here: " + "; ".join(differing),
                 hint=hint,
             )
+
+
+_OPTIONS: Final = {"sum_mode": "mode"}
+"""Options that are called otherwise than the parameter."""
 
 
 def _is_bound(text: str, offered: Parameters) -> bool:

@@ -25,16 +25,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from p2pmpc.actions import Action, Dismissed, Failed, Finished, Reached, RecordInput, Send
-from p2pmpc.dealing import (
-    Dealing,
-    RoundContext,
-    Sealer,
-    check_total,
-    deal,
-    masked,
-    partial_sum,
-    unmasked,
-)
+from p2pmpc.dealing import Dealing, RoundContext, Sealer, deal
 from p2pmpc.endings import abort_message, error_of_abort, vetted
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import (
@@ -46,7 +37,7 @@ from p2pmpc.errors import (
     VerificationFailed,
 )
 from p2pmpc.evidence import Claim, Dispute
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.hearing import Hearing
 from p2pmpc.messages import (
     Abort,
@@ -56,8 +47,10 @@ from p2pmpc.messages import (
     Open,
     Partial,
     Signed,
+    Slice,
     Unmask,
 )
+from p2pmpc.ratchet import Ratchet
 from p2pmpc.record import Heard, Record
 from p2pmpc.script import (
     Column,
@@ -65,6 +58,15 @@ from p2pmpc.script import (
 )
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
+from p2pmpc.summing import (
+    bytes_of,
+    check_total,
+    masked_sum,
+    pieces_of,
+    sum_of,
+    take_masks_off,
+    unmasked,
+)
 
 
 class Round:
@@ -78,18 +80,20 @@ class Round:
         sealer: Seals and opens shares.
         entropy: The operating system's, in production.
         number: The round's number within the session.
+        ratchet: Where the seeds of a later round come from.
     """
 
     def __init__(
         self,
         session: Session,
         acceptances: dict[int, bytes],
-        secret: Vector | None,
+        secret: Words | None,
         *,
         notary: Notary,
         sealer: Sealer,
         entropy: Entropy,
         number: int = 0,
+        ratchet: Ratchet | None = None,
     ) -> None:
         self.session = session
         self.stage = Stage.WAITING
@@ -99,20 +103,58 @@ class Round:
         self.dealing: Dealing | None = None
         self._acceptances = acceptances
         self._secret = secret
-        self._table = CONTRIBUTING if session.contributes else OBSERVING
+        self._table = _table_of(session)
         self._context = RoundContext(session, number)
         self._notary = notary
         self._sealer = sealer
         self._entropy = entropy
         self._started = False
         self._recorded = False
-        self._heard = Hearing(self._context, acceptances, notary, sealer)
+        self._ratchet = ratchet
+        self._heard = Hearing(self._context, acceptances, notary, sealer, ratchet)
         self.links = self._heard.links
         self._opening = self._heard.opening
         self._impatient_at = Stage.WAITING
         self._told: P2PMPCError | None = None
-        self._sums: dict[int, Vector] = {}
-        self._total: Vector | None = None
+        self._sums: dict[int, Words] = {}
+        self._total: Words | None = None
+
+    @property
+    def number(self) -> int:
+        """The round's number within the session."""
+        return self._context.number
+
+    def following(self, secret: Words | None) -> Round:
+        """Return the machine of the next round, once this one is done.
+
+        Seeds go on from this round's, and masks are drawn anew.
+
+        Args:
+            secret: As for this round, with the next one's checksum coordinate.
+        """
+        return type(self)(
+            self.session,
+            self._acceptances,
+            secret,
+            notary=self._notary,
+            sealer=self._sealer,
+            entropy=self._entropy,
+            number=self.number + 1,
+            ratchet=self._next_ratchet(),
+        )
+
+    def _next_ratchet(self) -> Ratchet | None:
+        """Return the ratchet, one step on; dense shares, and observers, have none."""
+        session, ratchet, dealing = self.session, self._ratchet, self.dealing
+        if dealing is None or session.parameters.share_mode == "dense":
+            return None
+        if ratchet is None:
+            given = {other: plain.share for other, plain in dealing.plains.items()}
+            plains = {i: link.plain for i, link in self.links.items()}
+            received = {i: plain.share for i, plain in plains.items() if plain is not None}
+            ratchet = Ratchet(session.id, session.own_index, given, received)
+        ratchet.advance(self.number + 1)
+        return ratchet
 
     # -- events -----------------------------------------------------------------------------
 
@@ -287,25 +329,59 @@ class Round:
         return Send(signed)
 
     def _deal(self) -> list[Action]:
-        assert self._secret is not None
-        self.dealing = deal(self._context, self._secret, self._sealer, self._entropy)
+        self.dealing = deal(self._context, self._sealer, self._entropy, self._ratchet)
         actions: list[Action] = [Reached("share"), self._say(self.dealing.commitment)]
         for receiver, share in self.dealing.shares.items():
             signed = self._notary.sign(share, round_number=self._context.number, receiver=receiver)
             actions.append(Send(signed, receiver))
         return actions
 
-    def _sum(self) -> list[Action]:
-        dealing = self.dealing
+    def _masked_sum(self) -> Words:
+        """Return E_j, and forget the secret: it is not needed again, and may be large."""
+        dealing, secret = self.dealing, self._secret
         assert dealing is not None
-        own, parameters = self.session.own_index, self.session.parameters
+        assert secret is not None
+        self._secret = None
         plains = {i: link.plain for i, link in self.links.items() if link.plain is not None}
-        total = partial_sum(self._context, dealing.kept, plains)
-        self._sums[own] = total
-        hidden = masked(self._context, own, total, dealing.mask_seed)
         for index, plain in plains.items():
             self._opening.hold(index, plain.mask_share)
-        return [Reached("partial"), self._say(Partial(parameters.arithmetic.encode(hidden)))]
+        return masked_sum(self._context, secret, dealing, plains)
+
+    def _sum(self) -> list[Action]:
+        hidden = self._masked_sum()
+        arithmetic = self.session.parameters.arithmetic
+        return [Reached("partial"), self._say(Partial(arithmetic.encode(hidden)))]
+
+    def _slice(self) -> list[Action]:
+        """Send every other contributor its slice of the masked sum, and keep the own one."""
+        hidden, session = self._masked_sum(), self.session
+        actions: list[Action] = [Reached("partial")]
+        for owner, place in session.places.items():
+            part = hidden[session.slices.bounds(place)]
+            for piece in range(session.slices.pieces(place)):
+                words = part[session.slices.piece(place, piece)]
+                if owner == session.own_index:
+                    self._heard.slices.add(words, piece)
+                    continue
+                signed: Signed[Message] = self._notary.sign(
+                    Slice(piece, bytes_of(words)),
+                    round_number=self._context.number,
+                    receiver=owner,
+                )
+                actions.append(Send(signed, owner))
+        return actions
+
+    def _sum_slice(self) -> list[Action]:
+        """Tell all what the own slice sums to, after the digests of the pieces that say it."""
+        session, own = self.session, self.session.own_index
+        words = self._heard.slices.own_sum()
+        self._heard.slices.put(own, words)
+        pieces: list[Signed[Message]] = [
+            self._notary.sign(message, round_number=self._context.number)
+            for message in pieces_of(session, own, words)
+        ]
+        listed = Partial(b"".join(signed.digest for signed in pieces))
+        return [self._say(listed), *(Send(signed) for signed in pieces)]
 
     def _listen(self) -> list[Action]:
         """Hold what everybody said against the echoes that came; record the input if they agree."""
@@ -354,19 +430,27 @@ class Round:
         return self._opening.complete
 
     def _finish(self) -> list[Action]:
-        parameters = self.session.parameters
-        arithmetic, length = parameters.arithmetic, parameters.extended_length
-        for index in self.session.other_contributors:
-            partial = self.links[index].message(Kind.PARTIAL).message
-            assert isinstance(partial, Partial)
-            hidden = arithmetic.decode(partial.vector, length)
-            seed = self._opening.seeds[index]
-            self._sums[index] = unmasked(self._context, index, hidden, seed)
-        total = arithmetic.sum((self._sums[i] for i in self.session.contributors), length)
+        if self.session.parameters.is_sharded:
+            total = self._heard.slices.hidden
+            take_masks_off(self._context, total, self._opening.seeds)
+        else:
+            total = self._open_sums()
         check_total(self._context, total)
         self._total = total
-        digest = self._context.total_digest(arithmetic.encode(total))
+        digest = self._context.total_digest(bytes_of(total))
         return [Reached("confirm"), self._say(Confirm(digest))]
+
+    def _open_sums(self) -> Words:
+        """Open every S_j, and return their sum."""
+        parameters = self.session.parameters
+        arithmetic, length = parameters.arithmetic, parameters.extended_length
+        for index in self.session.contributors:
+            partial = self._heard.said(index, Kind.PARTIAL).message
+            assert isinstance(partial, Partial)
+            hidden = arithmetic.decode(partial.content, length)
+            seed = self._opening.seeds[index]
+            self._sums[index] = unmasked(self._context, index, hidden, seed)
+        return sum_of(arithmetic, self._sums, length)
 
     def _everybody_confirmed(self) -> bool:
         confirm = self._heard.own[Kind.CONFIRM].message
@@ -393,7 +477,7 @@ class Round:
         }
         return [Finished(total[:length], self._record(total), confirmed)]
 
-    def _record(self, total: Vector) -> Record:
+    def _record(self, total: Words) -> Record:
         contributors = self.session.contributors
         commitments = {index: self._heard.said(index, Kind.COMMITMENT) for index in contributors}
         partials = {index: self._heard.said(index, Kind.PARTIAL) for index in contributors}
@@ -516,7 +600,28 @@ CONTRIBUTING: Final[dict[Stage, Joint]] = {
     ),
     **_FROM_OPENED,
 }
-"""Stage -> what leads a contributor on from it."""
+"""Stage -> what leads a contributor on from it, in broadcast mode."""
+
+SHARDING: Final[dict[Stage, Joint]] = {
+    **CONTRIBUTING,
+    Stage.DEALT: Joint(
+        "every contributor's link SHARED",
+        Column.SHARED,
+        lambda r: r._heard.all_contributors(Column.SHARED),
+        Round._slice,
+        (Kind.SLICE,),
+        Stage.SLICED,
+    ),
+    Stage.SLICED: Joint(
+        "every contributor's link SLICED",
+        Column.SLICED,
+        lambda r: r._heard.all_contributors(Column.SLICED),
+        Round._sum_slice,
+        (Kind.PARTIAL, Kind.SLICE_SUM),
+        Stage.SUMMED,
+    ),
+}
+"""Stage -> what leads a contributor on from it, in sharded mode."""
 
 OBSERVING: Final[dict[Stage, Joint]] = {
     Stage.WAITING: Joint(
@@ -546,3 +651,10 @@ OBSERVING: Final[dict[Stage, Joint]] = {
     **_FROM_OPENED,
 }
 """Stage -> what leads an observer on from it."""
+
+
+def _table_of(session: Session) -> dict[Stage, Joint]:
+    """Return the table that this peer follows."""
+    if not session.contributes:
+        return OBSERVING
+    return SHARDING if session.parameters.is_sharded else CONTRIBUTING

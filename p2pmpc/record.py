@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.session import Session
 
 
@@ -35,7 +35,7 @@ class Record:
         echo_digest: Of the echo that all n signed.
         echoes: Every member's signature on it, by index.
         masks: Every opened mask seed b_j, by index.
-        sums: Every S_j, by index.
+        sums: Every S_j, by index; none in sharded mode, where nobody knows them.
         total: T, the checksum coordinate included.
     """
 
@@ -47,5 +47,5 @@ class Record:
     echo_digest: bytes
     echoes: Mapping[int, bytes]
     masks: Mapping[int, bytes]
-    sums: Mapping[int, Vector] = field(repr=False)
-    total: Vector = field(repr=False)
+    sums: Mapping[int, Words] = field(repr=False)
+    total: Words = field(repr=False)

@@ -19,16 +19,17 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
-from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
-from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
+from p2pmpc.encoding import Scaled, with_checksum
+from p2pmpc.envelope import Notary, SessionSealer, frame_parts
 from p2pmpc.errors import (
     AgreementFailed,
     InputRefused,
     Interrupted,
     P2PMPCError,
+    RemoteProtocolError,
     ResourceExhausted,
 )
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
 from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
@@ -39,11 +40,19 @@ from p2pmpc.progress import Observer
 from p2pmpc.protocol import Round
 from p2pmpc.script import Stage
 from p2pmpc.shamir import Entropy
+from p2pmpc.wire import Frame
+
+LONG = 1 << 24
+"""Elements, of all contributors together, from which on a machine computes beside the loop."""
 
 GONE_SECONDS = 3.0
 """How long to hope for a way to finish when all who are missing have ended."""
 
 _MEETING_SECONDS = 10.0
+_MOST_EARLY = 2
+"""Frames that a peer can say of the next round to one that has not begun it: COMMITMENT and SHARE."""
+_MOST_AHEAD = 16
+"""Frames, beside mask shares and pieces, that it can say to an observer, who is waited for at the end."""
 _DRAIN_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
 
@@ -89,6 +98,12 @@ class SessionRunner:
         self._sealer = SessionSealer(self.session, found.sealing_key)
         self._agreement = Agreement(self.session, self._notary)
         self._round: Round | None = None
+        self._early: dict[int, list[Frame]] = {}
+        """What peers said that have come to the next round before this one."""
+        self._away: set[int] = set()
+        self._lost: set[int] = set()
+        size = self.session.parameters.extended_length * len(self.session.places)
+        self._computes_long = size >= LONG
         self._send_event, self._events = trio.open_memory_channel[LoopEvent](
             2 * len(self.session.members)
         )
@@ -98,8 +113,12 @@ class SessionRunner:
         self._end: Finished | Failed | None = None
 
     def prepare(self, summed: Scaled | None, entropy: Entropy) -> None:
-        """Set the round up with what this peer brings; None observes."""
+        """Set the first round up with what this peer brings, or the next one; None observes."""
         secret = None if summed is None else self._residues(summed)
+        if self._round is not None:
+            self._round, self._end = self._round.following(secret), None
+            self.mesh.begin_round(self._round.number)
+            return
         self._round = Round(
             self.session,
             self._agreement.signatures,
@@ -109,13 +128,13 @@ class SessionRunner:
             entropy=entropy,
         )
 
-    def _residues(self, values: Scaled) -> Vector:
+    def _residues(self, values: Scaled) -> Words:
         parameters = self.session.parameters
-        arithmetic, length = parameters.arithmetic, parameters.summed_length
+        arithmetic = parameters.arithmetic
         if self._log.secrets:
             self._log.secret("secret input", secret=[int(v) for v in values])
-        gamma = checksum_vector(self.session.id, 0, arithmetic, length)
-        return with_checksum(values, gamma, arithmetic)
+        number = 0 if self._round is None else self._round.number + 1
+        return with_checksum(values, self.session.id, number, arithmetic)
 
     def refuse(self, error: P2PMPCError) -> None:
         """Take part only to tell the others that this peer does not."""
@@ -126,21 +145,24 @@ class SessionRunner:
         await self._send_event.send(error)
 
     async def run(self) -> Finished:
-        """Run to the end.
+        """Run the round that was prepared to its end, the first one from the agreement on.
 
         Raises:
             P2PMPCError: Why there is no total.
         """
         if self._refusal is not None:
-            await self._perform(self._agreement.abort(self._refusal))
+            await self._perform(self._machine.abort(self._refusal))
             await self._end_with_failure(self._refusal)
             raise self._refusal
-        await self._perform(self._agreement.start())
+        if self._agreement.agreed:
+            await self._begin_next_round()
+        else:
+            await self._perform(self._agreement.start())
         deadline = self._deadline()
         while self._end is None:
             event = await self._next_event(deadline)
             before = self._progress()
-            actions = self._timed_out() if event is None else self._handle(event)
+            actions = self._timed_out() if event is None else await self._handle(event)
             await self._perform(actions)
             if event is None or self._progress() != before:
                 deadline = self._deadline()
@@ -150,8 +172,24 @@ class SessionRunner:
             await self._end_with_failure(self._end.error)
             raise self._end.error
         self._observer.tell("complete")
-        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
         return self._end
+
+    async def close(self) -> None:
+        """Let what was said last reach the others, after the last round."""
+        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
+
+    async def _begin_next_round(self) -> None:
+        """Start a later round: tell the machine what has become of the others, and what they said."""
+        assert self._round is not None
+        await self._start_round()
+        for peer in self._away:
+            await self._perform(self._round.disconnected(peer))
+        for peer in self._lost:
+            await self._perform(self._round.lost(peer))
+        early, self._early = self._early, {}
+        for peer, frames in early.items():
+            for frame in frames:
+                await self._perform(await self._received(peer, frame))
 
     async def _next_event(self, deadline: float) -> LoopEvent | None:
         """Return the next event, or None at the deadline."""
@@ -170,32 +208,71 @@ class SessionRunner:
             return self._round
         return self._agreement
 
-    def _handle(self, event: LoopEvent) -> list[Action]:
+    async def _handle(self, event: LoopEvent) -> list[Action]:
         match event:
             case Received(peer, frame):
-                try:
-                    signed = self._notary.open(peer, frame)
-                except P2PMPCError as error:
-                    return self._machine.fault(peer, error)
-                if frame.kind is Kind.ABORT:
-                    self.mesh.retire(peer)
-                    return self._machine.receive(peer, signed)
-                if frame.kind is Kind.ACCEPT:
-                    return self._accepted(peer, signed)
-                assert self._round is not None
-                return self._round.receive(peer, signed)
+                return await self._received(peer, frame)
             case Violated(peer, error):
                 return self._machine.fault(peer, error)
             case Connected(peer):
                 self._connected(peer)
+                self._away.discard(peer)
                 return self._round.reconnected(peer) if self._round else []
             case Disconnected(peer, reason):
+                self._away.add(peer)
                 return self._disconnected(peer, reason)
             case Lost(peer):
+                self._lost.add(peer)
                 self._log.warning("lost", peer=self.session.label(peer))
                 return self._machine.lost(peer)
             case Interrupted():
                 return self._machine.abort(event)
+
+    async def _received(self, peer: int, frame: Frame) -> list[Action]:
+        number = 0 if self._round is None else self._round.number
+        if frame.round > number and self._agreement.agreed:
+            return self._keep_for_later(peer, frame)
+        if frame.round < number and frame.kind not in (Kind.ACCEPT, Kind.ABORT):
+            return []  # of a round that is done: said again after a reconnection
+        if number:
+            self.mesh.is_in_round(peer, frame.round)
+        if self._computes_long:
+            # Hashing and summing release the lock of the interpreter, so the links go on meanwhile.
+            return await trio.to_thread.run_sync(self._take, peer, frame)
+        return self._take(peer, frame)
+
+    def _take(self, peer: int, frame: Frame) -> list[Action]:
+        """Verify a frame and let the machine take it."""
+        try:
+            signed = self._notary.open(peer, frame)
+        except P2PMPCError as error:
+            return self._machine.fault(peer, error)
+        if frame.kind is Kind.ABORT:
+            self.mesh.retire(peer)
+            self._lost.add(peer)
+            return self._machine.receive(peer, signed)
+        if frame.kind is Kind.ACCEPT:
+            return self._accepted(peer, signed)
+        assert self._round is not None
+        return self._round.receive(peer, signed)
+
+    def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
+        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone."""
+        assert self._round is not None
+        kept = self._early.setdefault(peer, [])
+        # An honest contributor waits for this one's shares; an observer is not waited for until the end.
+        most = (
+            _MOST_EARLY if self.session.contributes else _MOST_AHEAD + 2 * len(self.session.places)
+        )
+        if frame.round > self._round.number + 1 or len(kept) >= most:
+            error = RemoteProtocolError(
+                f"{self.session.label(peer)} speaks of round {frame.round} during round "
+                f"{self._round.number}",
+                peers=(peer,),
+            )
+            return self._machine.fault(peer, error)
+        kept.append(frame)
+        return []
 
     def _accepted(self, peer: int, signed: Signed[Message]) -> list[Action]:
         if not self._agreement.agreed:
@@ -239,6 +316,8 @@ class SessionRunner:
         patience = self._options.timeout
         if self._round is not None and self._round.stage >= Stage.OPENED:
             patience /= 3
+        if self._round is not None and self._round.number and self._round.stage <= Stage.DEALT:
+            patience = max(patience, self._options.join_timeout)  # people come to it when they come
         return trio.current_time() + patience
 
     # -- actions ------------------------------------------------------------------------------
@@ -247,7 +326,7 @@ class SessionRunner:
         for action in actions:
             match action:
                 case Send(message, receiver):
-                    self.mesh.send(frame_bytes(message), receiver)
+                    self.mesh.send(frame_parts(message), receiver)
                 case Reached(step):
                     await self._checkpoint(step)
                 case Agreed():

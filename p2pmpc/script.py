@@ -21,10 +21,12 @@ class Column(IntEnum):
     CONNECTED = 0
     COMMITTED = 1
     SHARED = 2
-    SUMMED = 3
-    ECHOED = 4
-    OPENED = 5
-    CONFIRMED = 6
+    SLICED = 3
+    LISTED = 4
+    SUMMED = 5
+    ECHOED = 6
+    OPENED = 7
+    CONFIRMED = 8
 
 
 class Stage(IntEnum):
@@ -32,16 +34,17 @@ class Stage(IntEnum):
 
     WAITING = 0
     DEALT = 1
-    SUMMED = 2
-    RECORDING = 3
-    ECHOED = 4
-    OPENED = 5
-    CONFIRMED = 6
-    DONE = 7
+    SLICED = 2
+    SUMMED = 3
+    RECORDING = 4
+    ECHOED = 5
+    OPENED = 6
+    CONFIRMED = 7
+    DONE = 8
 
 
 Script = Mapping[Column, Mapping[Kind, Column]]
-"""Column -> message -> next column."""
+"""Column -> message -> next column. What comes in pieces leads on with its last piece."""
 
 _FROM_ECHO: Final[Script] = {
     Column.SUMMED: {Kind.ECHO: Column.ECHOED},
@@ -59,12 +62,30 @@ AMONG_CONTRIBUTORS: Final[Script] = {
 }
 """What a contributor says to another one."""
 
+AMONG_OWNERS: Final[Script] = {
+    Column.CONNECTED: {Kind.COMMITMENT: Column.COMMITTED},
+    Column.COMMITTED: {Kind.SHARE: Column.SHARED},
+    Column.SHARED: {Kind.SLICE: Column.SLICED},
+    Column.SLICED: {Kind.PARTIAL: Column.LISTED},
+    Column.LISTED: {Kind.SLICE_SUM: Column.SUMMED},
+    **_FROM_ECHO,
+}
+"""What a contributor says to another one in sharded mode, where each owns a slice."""
+
 TO_AN_OBSERVER: Final[Script] = {
     Column.CONNECTED: {Kind.COMMITMENT: Column.COMMITTED},
     Column.COMMITTED: {Kind.PARTIAL: Column.SUMMED},
     **_FROM_ECHO,
 }
 """What a contributor says to an observer: the same without a SHARE."""
+
+OF_SLICES_TO_AN_OBSERVER: Final[Script] = {
+    Column.CONNECTED: {Kind.COMMITMENT: Column.COMMITTED},
+    Column.COMMITTED: {Kind.PARTIAL: Column.LISTED},
+    Column.LISTED: {Kind.SLICE_SUM: Column.SUMMED},
+    **_FROM_ECHO,
+}
+"""What a contributor says to an observer in sharded mode: neither SHARE nor SLICE."""
 
 OF_AN_OBSERVER: Final[Script] = {Column.CONNECTED: {Kind.CONFIRM: Column.CONFIRMED}}
 """What an observer says to anybody."""
@@ -87,7 +108,7 @@ class PeerLink:
     away: bool = False
     """Its connection is down and may come back."""
     said: dict[tuple[Kind, int], Signed[Message]] = field(default_factory=dict)
-    """By kind, and for UNMASK by whom it is about."""
+    """By kind, and for UNMASK by whom it is about, for pieces by their number (without vectors)."""
     unchecked: list[Signed[Message]] = field(default_factory=list)
     """Said, and to be checked once this peer holds what it is checked against."""
     plain: SharePlain | None = field(default=None, repr=False)

@@ -22,6 +22,7 @@ from p2pmpc.identity import (
 )
 from p2pmpc.messages import Accept, AcceptedEntry, Entry, Kind, SignedEntry
 from p2pmpc.parameters import Parameters
+from p2pmpc.slices import Slices
 from p2pmpc.weights import opening_threshold, total_magnitude
 from p2pmpc.wire import (
     TO_ALL,
@@ -192,6 +193,11 @@ class Session:
     def contributes(self) -> bool:
         """Whether this peer's input is summed; otherwise it observes."""
         return self.own_index in self.places
+
+    @property
+    def slices(self) -> Slices:
+        """How vectors are cut in sharded mode."""
+        return Slices(self.parameters.extended_length, len(self.places))
 
     @property
     def limits(self) -> Limits:

@@ -3,7 +3,8 @@
 Dealer i splits its vector x_i into s_i1 .. s_in with sum x_i. In ``seeds`` mode each other
 contributor gets a 32-byte seed that it expands itself; in ``dense`` mode it gets the elements. In
 both the dealer keeps the correction s_ii = x_i - sum of the others, so any n-1 shares are uniform
-and independent of x_i.
+and independent of x_i. The correction is never made by itself: it is part of the one sum that
+:func:`p2pmpc.summing.masked_sum` makes.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Final
 
 import numpy as np
 
-from p2pmpc.field import Accumulator, Field, Vector
+from p2pmpc.field import Accumulator, Field, Vector, Words
 from p2pmpc.prg import CHUNK, Expansion, expansion_info
 from p2pmpc.shamir import Entropy
 
 _FEW: Final = 16
 """So few elements cost less as plain integers than the calls that arrays would take."""
 
-Source = Expansion | Vector
+Source = Expansion | Words
 """Where a vector comes from: a seed, chunk by chunk, or memory."""
 
 
@@ -50,12 +51,9 @@ def mask_expansion(
     return Expansion(seed, session_id, info, field)
 
 
-def expanded(field: Field, length: int, source: Source) -> Vector:
-    """Return a whole vector."""
-    return weighted_sum(field, length, [(source, 1)])
-
-
-def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> Vector:
+def weighted_sum(
+    field: Field, length: int, terms: Sequence[tuple[Source, int]], out: Words | None = None
+) -> Words:
     """Return the sum of weight * vector over all terms.
 
     Each chunk is expanded, weighted and added while it is in the cache; nothing but the result is as
@@ -65,26 +63,61 @@ def weighted_sum(field: Field, length: int, terms: Sequence[tuple[Source, int]])
         field: Of the vectors.
         length: Their length.
         terms: Vectors and their weights, |weight| < 2^31 - 1.
+        out: Where to write the sum; it may be one of the vectors. None makes a new one.
     """
+    if out is None:
+        out = np.empty(length, dtype=field.word)
     if length <= _FEW:
-        return _sum_of_few(field, length, terms)
-    out = np.empty(length, dtype=np.uint64)
-    total = Accumulator(field, min(length, CHUNK))
-    buffer = np.empty(min(length, CHUNK), dtype=field.word)
+        out[:] = _sum_of_few(field, length, terms)
+        return out
+    size = min(length, CHUNK)
+    total = Accumulator(field, size)
+    buffers = np.empty((2, size), dtype=field.word)
+    groups = _by_weight(field, terms)
     for chunk, start in enumerate(range(0, length, CHUNK)):
         part = out[start : start + CHUNK]
-        words = buffer[: part.size]
-        for source, weight in terms:
-            if isinstance(source, Expansion):
-                source.write(chunk, words)
-                total.add(words, weight)
-            else:
-                total.add(source[start : start + part.size], weight)
+        for weight, sources in groups:
+            words = _sum_of_words(chunk, sources, buffers[:, : part.size])
+            total.add(words, weight, summed=len(sources))
         total.take(part)
     return out
 
 
-def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> Vector:
+def _by_weight(field: Field, terms: Sequence[tuple[Source, int]]) -> list[tuple[int, list[Source]]]:
+    """Put terms of one weight together, as many as can be summed within a word: one product for all."""
+    groups: list[tuple[int, list[Source]]] = []
+    open_groups: dict[int, list[Source]] = {}
+    for source, weight in terms:
+        group = open_groups.get(weight)
+        if group is None or len(group) >= min(
+            field.fitting, Accumulator.CAPACITY // max(abs(weight), 1)
+        ):
+            group = open_groups[weight] = []
+            groups.append((weight, group))
+        group.append(source)
+    return groups
+
+
+def _sum_of_words(chunk: int, sources: Sequence[Source], buffers: Words) -> Words:
+    """Return the unreduced sum of one chunk of some vectors, in the first buffer or where it lies."""
+    total, spare = buffers
+    first, *others = sources
+    words = _words(chunk, first, total)
+    for source in others:
+        np.add(words, _words(chunk, source, spare), out=total, casting="same_kind")
+        words = total
+    return words
+
+
+def _words(chunk: int, source: Source, buffer: Words) -> Words:
+    """Return one chunk of a vector, in the buffer if it is to be expanded."""
+    if isinstance(source, Expansion):
+        source.write(chunk, buffer)
+        return buffer
+    return source[chunk * CHUNK : chunk * CHUNK + buffer.size]
+
+
+def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> list[int]:
     """Return the same in plain integers."""
     totals = [0] * length
     words = np.empty(length, dtype=field.word)
@@ -95,7 +128,7 @@ def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) 
         else:
             values = source.tolist()
         totals = [total + weight * value for total, value in zip(totals, values, strict=True)]
-    return np.array([total % field.modulus for total in totals], dtype=np.uint64)
+    return [total % field.modulus for total in totals]
 
 
 def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:
@@ -109,8 +142,3 @@ def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:
         out[filled : filled + accepted.size] = accepted
         filled += accepted.size
     return out
-
-
-def correction(field: Field, secret: Vector, others: Sequence[Source]) -> Vector:
-    """Return s_ii = x_i - sum of the shares of the others."""
-    return weighted_sum(field, secret.size, [(secret, 1), *((share, -1) for share in others)])

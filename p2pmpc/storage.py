@@ -122,6 +122,8 @@ def write_output(path: Path, total: tuple[int, ...], fraction_bits: int) -> None
 def write_partials(path: Path, record: Record) -> bytes:
     """Keep the opened partial sums, as one ``.npz`` with an array a roster index.
 
+    In sharded mode nobody has them: there it holds the total as index 0, from which all else follows.
+
     Returns:
         SHA-256 of the file, for the receipt.
 
@@ -129,7 +131,8 @@ def write_partials(path: Path, record: Record) -> bytes:
         ResourceExhausted: It cannot be written.
     """
     width = record.session.parameters.arithmetic.width
-    arrays = {str(index): vector.astype(f"<u{width}") for index, vector in record.sums.items()}
+    vectors = record.sums or {0: record.total}
+    arrays = {str(index): vector.astype(f"<u{width}") for index, vector in vectors.items()}
     try:
         with path.open("xb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -7,6 +7,9 @@ the same bytes. A line is
 
 where INDEX is a roster index (0: not about one peer), bytes are hex, and vectors of at most 64
 elements stand as signed integers in units of 2^-f; longer ones as the digest of their bytes.
+In sharded mode nobody knows the S_j. There the digests of the partial messages are of lists of digests,
+which the total gives again once all masks are put back on.
+
 Fields that people read (weight, name, ...) repeat what the signed bytes say; verification makes every
 line again from the signed bytes and compares.
 """
@@ -20,16 +23,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pmpc.dealing import RoundContext, check_commitment, check_total, masked
+from p2pmpc.dealing import RoundContext, check_commitment
 from p2pmpc.encoding import check_budget
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Field, Vector
+from p2pmpc.field import Field, Words
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import format_id, verify_signature
 from p2pmpc.messages import NO_SESSION, Commitment, Echo, EchoEntry, Kind, SignedEntry
 from p2pmpc.parameters import Parameters
 from p2pmpc.record import Heard, Record
 from p2pmpc.session import Member, Session
+from p2pmpc.summing import check_total, masked, put_masks_on, slice_digests, sum_of
 from p2pmpc.wire import (
     TO_ALL,
     body_digest,
@@ -46,7 +50,8 @@ NOWHERE = "0.0.0.0:1"
 """Transcripts hold no addresses."""
 
 _SHOWN = (
-    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "strict"
+    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
+    "strict",
 )  # fmt: skip
 
 LONGEST_WRITTEN = 64
@@ -66,7 +71,7 @@ class Written:
     values: tuple[int, ...] | None
 
     @classmethod
-    def of(cls, vector: Vector, arithmetic: Field) -> Written:
+    def of(cls, vector: Words, arithmetic: Field) -> Written:
         """Return how a vector is written."""
         digest = labelled_hash("public vector", arithmetic.encode(vector))
         if vector.size > LONGEST_WRITTEN:
@@ -130,7 +135,7 @@ def render(record: Record) -> str:
     return "\n".join([FORMAT, *map(str, lines)]) + "\n"
 
 
-def _written_total(context: RoundContext, total: Vector) -> Written:
+def _written_total(context: RoundContext, total: Words) -> Written:
     """Return how the total is written: under the digest that every CONFIRM signs."""
     arithmetic = context.session.parameters.arithmetic
     written = Written.of(total, arithmetic)
@@ -161,7 +166,8 @@ def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Itera
         yield Line("R3", index, "echo", {"signature": record.echoes[index].hex()})
     for index in session.contributors:
         yield Line("R4", index, "mask", {"seed": record.masks[index].hex()})
-        yield Line("R4", index, "sum", _vector_fields(sums[index]))
+        if not session.parameters.is_sharded:
+            yield Line("R4", index, "sum", _vector_fields(sums[index]))
     yield Line("R5", 0, "total", {"round": str(record.round), **_vector_fields(total)})
 
 
@@ -239,12 +245,13 @@ class Verified:
     recomputed: bool
 
 
-def verify(text: str, sums: Mapping[int, Vector] | None = None) -> Verified:
+def verify(text: str, sums: Mapping[int, Words] | None = None) -> Verified:
     """Check every signature and recompute every S_j and T of a transcript.
 
     Args:
         text: The transcript.
-        sums: The S_j by index, where they are too long for the transcript and were kept.
+        sums: The S_j by index, where they are too long for the transcript and were kept; in sharded
+            mode T as index 0.
 
     Returns:
         What it proves.
@@ -258,7 +265,7 @@ def verify(text: str, sums: Mapping[int, Vector] | None = None) -> Verified:
 class _Verification:
     """One pass over one transcript; each method takes the lines of one step."""
 
-    def __init__(self, text: str, sums: Mapping[int, Vector] | None) -> None:
+    def __init__(self, text: str, sums: Mapping[int, Words] | None) -> None:
         self._text = text
         self._kept = sums
         self._reader = _Reader(text)
@@ -275,7 +282,10 @@ class _Verification:
             partials = self._partials(context)
             echo_digest, echoes = self._echoes(context, acceptances, commitments, partials)
             masks, written, vectors = self._openings(context, commitments, partials)
-            total = self._total(context, vectors)
+            if session.parameters.is_sharded:
+                total, recomputed = self._sharded_total(context, partials, masks)
+            else:
+                total, recomputed = self._total(context, vectors), vectors is not None
         except TranscriptFault as error:
             raise TranscriptFault(self._naming(error), error.line, error.peers) from None
         except P2PMPCError as error:
@@ -290,11 +300,11 @@ class _Verification:
             echo_digest,
             echoes,
             masks,
-            vectors or {},
+            {},
             np.zeros(0, dtype=np.uint64),
         )
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
-        return Verified(session, round_number, digest_of(self._text), total, vectors is not None)
+        return Verified(session, round_number, digest_of(self._text), total, recomputed)
 
     def _naming(self, error: P2PMPCError) -> str:
         """Return an error's message with the names of the peers it concerns."""
@@ -432,12 +442,12 @@ class _Verification:
         context: RoundContext,
         commitments: Mapping[int, Heard],
         partials: Mapping[int, Heard],
-    ) -> tuple[dict[int, bytes], dict[int, Written], dict[int, Vector] | None]:
+    ) -> tuple[dict[int, bytes], dict[int, Written], dict[int, Words] | None]:
         reader, parameters = self._reader, context.session.parameters
         arithmetic = parameters.arithmetic
         masks: dict[int, bytes] = {}
         sums: dict[int, Written] = {}
-        vectors: dict[int, Vector] = {}
+        vectors: dict[int, Words] = {}
         for index in context.session.contributors:
             fields = reader.take("R4", index, "mask", "seed")
             masks[index] = reader.bytes_of(fields, "seed", 32)
@@ -446,6 +456,8 @@ class _Verification:
                 raise TranscriptFault(
                     "the mask seed is not the one committed to", reader.number, (index,)
                 )
+            if parameters.is_sharded:
+                continue
             fields = reader.take("R4", index, "sum", "digest")
             vector = self._vector(fields, index, parameters)
             if vector is None:
@@ -464,7 +476,7 @@ class _Verification:
 
     def _vector(
         self, fields: Mapping[str, str], index: int, parameters: Parameters
-    ) -> Vector | None:
+    ) -> Words | None:
         """Return a public vector from its line, or from those kept beside it."""
         arithmetic, length = parameters.arithmetic, parameters.extended_length
         if length > LONGEST_WRITTEN:
@@ -483,12 +495,39 @@ class _Verification:
             )
         return arithmetic.from_signed(values)
 
-    def _total(self, context: RoundContext, vectors: Mapping[int, Vector] | None) -> Written:
+    def _sharded_total(
+        self,
+        context: RoundContext,
+        partials: Mapping[int, Heard],
+        masks: Mapping[int, bytes],
+    ) -> tuple[Written, bool]:
+        """Return the total, and whether the sums of the slices were made of it again."""
+        reader, session = self._reader, context.session
+        fields = reader.take("R5", 0, "total", "round", "digest")
+        total = self._vector(fields, 0, session.parameters)
+        if total is None:
+            return Written(reader.bytes_of(fields, "digest", 32), None), False
+        hidden = put_masks_on(context, total, masks)
+        for index in session.contributors:
+            listed = slice_digests(session, index, hidden)
+            if body_digest(Kind.PARTIAL, listed) != partials[index].body:
+                raise TranscriptFault(
+                    "the total is not the one whose masked slices were signed",
+                    reader.number,
+                    (index,),
+                )
+        check_total(context, total)
+        written = _written_total(context, total)
+        if written.digest != reader.bytes_of(fields, "digest", 32):
+            raise TranscriptFault("the total is not the one that was confirmed", reader.number)
+        return written, True
+
+    def _total(self, context: RoundContext, vectors: Mapping[int, Words] | None) -> Written:
         reader, parameters = self._reader, context.session.parameters
         fields = reader.take("R5", 0, "total", "round", "digest")
         if vectors is None:
             return Written(reader.bytes_of(fields, "digest", 32), None)
-        total = parameters.arithmetic.sum(vectors.values(), parameters.extended_length)
+        total = sum_of(parameters.arithmetic, vectors, parameters.extended_length)
         check_total(context, total)
         written = _written_total(context, total)
         if written.digest != reader.bytes_of(fields, "digest", 32):

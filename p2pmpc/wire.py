@@ -8,7 +8,8 @@ A frame is
     signature  64 bytes
     body       the rest
 
-Bodies are msgpack arrays, but for SHARE (HPKE bytes) and PARTIAL (vector bytes), which are raw.
+Bodies are msgpack arrays, but for those that are raw: SHARE (HPKE bytes), PARTIAL (vector bytes, or
+digests), SLICE and SLICE_SUM (the piece's number in 8 bytes, big-endian, and vector bytes).
 
 Rules:
 
@@ -29,7 +30,7 @@ import msgpack
 
 from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
 from p2pmpc.evidence import Claim, Evidence, Statement
-from p2pmpc.hashing import label, labelled_hash
+from p2pmpc.hashing import DIGEST_BYTES, label, labelled_hash
 from p2pmpc.identity import SEALING_OVERHEAD, SIGNATURE_BYTES
 from p2pmpc.messages import (
     Abort,
@@ -51,16 +52,21 @@ from p2pmpc.messages import (
     Share,
     SharePlain,
     SignedEntry,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.parameters import MOST_PEERS, PROTOCOL_VERSION, Parameters
 from p2pmpc.prg import SEED_BYTES
 from p2pmpc.shamir import SHARE_BYTES
+from p2pmpc.slices import Slices
 
 _PROVABLE: Final = tuple(kind for kind in Kind if Kind.ACCEPT <= kind < Kind.ABORT)
 
 HEADER: Final = struct.Struct(">IB")
 _ROUND: Final = struct.Struct(">I")
+PIECE_NUMBER: Final = struct.Struct(">Q")
+"""As wide as the widest element, so that the elements behind it are aligned."""
 ENVELOPE_BYTES: Final = _ROUND.size + SIGNATURE_BYTES
 TO_ALL: Final = bytes(32)
 """Stands for the receiver in what is signed to everybody."""
@@ -77,6 +83,7 @@ class Limits:
         length: Elements of a vector, the checksum coordinate included; 0 before a session.
         width: Bytes an element.
         share_mode: ``seeds`` or ``dense``.
+        sharded: Whether masked sums are added up slice by slice.
         contributors: Members whose inputs are summed; None before the roster is known.
     """
 
@@ -84,6 +91,7 @@ class Limits:
     length: int = 0
     width: int = 4
     share_mode: str = "seeds"
+    sharded: bool = False
     contributors: int | None = None
 
     @classmethod
@@ -94,6 +102,7 @@ class Limits:
             parameters.extended_length,
             parameters.arithmetic.width,
             parameters.share_mode,
+            parameters.is_sharded,
             contributors,
         )
 
@@ -110,6 +119,8 @@ class Limits:
     def body_cap(self, kind: Kind) -> int:
         """Return the largest body a kind may have."""
         n, c = self.peers, self.inputs
+        slices = Slices(self.length, c)
+        piece = PIECE_NUMBER.size + slices.largest_piece * self.width
         share = self.vector_bytes if self.share_mode == "dense" else SEED_BYTES
         parameters = 256 + 34 * MOST_PEERS
         caps = {
@@ -120,7 +131,9 @@ class Limits:
             Kind.ACCEPT: parameters + 16 + 160 * n,
             Kind.COMMITMENT: 64 + 68 * c,
             Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
-            Kind.PARTIAL: self.vector_bytes,
+            Kind.SLICE: piece if self.sharded else 0,
+            Kind.PARTIAL: DIGEST_BYTES * slices.most_pieces if self.sharded else self.vector_bytes,
+            Kind.SLICE_SUM: piece if self.sharded else 0,
             Kind.ECHO: 16 + 66 * n + 208 * c,
             Kind.OPEN: 64 + 66 * c,
             Kind.UNMASK: 64,
@@ -175,16 +188,26 @@ def parse_header(header: bytes, limits: Limits, accepted: frozenset[Kind]) -> tu
     return kind, size
 
 
-def parse_frame(kind: Kind, rest: bytes) -> Frame:
-    """Take a frame apart, given what :func:`parse_header` allowed."""
-    (round_number,) = _ROUND.unpack_from(rest)
-    return Frame(kind, round_number, rest[_ROUND.size : ENVELOPE_BYTES], rest[ENVELOPE_BYTES:])
+def parse_frame(kind: Kind, envelope: bytes, body: bytes) -> Frame:
+    """Take a frame apart, given what :func:`parse_header` allowed.
+
+    Args:
+        kind: From the header.
+        envelope: The ENVELOPE_BYTES behind the header.
+        body: The rest.
+    """
+    (round_number,) = _ROUND.unpack_from(envelope)
+    return Frame(kind, round_number, envelope[_ROUND.size :], body)
 
 
 def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:
     """Return the bytes of a frame."""
-    header = HEADER.pack(ENVELOPE_BYTES + len(body), kind)
-    return b"".join((header, _ROUND.pack(round_number), signature, body))
+    return frame_head(kind, round_number, signature, len(body)) + body
+
+
+def frame_head(kind: Kind, round_number: int, signature: bytes, size: int) -> bytes:
+    """Return what stands before a body of ``size`` bytes in its frame."""
+    return HEADER.pack(ENVELOPE_BYTES + size, kind) + _ROUND.pack(round_number) + signature
 
 
 def body_digest(kind: Kind, body: bytes) -> bytes:
@@ -400,8 +423,10 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
     match message:
         case Share(sealed):
             return sealed
-        case Partial(vector):
-            return vector
+        case Partial(content):
+            return content
+        case Slice(piece, vector) | SliceSum(piece, vector):
+            return PIECE_NUMBER.pack(piece) + vector
         case Join(public_key, nonce):
             return _pack([PROTOCOL_VERSION, public_key, nonce])
         case Offer(nonce, parameters):
@@ -482,8 +507,23 @@ def _read_share(body: bytes, _limits: Limits) -> Message:
     return Share(body)
 
 
+def _read_slice(body: bytes, limits: Limits) -> Message:
+    return Slice(*_read_piece(body, limits))
+
+
+def _read_slice_sum(body: bytes, limits: Limits) -> Message:
+    return SliceSum(*_read_piece(body, limits))
+
+
+def _read_piece(body: bytes, limits: Limits) -> tuple[int, memoryview]:
+    if not limits.sharded or len(body) < PIECE_NUMBER.size:
+        raise RemoteProtocolError("a piece of a slice where there is none")
+    (piece,) = PIECE_NUMBER.unpack_from(body)
+    return piece, memoryview(body)[PIECE_NUMBER.size :]
+
+
 def _read_partial(body: bytes, limits: Limits) -> Message:
-    if len(body) != limits.vector_bytes:
+    if not limits.sharded and len(body) != limits.vector_bytes:
         raise RemoteProtocolError(
             f"PARTIAL of {len(body)} bytes where {limits.vector_bytes} were due"
         )
@@ -531,7 +571,9 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.ACCEPT: _read_accept,
     Kind.COMMITMENT: _read_commitment,
     Kind.SHARE: _read_share,
+    Kind.SLICE: _read_slice,
     Kind.PARTIAL: _read_partial,
+    Kind.SLICE_SUM: _read_slice_sum,
     Kind.ECHO: _read_echo,
     Kind.OPEN: _read_open,
     Kind.UNMASK: _read_unmask,
@@ -596,14 +638,22 @@ def encode_share(plain: SharePlain) -> bytes:
     return _pack([plain.share, plain.mask_share])
 
 
-def decode_share(data: bytes, limits: Limits, *, strict: bool) -> SharePlain:
+def decode_share(
+    data: bytes, limits: Limits, *, strict: bool, ratcheted: bool = False
+) -> SharePlain:
     """Decode the plaintext of a SHARE.
+
+    Args:
+        data: As opened.
+        limits: Of the session.
+        strict: Whether there are no b-shares.
+        ratcheted: Whether the seed follows from an earlier round, and is not in it.
 
     Raises:
         RemoteProtocolError: It is not shaped as the parameters say.
     """
     plain = SharePlain(*_many(_unpack(data), 2, _bytes))
-    due = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES
+    due = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES * (not ratcheted)
     if len(plain.share) != due or bool(plain.mask_share) == strict:
         raise RemoteProtocolError("a share of a wrong length")
     return plain

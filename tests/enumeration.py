@@ -12,7 +12,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from p2pmpc.field import Field, Vector
+from p2pmpc.field import Field, Words
 
 Fact = tuple[str, int, int]
 """One residue a string: its name and up to two roster indices, 0 where there is none."""
@@ -92,7 +92,7 @@ class Plan:
             np.random.default_rng(shuffle).shuffle(self._order)
         free = [*(self._inputs() if inputs is None else []), *case.randomness]
         self._place = {fact: place for place, fact in enumerate(reversed(free))}
-        self._digits: dict[Fact, Vector] = {}
+        self._digits: dict[Fact, Words] = {}
         self._fixed = dict(zip(self._inputs(), inputs or (), strict=False))
 
     def _inputs(self) -> list[Fact]:
@@ -103,7 +103,7 @@ class Plan:
         """Coordinates."""
         return self._order.size
 
-    def vector(self, fact: Fact) -> Vector:
+    def vector(self, fact: Fact) -> Words:
         """Return what an input, a share or a mask is at each coordinate."""
         p = self.case.field.modulus
         if fact in self._fixed:
@@ -113,16 +113,17 @@ class Plan:
             self._digits[fact] = self._order // places % np.uint64(p)
         return self._digits[fact]
 
-    def rows(self, codes: Vector) -> Vector:
+    def rows(self, codes: Words) -> Words:
         """Return a number a coordinate as one row an input and one column a string."""
         ordered = np.empty_like(codes)
         ordered[self._order] = codes
         return ordered.reshape(len(self.inputs), self.case.strings)
 
 
-def _extended(vector: Vector) -> Vector:
+def _extended(vector: Words) -> Words:
     """Return a vector with 0 for the checksum coordinate, which is one more input and no string."""
-    return np.append(vector, np.uint64(0))
+    extended: Words = np.append(vector, np.zeros_like(vector[:1]))  # type: ignore[assignment]
+    return extended
 
 
 class Tape:
@@ -156,21 +157,21 @@ class Expansion:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.known: dict[Fact, tuple[bytes, Vector]] = {}
+        self.known: dict[Fact, tuple[bytes, Words]] = {}
 
     def share(
         self, seed: bytes, session_id: bytes, number: int, i: int, j: int, _field: Field, _size: int
-    ) -> Vector:
+    ) -> Words:
         """Stand in for :func:`p2pmpc.sharing.share_expansion`."""
         return self._expand(("share", i, j), seed, session_id, number)
 
     def mask(
         self, seed: bytes, session_id: bytes, number: int, j: int, _field: Field, _size: int
-    ) -> Vector:
+    ) -> Words:
         """Stand in for :func:`p2pmpc.sharing.mask_expansion`."""
         return self._expand(("mask", j, 0), seed, session_id, number)
 
-    def _expand(self, fact: Fact, seed: bytes, _session_id: bytes, number: int) -> Vector:
+    def _expand(self, fact: Fact, seed: bytes, _session_id: bytes, number: int) -> Words:
         assert number == 0, "another round needs randomness of its own"
         known, vector = self.known.setdefault(fact, (seed, self.plan.vector(fact)))
         assert known == seed, f"two seeds for one {fact}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from p2pmpc.dealing import RoundContext
@@ -27,6 +27,7 @@ from p2pmpc.wire import (
     parse_frame,
     signing_input,
 )
+from tests.frames import halves
 from tests.nodes import Peer
 
 Said = Message | bytes | None | list[Message]
@@ -51,11 +52,12 @@ def corrupt(peer: Peer, changes: Mapping[Kind, Change]) -> None:
             runner = runner_of(peer)
             honest = runner.mesh.send
 
-            def send(frame: bytes, receiver: int | None) -> None:
+            def send(parts: Sequence[bytes], receiver: int | None) -> None:
+                frame = b"".join(parts)
                 others = runner.session.others if receiver is None else (receiver,)
                 for index in others:
                     for made in _changed(peer, frame, index, changes):
-                        honest(made, index)
+                        honest((made,), index)
 
             vars(runner.mesh)["send"] = send
 
@@ -70,7 +72,7 @@ def _changed(
         return []
     if kind not in changes:
         return [frame]
-    body = parse_frame(kind, frame[HEADER.size :]).body
+    body = parse_frame(kind, *halves(frame)).body
     message = decode_body(kind, body, runner.session.limits)
     said = changes[kind](runner.session.member(receiver).entry.name, message)
     if isinstance(said, bytes):

@@ -27,9 +27,10 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.dealing import Sealer
-from p2pmpc.encoding import checksum_vector, with_checksum
+from p2pmpc.encoding import with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError
+from p2pmpc.field import Words
 from p2pmpc.identity import Identity, SealingKey, verify_signature
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import PAIRWISE, Abort, Echo, Kind, Message, Open, Signed, Unmask
@@ -46,6 +47,8 @@ from p2pmpc.wire import (
     parse_header,
     signing_input,
 )
+from tests.frames import halves
+from tests.strategies import correction
 
 
 class PlainSealer:
@@ -55,7 +58,7 @@ class PlainSealer:
         """Return the plaintext behind its info."""
         return info + plaintext
 
-    def open(self, sealed: bytes, info: bytes) -> bytes:
+    def open(self, dealer: int, sealed: bytes, info: bytes) -> bytes:  # noqa: ARG002
         """Return the plaintext, if the info is the one it was sealed under."""
         if not sealed.startswith(info):
             raise RemoteProtocolError("a sealed share that does not open")
@@ -72,6 +75,8 @@ class Member:
     notary: Notary
     agreement: Agreement
     round: Round
+    secret: Words
+    """What it brings, an observer too; the round forgets it once it is summed."""
     steps: list[str] = field(default_factory=list)
     dismissed: list[P2PMPCError] = field(default_factory=list)
     """What observers did that it goes on without."""
@@ -108,8 +113,9 @@ class Member:
         parameters = session.parameters
         notary = Notary(identity, session)
         agreement = Agreement(session, notary)
-        gamma = checksum_vector(session.id, 0, parameters.arithmetic, parameters.summed_length)
-        secret = with_checksum(np.array(values, dtype=np.int64), gamma, parameters.arithmetic)
+        secret = with_checksum(
+            np.array(values, dtype=np.int64), session.id, 0, parameters.arithmetic
+        )
         round_ = Round(
             session,
             agreement.signatures,
@@ -118,7 +124,16 @@ class Member:
             sealer=sealer or SessionSealer(session, sealing_key),
             entropy=entropy,
         )
-        return cls(identity, sealing_key, session, notary, agreement, round_)
+        return cls(identity, sealing_key, session, notary, agreement, round_, secret)
+
+    @property
+    def kept(self) -> Words:
+        """The share that it keeps: what those given away leave of its secret."""
+        dealing, context = self.round.dealing, self.round._context
+        assert dealing is not None
+        own = self.session.own_index
+        given = [context.share(plain, own, other) for other, plain in dealing.plains.items()]
+        return correction(self.session.parameters.arithmetic, self.secret, given)
 
     @property
     def machine(self) -> Agreement | Round:
@@ -318,7 +333,7 @@ class Party:
         try:
             kind, size = parse_header(data[: HEADER.size], member.notary.limits, frozenset(Kind))
             assert size == len(data) - HEADER.size
-            signed = member.notary.open(sender, parse_frame(kind, data[HEADER.size :]))
+            signed = member.notary.open(sender, parse_frame(kind, *halves(data)))
         except P2PMPCError as error:
             # The boundary that knows whose bytes these are adds the name, as the mesh does.
             error.peers = error.peers or (sender,)

@@ -24,12 +24,14 @@ KINDS = {
     "ACCEPT": 5,
     "COMMITMENT": 6,
     "SHARE": 7,
-    "PARTIAL": 8,
-    "ECHO": 9,
-    "OPEN": 10,
-    "UNMASK": 11,
-    "CONFIRM": 12,
-    "ABORT": 13,
+    "SLICE": 8,
+    "PARTIAL": 9,
+    "SLICE_SUM": 10,
+    "ECHO": 11,
+    "OPEN": 12,
+    "UNMASK": 13,
+    "CONFIRM": 14,
+    "ABORT": 15,
 }
 MODULI = {"m31": 2**31 - 1, "m61": 2**61 - 1}
 WIDTHS = {"m31": 4, "m61": 8}
@@ -212,13 +214,15 @@ def caps(peers: int, inputs: int, vector_bytes: int, share_mode: str) -> dict[st
         "ACCEPT": 34272 + 160 * peers,
         "COMMITMENT": 64 + 68 * inputs,
         "SHARE": 1136 + 49 + share,
+        "SLICE": 0,
         "PARTIAL": vector_bytes,
+        "SLICE_SUM": 0,
         "ECHO": 16 + 66 * peers + 208 * inputs,
         "OPEN": 64 + 66 * inputs,
         "UNMASK": 64,
         "CONFIRM": 48,
     }
-    shown = max(made[kind] for kind in KINDS if 5 <= KINDS[kind] <= 12)
+    shown = max(made[kind] for kind in KINDS if 5 <= KINDS[kind] <= 14)
     # In a session an ABORT may carry messages and mask shares as evidence.
     told = 2048 + 35 * inputs + 2 * shown if vector_bytes else 512
     return {**made, "ABORT": 3 * peers + told}

@@ -296,6 +296,7 @@ def transcript(session: ReferenceSession) -> list[str]:
         "bound": shown_bound(bound, fraction_bits),
         "weight-bound": weight_bound or PUBLIC_WEIGHTS,
         "share-mode": p["share_mode"],
+        "sum-mode": p["sum_mode"],
         "strict": "true" if p["strict"] else "false",
         "body": messages.parameters_bytes(p),
     }

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from p2pmpc.field import M31, M61, Field, Vector
+from p2pmpc.field import M31, M61, Field, Vector, Words
+from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import LARGEST_WEIGHT
 
 TOYS = (Field("toy3", 3, 4), Field("toy5", 5, 4), Field("toy7", 7, 4))
@@ -39,6 +40,16 @@ def vector(values: Sequence[int]) -> Vector:
     return np.array(values, dtype=np.uint64)
 
 
-def integers(values: Vector) -> list[int]:
+def integers(values: Words) -> list[int]:
     """Return a vector as plain integers."""
     return [int(value) for value in values]
+
+
+def expanded(field: Field, length: int, source: Source) -> Words:
+    """Return a whole vector of what may be a seed's expansion."""
+    return weighted_sum(field, length, [(source, 1)])
+
+
+def correction(field: Field, secret: Words, others: Sequence[Source]) -> Words:
+    """Return the share that a dealer keeps: its secret without the shares of the others."""
+    return weighted_sum(field, secret.size, [(secret, 1), *((share, -1) for share in others)])

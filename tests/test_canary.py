@@ -263,8 +263,6 @@ def protocol_secrets(peers: Peers) -> dict[str, bytes]:
             for name, data in (("seed", plain.share), ("mask share", plain.mask_share)):
                 what = f"{name} of {peer.name} for {receiver}"
                 found |= {what: data, f"{what} in hex": data.hex().encode()}
-        kept = forms(int(dealing.kept[0])).items()
-        found |= {f"correction of {peer.name}, {name}": data for name, data in kept}
     return found
 
 
@@ -296,7 +294,7 @@ def misbehave_at(step: str, frame: bytes) -> Callable[[Peer, str], None]:
         if reached == step:
             assert peer.node is not None
             assert peer.node._runner is not None
-            peer.node._runner.mesh.send(frame, None)
+            peer.node._runner.mesh.send((frame,), None)
 
     return misbehave
 

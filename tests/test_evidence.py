@@ -80,7 +80,7 @@ def other_mask(message: Message) -> Message:
 def other_sum(message: Message) -> Message:
     """Return another PARTIAL."""
     assert isinstance(message, Partial)
-    return Partial(bytes(len(message.vector)))
+    return Partial(bytes(len(message.content)))
 
 
 def made_up(name: str, message: Message) -> Message:
@@ -111,7 +111,7 @@ def turned(_name: str, message: Message) -> list[Message]:
 def not_below_p(_name: str, message: Message) -> Message:
     """Return a PARTIAL whose elements are no elements of the field."""
     assert isinstance(message, Partial)
-    return Partial(b"\xff" * len(message.vector))
+    return Partial(b"\xff" * len(message.content))
 
 
 def other_share(message: Message) -> Message:

@@ -232,14 +232,14 @@ def test_shares_that_depend_on_each_other_are_found(
 def test_one_seed_for_two_receivers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in seeds: whoever holds a seed can expand it for others."""
 
-    def reuse(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy) -> Dealing:
+    def reuse(context: RoundContext, sealer: Sealer, entropy: Entropy) -> Dealing:
         seeds: list[bytes] = []
 
         def again(size: int) -> bytes:
             seeds.append(entropy(size))
             return seeds[min(len(seeds) - 1, 1)]  # the first one is for the mask
 
-        return dealing.deal(context, secret, sealer, again)
+        return dealing.deal(context, sealer, again)
 
     monkeypatch.setattr(protocol, "deal", reuse)
     case = Case(TOY3, (1, -1, 2), strict=True, share_mode="seeds")
@@ -261,9 +261,9 @@ def test_a_sum_without_its_mask_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_one_mask_seed_for_everybody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever can guess the seeds of others opens everything early."""
 
-    def guessed(context: RoundContext, secret: Vector, sealer: Sealer, entropy: Entropy) -> Dealing:
+    def guessed(context: RoundContext, sealer: Sealer, entropy: Entropy) -> Dealing:
         return dealing.deal(
-            context, secret, sealer, lambda size: bytes(32) if size == 32 else entropy(size)
+            context, sealer, lambda size: bytes(32) if size == 32 else entropy(size)
         )
 
     monkeypatch.setattr(protocol, "deal", guessed)

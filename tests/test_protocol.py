@@ -24,8 +24,18 @@ from p2pmpc.errors import (
     VerificationFailed,
 )
 from p2pmpc.messages import Kind, Open, Unmask
-from p2pmpc.protocol import CONTRIBUTING
-from p2pmpc.script import AMONG_CONTRIBUTORS, Column, Stage
+from p2pmpc.protocol import CONTRIBUTING, OBSERVING, SHARDING, Joint
+from p2pmpc.script import (
+    AMONG_CONTRIBUTORS,
+    AMONG_OWNERS,
+    OF_AN_OBSERVER,
+    OF_SLICES_TO_AN_OBSERVER,
+    TO_AN_OBSERVER,
+    Column,
+    Script,
+    Stage,
+)
+from p2pmpc.summing import sum_of
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests.party import Party
 from tests.strategies import integers
@@ -37,6 +47,8 @@ MODES: list[dict[str, Any]] = [
     {"share_mode": "dense"},
     {"strict": True},
     {"share_mode": "dense", "strict": True, "field": "m61"},
+    {"sum_mode": "sharded"},
+    {"sum_mode": "sharded", "strict": True, "field": "m61"},
 ]
 every_mode = pytest.mark.parametrize("mode", MODES, ids=str)
 
@@ -159,8 +171,12 @@ def test_all_peers_keep_the_same_record(mode: dict[str, Any]) -> None:
         assert {i: integers(s) for i, s in record.sums.items()} == {
             i: integers(s) for i, s in first.sums.items()
         }
-        assert set(record.echoes) == set(record.masks) == set(record.sums) == {1, 2, 3}
-        total = arithmetic.sum(record.sums.values(), 3)
+        assert set(record.echoes) == set(record.masks) == {1, 2, 3}
+        if party.parameters.is_sharded:
+            assert not record.sums
+            continue
+        assert set(record.sums) == {1, 2, 3}
+        total = sum_of(arithmetic, record.sums, 3)
         assert integers(total) == integers(record.total)
 
 
@@ -465,11 +481,11 @@ def shifted(party: Party, culprit: int, shift: list[int]) -> None:
     """Let one peer add something to its partial sum, consistently and before it is fixed."""
     party.dishonest.add(culprit)
     reach(party, culprit, "share")
-    dealing = party.members[culprit].round.dealing
-    assert dealing is not None
+    secret = party.members[culprit].round._secret
+    assert secret is not None
     p = party.parameters.arithmetic.modulus
-    dealing.kept[:] = party.parameters.arithmetic.add(
-        dealing.kept, np.array([value % p for value in shift], dtype=np.uint64)
+    secret[:] = party.parameters.arithmetic.add(
+        secret, np.array([value % p for value in shift], dtype=np.uint64)
     )
 
 
@@ -501,14 +517,34 @@ def test_a_total_beyond_the_bound_is_not_shown() -> None:
 # -- the tables -----------------------------------------------------------------------------
 
 
-def test_the_tables_lead_from_the_first_state_to_the_last() -> None:
-    """Every stage but the last has its joint transition, and every column but the last its way on."""
-    assert list(CONTRIBUTING) == list(Stage)[:-1]
-    assert [joint.then for joint in CONTRIBUTING.values()] == list(Stage)[1:]
-    assert all(joint.needs for joint in CONTRIBUTING.values())
-    assert list(AMONG_CONTRIBUTORS) == list(Column)
-    for column, following in list(AMONG_CONTRIBUTORS.items())[:-1]:
-        assert column + 1 in following.values()
+@pytest.mark.parametrize(
+    "table", [CONTRIBUTING, SHARDING, OBSERVING], ids=["all", "slices", "none"]
+)
+def test_the_tables_lead_from_the_first_stage_to_the_last(table: dict[Stage, Joint]) -> None:
+    """Every stage of a table leads to a later one of it, and all are on the way from first to last."""
+    stage, walked = Stage.WAITING, []
+    while stage is not Stage.DONE:
+        walked.append(stage)
+        assert table[stage].needs
+        assert table[stage].then > stage
+        stage = table[stage].then
+    assert set(walked) == set(table)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [AMONG_CONTRIBUTORS, AMONG_OWNERS, TO_AN_OBSERVER, OF_SLICES_TO_AN_OBSERVER, OF_AN_OBSERVER],
+    ids=["contributors", "owners", "observer", "slices to an observer", "of an observer"],
+)
+def test_the_scripts_lead_from_the_first_column_to_the_last(script: Script) -> None:
+    """Every column of a script has one message that leads on, and all are on the way to the last."""
+    column, walked = Column.CONNECTED, []
+    while column is not Column.CONFIRMED:
+        walked.append(column)
+        (following,) = {c for c in script[column].values() if c is not column}
+        assert following > column
+        column = following
+    assert set(script) - {Column.CONFIRMED} == set(walked)
 
 
 # -- secrets --------------------------------------------------------------------------------
@@ -553,7 +589,7 @@ def test_no_repr_shows_a_secret(mode: dict[str, Any]) -> None:
             if plain.mask_share:
                 assert_hidden(plain.mask_share, closed)
         assert_hidden(dealing.mask_seed, closed)
-        assert_hidden(dealing.kept.tobytes(), whole)
+        assert_hidden(member.kept.tobytes(), whole)
         assert_hidden(member.identity._seed, whole)
     assert str(canary) not in whole
 

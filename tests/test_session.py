@@ -55,6 +55,7 @@ from p2pmpc.wire import (
     parse_header,
 )
 from tests import reference
+from tests.frames import halves
 from tests.party import identities, make_sessions
 
 PARAMETERS = Parameters(b"\x07" * 32, 3, length=4)
@@ -81,7 +82,7 @@ def frame(data: bytes, limits: Limits) -> Frame:
     """Read a frame as a link does."""
     kind, size = parse_header(data[: HEADER.size], limits, frozenset(Kind))
     assert size == len(data) - HEADER.size
-    return parse_frame(kind, data[HEADER.size :])
+    return parse_frame(kind, *halves(data))
 
 
 # -- rosters --------------------------------------------------------------------------------
@@ -479,10 +480,10 @@ def test_sealers_of_a_session_reach_the_member_they_mean() -> None:
     """What is sealed to a roster index opens with the key of its HELLO, and with no other."""
     sealers = [SessionSealer(s, key) for s, key in zip(SESSIONS, SEALING, strict=True)]
     sealed = sealers[0].seal(2, b"a seed", b"info")
-    assert sealers[1].open(sealed, b"info") == b"a seed"
+    assert sealers[1].open(1, sealed, b"info") == b"a seed"
     for sealer in (sealers[0], sealers[2], SessionSealer(SESSIONS[1], SealingKey(os.urandom))):
         with pytest.raises(RemoteProtocolError, match="does not open"):
-            sealer.open(sealed, b"info")
+            sealer.open(1, sealed, b"info")
 
 
 def test_bodies_stay_out_of_the_repr_of_signed_messages() -> None:

@@ -1071,7 +1071,7 @@ async def test_a_member_that_breaks_the_rules_is_named(peers: Peers, violation: 
         if reached == "share":
             assert peer.node is not None
             assert peer.node._runner is not None
-            peer.node._runner.mesh.send(VIOLATIONS[violation](peer), None)
+            peer.node._runner.mesh.send((VIOLATIONS[violation](peer),), None)
 
     culprit.on_step = misbehave
     started = trio.current_time()
@@ -1101,7 +1101,7 @@ async def test_a_message_said_twice_changes_nothing(peers: Peers) -> None:
             return
         for index in runner.session.others:
             for frame in list(runner.mesh._outboxes[index].frames):
-                runner.mesh.send(frame, index)
+                runner.mesh.send((frame,), index)
 
     repeating.on_step = repeat
     await peers.run()
@@ -1119,7 +1119,7 @@ async def test_one_slot_with_two_contents_is_a_violation(peers: Peers) -> None:
         if reached == "partial":
             assert peer.node is not None
             assert peer.node._runner is not None
-            peer.node._runner.mesh.send(forged(peer, Kind.COMMITMENT, commitment(3)), None)
+            peer.node._runner.mesh.send((forged(peer, Kind.COMMITMENT, commitment(3)),), None)
 
     culprit.on_step = misbehave
     await peers.run()

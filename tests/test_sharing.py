@@ -14,14 +14,13 @@ from p2pmpc.field import M31, M61, Field
 from p2pmpc.prg import CHUNK
 from p2pmpc.sharing import (
     Source,
-    correction,
     mask_expansion,
     share_expansion,
     uniform_vector,
     weighted_sum,
 )
 from tests import reference
-from tests.strategies import TOYS, fields, integers, residues, vector
+from tests.strategies import TOYS, correction, fields, integers, residues, vector
 
 SESSION = b"\x66" * 32
 seeds = st.binary(min_size=32, max_size=32)

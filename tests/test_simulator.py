@@ -260,9 +260,9 @@ def test_cheap_seals_open_only_under_their_info() -> None:
     """A share that was sealed for another place does not open."""
     sealer = Cast(draw(0, peers=3), real=False).sealer(1)
     sealed = sealer.seal(2, b"secret", b"one info")
-    assert sealer.open(sealed, b"one info") == b"secret"
+    assert sealer.open(1, sealed, b"one info") == b"secret"
     with pytest.raises(RemoteProtocolError):
-        sealer.open(sealed, b"other info")
+        sealer.open(1, sealed, b"other info")
 
 
 def vector_of(source: Source) -> list[int]:

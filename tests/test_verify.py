@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from p2pmpc.dealing import RoundContext, masked
+from p2pmpc.dealing import RoundContext
 from p2pmpc.errors import ConfigurationError, VerificationFailed, exit_code_of
 from p2pmpc.hashing import label
 from p2pmpc.identity import Identity, format_id
@@ -25,6 +25,7 @@ from p2pmpc.messages import Confirm, Echo, EchoEntry, Kind, Partial
 from p2pmpc.receipt import check_receipt, make_receipt
 from p2pmpc.record import Heard, Record
 from p2pmpc.storage import read_partials
+from p2pmpc.summing import masked
 from p2pmpc.swarm.command import run_swarm
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.transcript import digest_of, render, verify

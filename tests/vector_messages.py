@@ -25,6 +25,8 @@ from p2pmpc.messages import (
     RosterList,
     Share,
     SignedEntry,
+    Slice,
+    SliceSum,
     Unmask,
     is_address,
 )
@@ -45,6 +47,7 @@ from p2pmpc.wire import (
     parse_frame,
     parse_header,
 )
+from tests.frames import halves
 from tests.vector_operations import Json, limits, operation, unhex
 
 NOWHERE = "0.0.0.0:1"
@@ -105,8 +108,10 @@ def shown_message(message: Message) -> Json:  # noqa: C901, PLR0912 - one case a
             return {"mask": mask.hex(), **lists}
         case Share(sealed):
             return {"sealed": sealed.hex()}
-        case Partial(vector):
-            return {"vector": vector.hex()}
+        case Partial(content):
+            return {"content": content.hex()}
+        case Slice(piece, vector) | SliceSum(piece, vector):
+            return {"piece": piece, "vector": vector.hex()}
         case Echo(acceptances, heard):
             names = ("commitment", "commitment_signature", "partial", "partial_signature")
             said = [dict(zip(names, hexed(tuple(entry.as_list())), strict=True)) for entry in heard]
@@ -128,7 +133,7 @@ def _(given: Json) -> Json:
     message = decode_body(kind, body, limits(given))
     assert encode_body(message) == body
     if isinstance(message, Partial):
-        FIELDS[given["field"]].decode(message.vector, given["length"])
+        FIELDS[given["field"]].decode(message.content, given["length"])
     return shown_message(message)
 
 
@@ -208,7 +213,7 @@ def frame_of(given: Json, expected: Limits) -> Frame:
     (data,) = unhex(given, "frame")
     kind, size = parse_header(data[: HEADER.size], expected, frozenset(Kind))
     assert size == len(data) - HEADER.size
-    return parse_frame(kind, data[HEADER.size :])
+    return parse_frame(kind, *halves(data))
 
 
 @operation("open a frame")

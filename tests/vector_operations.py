@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from p2pmpc.dealing import RoundContext, check_mask_share, check_total
-from p2pmpc.encoding import checksum_vector, with_checksum
+from p2pmpc.dealing import RoundContext, check_mask_share
+from p2pmpc.encoding import with_checksum
 from p2pmpc.errors import VerificationFailed
-from p2pmpc.field import FIELDS, Field, Vector
+from p2pmpc.field import FIELDS, Field, Words
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.identity import (
     Identity,
@@ -33,7 +33,8 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.prg import expand, expansion_info
 from p2pmpc.session import Member, Session
 from p2pmpc.shamir import Entropy, combine, split
-from p2pmpc.sharing import Source, correction, expanded, weighted_sum
+from p2pmpc.sharing import Source, weighted_sum
+from p2pmpc.summing import check_total
 from p2pmpc.wire import (
     HEADER,
     Limits,
@@ -45,6 +46,8 @@ from p2pmpc.wire import (
     signing_input,
 )
 from tests import reference, reference_sealing
+from tests.frames import halves
+from tests.strategies import correction, expanded
 
 Json = dict[str, Any]
 Operation = Callable[[Json], Json]
@@ -68,7 +71,7 @@ def unhex(given: Json, *names: str) -> list[bytes]:
     return [bytes.fromhex(given[name]) for name in names]
 
 
-def vector(values: list[str]) -> Vector:
+def vector(values: list[str]) -> Words:
     """Return decimal texts as residues."""
     return np.array([int(value) for value in values], dtype=np.uint64)
 
@@ -110,7 +113,7 @@ def limits(given: Json) -> Limits:
     """Return the limits of a session."""
     width = FIELDS[given["field"]].width
     peers, contributors = given["peers"], given["contributors"]
-    return Limits(peers, given["length"], width, given["share_mode"], contributors)
+    return Limits(peers, given["length"], width, given["share_mode"], contributors=contributors)
 
 
 @operation("read a header")
@@ -125,7 +128,7 @@ def _(given: Json) -> Json:
     (data,) = unhex(given, "frame")
     kind, size = parse_header(data[: HEADER.size], limits(given), frozenset(Kind))
     assert size == len(data) - HEADER.size
-    frame = parse_frame(kind, data[HEADER.size :])
+    frame = parse_frame(kind, *halves(data))
     assert encode_frame(frame.kind, frame.round, frame.signature, frame.body) == data
     shown = {"kind": frame.kind.name, "round": frame.round}
     return {**shown, "signature": frame.signature.hex(), "body": frame.body.hex()}
@@ -157,7 +160,7 @@ def _(given: Json) -> Json:
     return {"elements": decimals(decoded), "signed": decimals(field.to_signed(decoded))}
 
 
-def given_sum(field: Field, given: Json) -> Vector:
+def given_sum(field: Field, given: Json) -> Words:
     """Return the weighted sum of the vectors of a case."""
     terms: list[tuple[Source, int]] = [
         (vector(row), int(weight))
@@ -200,12 +203,13 @@ def _(given: Json) -> Json:
 def _(given: Json) -> Json:
     field, values = FIELDS[given["field"]], np.array([int(v) for v in given["values"]])
     (session,) = unhex(given, "session")
-    gamma = checksum_vector(session, given["round"], field, len(values))
     number = given["round"].to_bytes(4, "big")
+    seed = labelled_hash("gamma seed", session, number)
+    info = expansion_info("gamma", given["round"], 0, 0, field, len(values))
     return {
-        "gamma_seed": labelled_hash("gamma seed", session, number).hex(),
-        "gamma": decimals(gamma),
-        "elements": decimals(with_checksum(values, gamma, field)),
+        "gamma_seed": seed.hex(),
+        "gamma": decimals(expand(seed, session, info, field, len(values))),
+        "elements": decimals(with_checksum(values, session, given["round"], field)),
     }
 
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from p2pmpc import dealing
 from p2pmpc.envelope import frame_bytes
-from p2pmpc.field import FIELDS, Vector
+from p2pmpc.field import FIELDS, Words
 from p2pmpc.messages import (
     Abort,
     Accept,
@@ -64,12 +64,12 @@ class View:
     """
 
     def __init__(self, case: Case) -> None:
-        self.facts: dict[Fact, Vector] = {}
+        self.facts: dict[Fact, Words] = {}
         self.seeds: set[bytes] = set()
         self.mask_shares: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
         self._case = case
 
-    def learn(self, fact: Fact, vector: Vector) -> None:
+    def learn(self, fact: Fact, vector: Words) -> None:
         """Add what is known; two peers cannot know different things."""
         known = self.facts.setdefault(fact, vector)
         assert known is vector or np.array_equal(known, vector)
@@ -116,7 +116,7 @@ class View:
             if seed in self.seeds:
                 self.learn(fact, vector)
 
-    def codes(self) -> Vector:
+    def codes(self) -> Words:
         """Return one number for all facts together, coordinate by coordinate."""
         p = self._case.field.modulus
         assert p ** len(self.facts) <= 1 << 64
@@ -237,9 +237,8 @@ class Run:
         member = self.party.members[i]
         dealt = member.round.dealing
         assert dealt is not None
-        assert member.round._secret is not None
-        view.learn(("input", i, 0), member.round._secret[:-1])
-        view.learn(("kept", i, 0), dealt.kept[:-1])
+        view.learn(("input", i, 0), member.secret[:-1])
+        view.learn(("kept", i, 0), member.kept[:-1])
         view.seeds.add(dealt.mask_seed)
         for receiver, plain in dealt.plains.items():
             view.open(i, receiver, plain)

@@ -74,6 +74,7 @@ class MemorySwarm:
             fraction_bits=options.fraction_bits if founds else None,
             bound=options.bound if founds else None,
             share_mode=options.share_mode if founds else None,
+            mode=options.mode if founds else None,
             strict=options.strict if founds else None,
             private_weights=options.private_weights if founds else None,
             allow_two=options.allow_two or None,

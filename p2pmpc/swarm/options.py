@@ -44,6 +44,13 @@ class SwarmOptions:
     private_weights: Annotated[
         bool, _option("Nobody sees a weight; only the weights' sum opens.", _SESSION)
     ] = False
+    mode: Annotated[
+        Literal["broadcast", "sharded"] | None,
+        _option(
+            "Send masked sums whole to all, or a slice to each; by what costs less if not said.",
+            _SESSION,
+        ),
+    ] = None
     strict: Annotated[bool, _option("No mask can be opened by others.", _SESSION)] = False
     allow_two: Annotated[bool, _option("Two peers may sum.", _SESSION)] = False
     allow_revealing_weights: Annotated[

@@ -62,6 +62,8 @@ class ProcessSwarm:
         arguments += ["--length", str(self._data.length), "--field", options.field]
         arguments += ["--fraction-bits", str(options.fraction_bits)]
         arguments += ["--share-mode", options.share_mode]
+        if options.mode is not None:
+            arguments += ["--mode", options.mode]
         arguments += ["--bound", options.bound] if options.bound is not None else []
         arguments += ["--strict"] if options.strict else []
         arguments += ["--private-weights"] if options.private_weights else []

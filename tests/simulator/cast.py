@@ -9,9 +9,9 @@ from random import Random
 import numpy as np
 
 from p2pmpc.dealing import RoundContext
-from p2pmpc.encoding import checksum_vector, with_checksum
+from p2pmpc.encoding import with_checksum
 from p2pmpc.envelope import SessionSealer
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import (
     SEALING_KEY_BYTES,
@@ -101,12 +101,11 @@ class Cast:
         self._sealing_keys: list[SealingKey] = []
         self.sessions = self._real_sessions() if real else self._cheap_sessions()
         self._opened: Opened = {}
-        self._expanded: dict[bytes, Vector] = {}
-        arithmetic, length = self.parameters.arithmetic, self.parameters.length
-        gamma = checksum_vector(self.sessions[1].id, 0, arithmetic, length)
-        self.secrets: dict[int, Vector] = {
+        self._expanded: dict[bytes, Words] = {}
+        session_id, arithmetic = self.sessions[1].id, self.parameters.arithmetic
+        self.secrets: dict[int, Words] = {
             index: with_checksum(
-                np.array(scenario.values[index - 1], dtype=np.int64), gamma, arithmetic
+                np.array(scenario.values[index - 1], dtype=np.int64), session_id, 0, arithmetic
             )
             for index in scenario.contributors
         }

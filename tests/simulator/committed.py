@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from p2pmpc.dealing import RoundContext
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.messages import Kind, Partial
-from p2pmpc.sharing import expanded
 from p2pmpc.wire import decode_share
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
+from tests.strategies import expanded
 
 Row = list[int]
 
@@ -63,17 +63,17 @@ class Committed:
         said = witness.round.links[liar].message(Kind.PARTIAL).message
         assert isinstance(said, Partial)
         arithmetic = self._parameters.arithmetic
-        self._add(total, 1, arithmetic.decode(said.vector, self._parameters.extended_length))
+        self._add(total, 1, arithmetic.decode(said.content, self._parameters.extended_length))
         seed = witness.round._opening.seeds[liar]
         mask = self._context.mask(liar, seed)
         self._add(total, -1, expanded(arithmetic, self._parameters.extended_length, mask))
 
-    def _share(self, plaintext: bytes, dealer: int, receiver: int) -> Vector:
+    def _share(self, plaintext: bytes, dealer: int, receiver: int) -> Words:
         limits, strict = self._context.session.limits, self._parameters.strict
         plain = decode_share(plaintext, limits, strict=strict)
         share = self._context.share(plain, dealer, receiver)
         return expanded(self._parameters.arithmetic, self._parameters.extended_length, share)
 
-    def _add(self, total: Row, factor: int, vector: Vector) -> None:
+    def _add(self, total: Row, factor: int, vector: Words) -> None:
         for place, value in enumerate(vector.tolist()):
             total[place] += factor * value

@@ -22,7 +22,7 @@ import numpy as np
 from p2pmpc.dealing import RoundContext, Sealer
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.identity import (
     SIGNATURE_BYTES,
     Identity,
@@ -245,10 +245,10 @@ class SimSealer:
         self.sealed[receiver] = plaintext, sealed
         return sealed
 
-    def open(self, sealed: bytes, info: bytes) -> bytes:
-        """Open what was sealed to this peer; the dealer stands in the info."""
-        plaintext = self.sealer.open(sealed, info)
-        self.opened[int.from_bytes(info[-4:-2], "big")] = plaintext
+    def open(self, dealer: int, sealed: bytes, info: bytes) -> bytes:
+        """Open what was sealed to this peer."""
+        plaintext = self.sealer.open(dealer, sealed, info)
+        self.opened[dealer] = plaintext
         return plaintext
 
 
@@ -268,23 +268,23 @@ class CheapContext(RoundContext):
         known: What was expanded before, of all peers of the run.
     """
 
-    known: dict[bytes, Vector]
+    known: dict[bytes, Words]
 
     def _numbers(self, *indices: int) -> bytes:
         return _numbers_of(self.number, *indices)
 
-    def share(self, plain: SharePlain, dealer: int, receiver: int) -> Vector:
+    def share(self, plain: SharePlain, dealer: int, receiver: int) -> Words:
         """Return the share that a plaintext stands for."""
         parameters = self.session.parameters
         if parameters.share_mode == "dense":
             return parameters.arithmetic.decode(plain.share, parameters.extended_length)
         return self._expand(b"s" + self._numbers(dealer, receiver) + plain.share)
 
-    def mask(self, owner: int, seed: bytes) -> Vector:
+    def mask(self, owner: int, seed: bytes) -> Words:
         """Return the mask of a peer's partial sum."""
         return self._expand(b"m" + self._numbers(owner) + seed)
 
-    def _expand(self, what: bytes) -> Vector:
+    def _expand(self, what: bytes) -> Words:
         vector = self.known.get(what)
         if vector is None:
             parameters = self.session.parameters

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from p2pmpc.encoding import checksum_vector
+from p2pmpc.encoding import checksum
 from p2pmpc.field import Vector
 from p2pmpc.messages import (
     Commitment,
@@ -46,7 +46,7 @@ def shift_of_one(peer: SimPeer, *, checked: bool) -> Vector:
     shift = arithmetic.zeros(parameters.extended_length)
     shift[0] = 1
     if checked:
-        shift[length] = checksum_vector(peer.session.id, 0, arithmetic, length)[0]
+        shift[length] = checksum(peer.session.id, 0, arithmetic, shift[:length])
     return shift
 
 
@@ -82,13 +82,13 @@ class Consistent(Behaviour):
             return message
         arithmetic = self.cast.parameters.arithmetic
         width = arithmetic.width
-        return Partial(arithmetic.modulus.to_bytes(width, "little") + message.vector[width:])
+        return Partial(arithmetic.modulus.to_bytes(width, "little") + message.content[width:])
 
     def wrong_length(self, message: Message) -> Message:
         """Say a sum that is too short."""
         if not isinstance(message, Partial):
             return message
-        return Partial(message.vector[: -self.cast.parameters.arithmetic.width])
+        return Partial(message.content[: -self.cast.parameters.arithmetic.width])
 
     def wrong_sum(self, message: Message) -> Message:
         """Say another sum, which the checksum does not fit."""
@@ -104,9 +104,7 @@ class Consistent(Behaviour):
         parameters = self.cast.parameters
         arithmetic = parameters.arithmetic
         shift = shift_of_one(self.peer, checked=checked)
-        vector = arithmetic.decode(message.vector, parameters.extended_length)
-        sums, own = self.peer.round._sums, self.peer.index
-        sums[own] = arithmetic.add(sums[own], shift)  # it believes in its own lie, and confirms it
+        vector = arithmetic.decode(message.content, parameters.extended_length)
         return Partial(arithmetic.encode(arithmetic.add(vector, shift)))
 
 

@@ -20,7 +20,7 @@ from p2pmpc.errors import (
     Revealed,
 )
 from p2pmpc.evidence import Dispute
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.messages import Abort, Confirm, Message, Open, Partial, Share, Unmask
 from p2pmpc.protocol import Joint, Round
 from p2pmpc.script import Stage
@@ -43,7 +43,7 @@ class Planted(Round):
         self,
         session: Session,
         acceptances: dict[int, bytes],
-        secret: Vector | None,
+        secret: Words | None,
         *,
         notary: Notary,
         sealer: Sealer,

@@ -34,6 +34,7 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.messages import Confirm, Echo, Kind, Message, Open, Partial, Share, Signed, Unmask
 from p2pmpc.script import Stage
+from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
@@ -165,9 +166,20 @@ class Watch:
 
     def _is_masked(self, peer: SimPeer, message: Partial) -> None:
         """Hold a partial sum against its mask: what is said is not the sum itself."""
-        if message.vector == peer.round._context.session.parameters.arithmetic.encode(
-            peer.round._sums[peer.index]
-        ):
+        session = peer.session
+        dealing, secret = peer.round.dealing, peer.secret
+        assert dealing is not None
+        assert secret is not None
+        context = peer.round._context
+        terms: list[tuple[Source, int]] = [(secret, session.member(peer.index).weight)]
+        for index in session.other_contributors:
+            own, other = session.member(peer.index).weight, session.member(index).weight
+            given, held = dealing.plains[index], peer.round.links[index].plain
+            assert held is not None
+            terms.append((context.share(given, peer.index, index), -own))
+            terms.append((context.share(held, index, peer.index), other))
+        arithmetic = session.parameters.arithmetic
+        if message.content == arithmetic.encode(weighted_sum(arithmetic, secret.size, terms)):
             raise ViolationError(5, f"{peer.index} says its partial sum without a mask")
 
     def _is_free_of_secrets(self, index: int, message: Message, body: bytes) -> None:

@@ -149,7 +149,7 @@ def _other(text: str, name: str) -> str:
     value = field_of(text, name)
     others = {
         "peers": "4", "field": "m61", "length": "4", "fraction-bits": "1", "bound": "100",
-        "weight-bound": "1", "share-mode": "dense", "strict": "true", "weight": "7", "round": "1",
+        "weight-bound": "1", "share-mode": "dense", "sum-mode": "sharded", "strict": "true", "weight": "7", "round": "1",
     }  # fmt: skip
     if name in others:
         return with_field(text, name, others[name])
