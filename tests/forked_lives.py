@@ -28,7 +28,7 @@ from p2pmpc.identity import Identity, SealingKey, SealingPublicKey
 from p2pmpc.swarm.zygote import Zygote
 from p2pmpc.tls import join_context
 
-FIXED_KEY = SealingPublicKey(SealingKey(lambda size: bytes(size)).public_bytes)
+FIXED_KEY = SealingPublicKey(SealingKey(bytes).public_bytes)
 
 
 def client_hello() -> bytes:

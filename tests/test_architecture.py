@@ -30,7 +30,18 @@ CORE = (
     ("exhibit", "receipt"),
 )
 SHELL = (
-    ("app", "inputs", "keys", "ledger_file", "logs", "network", "outcome", "progress", "storage"),
+    (
+        "app",
+        "inputs",
+        "keys",
+        "ledger_file",
+        "logs",
+        "network",
+        "outcome",
+        "patience",
+        "progress",
+        "storage",
+    ),
     ("links", "tls", "verify"),
     ("discovery", "gate"),
     ("mesh", "roster_file"),

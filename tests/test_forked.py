@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trio
 
 from p2pmpc.errors import ResourceExhausted
 from p2pmpc.swarm.forked import ForkedPeer, Spawner, open_spawner
@@ -20,6 +19,14 @@ from tests.processes import Processes, Running, children_of, is_running
 LIVES = (sys.executable, "-m", "tests.forked_lives")
 SECONDS = 5.0
 """Row 30: nobody is left after this."""
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Wait until no process is left, for as long as row 30 allows."""
+    deadline = time.monotonic() + SECONDS
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline, "somebody is left over"
+        time.sleep(0.02)
 
 
 async def told(peer: ForkedPeer) -> bytes:
@@ -117,9 +124,7 @@ async def test_without_a_zygote_there_are_no_peers() -> None:
         assert await peer.wait() == -signal.SIGKILL
         with pytest.raises(ResourceExhausted, match="has ended"):
             await spawner.fork(b"draw")
-        with trio.fail_after(SECONDS):
-            while is_running(peer.pid):
-                await trio.sleep(0.01)
+        wait_until_gone([peer.pid])
         for stream in (peer.stdin, peer.stdout, peer.stderr):
             await stream.aclose()
 
@@ -140,14 +145,6 @@ def descendants(swarm: Running) -> tuple[int, list[int]]:
     """Return the zygote of a swarm, and its peers."""
     (zygote,) = children_of(swarm.process.pid)
     return zygote, children_of(zygote)
-
-
-def wait_until_gone(pids: list[int]) -> None:
-    """Wait until no process is left, for as long as row 30 allows."""
-    deadline = time.monotonic() + SECONDS
-    while any(map(is_running, pids)):
-        assert time.monotonic() < deadline, "somebody is left over"
-        time.sleep(0.02)
 
 
 def test_nobody_outlives_a_killed_launcher(swarm: Running) -> None:
