@@ -76,7 +76,7 @@ class Agreement:
         if peer in self.signatures:
             contradiction = self.contradiction(peer, signed)
             return [] if contradiction is None else self.abort(contradiction)
-        if message != self._session.acceptance:
+        if signed.digest != self._own.digest:  # of n entries, and held against n others' here
             return self.abort(self._difference(peer, message))
         self.signatures[peer] = signed.signature
         return self._advance()

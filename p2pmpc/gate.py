@@ -3,7 +3,8 @@
 Rules:
 
 1. An exception from one connection ends that connection and nothing else, and leaves one log line.
-2. Before a HELLO is verified a connection may send 4 KiB and live 5 s.
+2. Before a HELLO is verified a connection may send 4 KiB and live 5 s, as :mod:`p2pmpc.patience`
+   counts them.
 3. Nothing is said to a connection before TLS 1.3 is done.
 """
 
@@ -20,6 +21,7 @@ from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
 from p2pmpc.network import Listener, Stream
+from p2pmpc.patience import Patience
 from p2pmpc.session import Session
 from p2pmpc.tls import (
     JOIN_PROTOCOL,
@@ -54,6 +56,7 @@ class Gate:
         self._session: Session | None = None
         self._has_session = trio.Event()
         self._pending = trio.CapacityLimiter(MOST_PENDING)
+        self._patience = Patience(UNVERIFIED_SECONDS)
         self.join_handler: JoinHandler | None = None
         self.mesh_handler: MeshHandler | None = None
 
@@ -67,6 +70,7 @@ class Gate:
     async def serve(self, listener: Listener) -> None:
         """Accept connections until cancelled."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._patience.run)
             while True:
                 stream = await listener.accept()
                 if self._pending.available_tokens == 0:
@@ -76,8 +80,7 @@ class Gate:
 
     async def _handle(self, stream: Stream) -> None:
         try:
-            with trio.CancelScope() as scope:
-                scope.deadline = trio.current_time() + UNVERIFIED_SECONDS
+            with self._patience.limit() as scope:
                 async with self._pending:
                     tls = await self._handshake(stream)
                 await self._dispatch(tls, scope)

@@ -156,9 +156,20 @@ def verify_signature(public_key: bytes, signature: bytes, data: bytes) -> None:
         RemoteProtocolError: It does not verify; the caller knows whose it claimed to be.
     """
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
+        _verify_once(public_key, signature, data)
     except (InvalidSignature, ValueError):
         raise RemoteProtocolError("a signature that does not verify") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _verify_once(public_key: bytes, signature: bytes, data: bytes) -> None:
+    """Verify a signature, unless these very bytes have verified before.
+
+    What is said to all comes again: in echoes, in evidence, and to every other peer of the same
+    process, where n verify the same. Only what verified is remembered, since an exception is not; and
+    no more of it than a few megabytes.
+    """
+    Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
 
 
 @functools.cache

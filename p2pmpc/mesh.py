@@ -21,6 +21,7 @@ from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Network
+from p2pmpc.patience import Patience
 from p2pmpc.session import Session
 from p2pmpc.tls import mesh_context, remote_certificate, wrap_client
 from p2pmpc.wire import Frame
@@ -30,6 +31,7 @@ RECONNECT_SECONDS: Final = 3.0
 """How long a link may be down before its peer is given up."""
 _DIALLED_AT_ONCE: Final = 8
 """Handshakes are work for both sides: all at once, on a busy machine, each would take too long."""
+_DIAL_SECONDS: Final = 10.0
 _COALESCE: Final = 1 << 16
 
 
@@ -138,6 +140,7 @@ class Mesh:
         self._generation = dict.fromkeys(session.others, 0)
         self._retired: set[int] = set()
         self._dialling = trio.CapacityLimiter(_DIALLED_AT_ONCE)
+        self._patience = Patience(_DIAL_SECONDS)
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.bytes_sent = 0
@@ -182,6 +185,7 @@ class Mesh:
         """Dial every member with a lower index, and keep all links until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            nursery.start_soon(self._patience.run)
             for index in self._session.others:
                 if index < self._session.own_index:
                     nursery.start_soon(self._keep_dialling, index)
@@ -216,7 +220,7 @@ class Mesh:
         reasons: list[str] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, index, link, reasons, nursery.cancel_scope)
-            nursery.start_soon(self._read, index, link, reasons, nursery.cancel_scope)
+            await self._read(index, link, reasons, nursery.cancel_scope)
         return reasons[0] if reasons else "cut"
 
     async def _read(
@@ -299,13 +303,13 @@ class Mesh:
     async def _dial(self, index: int) -> Link:
         member = self._session.member(index)
         address = Address.parse(self._addresses[member.id])
-        with trio.fail_after(10):
+        with self._patience.limit():
             stream, _ = await self._network.connect(address)
             tls = wrap_client(stream, self._context)
             link = Link(tls)
             try:
                 await tls.do_handshake()
-                if self._session.index_of(remote_certificate(tls)) != index:
+                if remote_certificate(tls) != member.entry.certificate:
                     raise AgreementFailed(
                         f"at the address of {member.label} answers another member of the roster",
                         peers=(index,),
@@ -322,7 +326,8 @@ class Mesh:
                 with trio.CancelScope(shield=True):
                     await trio.aclose_forcefully(stream)
                 raise
-        return link
+            return link
+        raise trio.TooSlowError
 
 
 def _batch(outbox: _Outbox, position: int) -> tuple[bytes, int]:

@@ -79,6 +79,7 @@ def _run(count: int, options: SwarmOptions) -> SwarmReport:
 async def _watch(swarm: ProcessSwarm | MemorySwarm, display: Display) -> None:
     """Run a swarm until it ends or a signal comes, and show it meanwhile."""
     caught: list[int] = []
+    failure: P2PMPCError | None = None
 
     async def catch(scope: trio.CancelScope) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -95,12 +96,17 @@ async def _watch(swarm: ProcessSwarm | MemorySwarm, display: Display) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(catch, nursery.cancel_scope)
             nursery.start_soon(refresh)
-            await swarm.run()
+            try:
+                await swarm.run()
+            except P2PMPCError as error:
+                failure = error
             nursery.cancel_scope.cancel()
     finally:
         display.close()
     if caught:
         raise Interrupted(caught[0])
+    if failure is not None:
+        raise failure
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -11,11 +12,11 @@ import trio
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.node import run_options
-from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.shamir import Entropy
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
+from p2pmpc.swarm.orders import peer_options
 from p2pmpc.swarm.watch import PeerState
 
 _KILLED = -9
@@ -45,7 +46,6 @@ class MemorySwarm:
         self._directory = directory
         self._peers = peers
         self._entropy = entropy
-        self._kills = options.kills(len(peers))
         self._network = MemoryNetwork()
         self._bootstrap: str | None = None
         self._founded = trio.Event()
@@ -62,34 +62,6 @@ class MemorySwarm:
                 for peer in self._peers[1:]:
                     nursery.start_soon(self._run_peer, peer)
 
-    def _node_options(self, peer: PeerState) -> NodeOptions:
-        options = self._options
-        founds = peer.number == 1
-        return NodeOptions(
-            listen="memory:0",
-            bootstrap=None if founds else self._bootstrap,
-            peers=len(self._peers) if founds else None,
-            field=options.field if founds else None,
-            length=self._data.length if founds else None,
-            fraction_bits=options.fraction_bits if founds else None,
-            bound=options.bound if founds else None,
-            share_mode=options.share_mode if founds else None,
-            mode=options.mode if founds else None,
-            strict=options.strict if founds else None,
-            private_weights=options.private_weights if founds else None,
-            allow_two=options.allow_two or None,
-            allow_revealing_weights=options.allow_revealing_weights if founds else None,
-            weight=peer.weight,
-            name=peer.name,
-            yes=True,
-            timeout=options.timeout,
-            join_timeout=options.timeout,
-            hold=self._kills.get(peer.number),
-            log_dir=str(self._directory),
-            log_secrets=options.log_secrets,
-            keep_partials=options.keep_partials,
-        )
-
     async def _run_peer(self, peer: PeerState) -> None:
         with trio.CancelScope() as scope:
 
@@ -103,7 +75,12 @@ class MemorySwarm:
 
             try:
                 outcome = await run_options(
-                    self._node_options(peer),
+                    replace(
+                        peer_options(self._options, peer, self._peers, self._data, self._bootstrap),
+                        listen="memory:0",
+                        weight=peer.weight,
+                        log_dir=str(self._directory),
+                    ),
                     self._data.numbers(peer.number) if peer.weight else None,
                     network=self._network,
                     entropy=self._entropy,

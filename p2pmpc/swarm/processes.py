@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import trio
 
-from p2pmpc.errors import LocalProtocolError
-from p2pmpc.inputs import WEIGHT_VARIABLE
+from p2pmpc.errors import LocalProtocolError, ResourceExhausted
 from p2pmpc.swarm.data import SwarmData
+from p2pmpc.swarm.forked import ForkedPeer, Spawner, no_zygote, open_spawner
 from p2pmpc.swarm.options import SwarmOptions
+from p2pmpc.swarm.orders import peer_options
 from p2pmpc.swarm.watch import PeerState
-
-_END_SECONDS = 3.0
 
 
 class ProcessSwarm:
@@ -40,95 +37,77 @@ class ProcessSwarm:
         self._kills = options.kills(len(peers))
         self._bootstrap: str | None = None
         self._founded = trio.Event()
-        self._processes: list[trio.Process] = []
 
     async def run(self) -> None:
-        """Run all peers to their ends."""
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._run_peer, self._peers[0], self._founder_arguments())
-                await self._founded.wait()
-                if self._bootstrap is None:
-                    return
-                for peer in self._peers[1:]:
-                    nursery.start_soon(self._run_peer, peer, ["--bootstrap", self._bootstrap])
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._end_all()
+        """Run all peers to their ends.
 
-    def _founder_arguments(self) -> list[str]:
-        options = self._options
-        arguments = ["--listen", "127.0.0.1:0", "--peers", str(len(self._peers))]
-        arguments += ["--length", str(self._data.length), "--field", options.field]
-        arguments += ["--fraction-bits", str(options.fraction_bits)]
-        arguments += ["--share-mode", options.share_mode]
-        if options.mode is not None:
-            arguments += ["--mode", options.mode]
-        arguments += ["--bound", options.bound] if options.bound is not None else []
-        arguments += ["--strict"] if options.strict else []
-        arguments += ["--private-weights"] if options.private_weights else []
-        arguments += ["--allow-revealing-weights"] if options.allow_revealing_weights else []
-        return arguments
+        Raises:
+            ResourceExhausted: The process that they are forked from has ended before them.
+        """
+        async with open_spawner() as spawner:
+            await self._run_peers(spawner)
+        if spawner.has_ended:
+            raise no_zygote()
 
-    def _common_arguments(self, peer: PeerState) -> list[str]:
-        options = self._options
-        arguments = ["--name", peer.name, "--yes", *(["--input", "-"] if peer.weight else [])]
-        arguments += ["--timeout", str(options.timeout), "--join-timeout", str(options.timeout)]
-        arguments += ["--log-dir", str(self._directory), "--json", "--progress", "json"]
-        arguments += ["--allow-two"] if options.allow_two else []
-        arguments += ["--log-secrets"] if options.log_secrets else []
-        arguments += ["--keep-partials"] if options.keep_partials else []
-        step = self._kills.get(peer.number)
-        return [*arguments, "--hold", step] if step else arguments
-
-    async def _run_peer(self, peer: PeerState, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "p2pmpc.node", *arguments, *self._common_arguments(peer)]
-        process = await trio.lowlevel.open_process(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, WEIGHT_VARIABLE: str(peer.weight)},
-        )
-        self._processes.append(process)
-        printed = bytearray()
+    async def _run_peers(self, spawner: Spawner) -> None:
         async with trio.open_nursery() as nursery:
-            data = self._data.as_bytes(peer.number) if peer.weight else b""
-            nursery.start_soon(self._feed, process, data)
-            nursery.start_soon(self._collect, process, printed)
-            nursery.start_soon(self._follow, process, peer)
-            await process.wait()
-        peer.exit_code = process.returncode
+            nursery.start_soon(self._run_peer, self._peers[0], spawner)
+            await self._founded.wait()
+            if self._bootstrap is not None:
+                for peer in self._peers[1:]:
+                    nursery.start_soon(self._run_peer, peer, spawner)
+
+    def _task(self, peer: PeerState) -> bytes:
+        """Return what a peer is told; see :func:`p2pmpc.swarm.zygote.live_as_peer`."""
+        options = replace(
+            peer_options(self._options, peer, self._peers, self._data, self._bootstrap),
+            listen="127.0.0.1:0" if peer.number == 1 else None,
+            input="-" if peer.weight else None,
+            log_dir=str(self._directory),
+            json=True,
+            progress="json",
+        )
+        return json.dumps({"options": asdict(options), "weight": str(peer.weight)}).encode()
+
+    async def _run_peer(self, peer: PeerState, spawner: Spawner) -> None:
+        printed = bytearray()
+        try:
+            process = await spawner.fork(self._task(peer))
+            async with trio.open_nursery() as nursery:
+                data = self._data.as_bytes(peer.number) if peer.weight else b""
+                nursery.start_soon(self._feed, process, data)
+                nursery.start_soon(self._collect, process, printed)
+                nursery.start_soon(self._follow, process, peer)
+                peer.exit_code = await process.wait()
+        except ResourceExhausted as error:
+            peer.errors.append(error.message)
         if printed:
             peer.result = json.loads(bytes(printed))
         if peer.number == 1:
             self._founded.set()
 
-    async def _feed(self, process: trio.Process, data: bytes) -> None:
-        assert process.stdin is not None
+    async def _feed(self, process: ForkedPeer, data: bytes) -> None:
         try:
             async with process.stdin:
                 await process.stdin.send_all(data)
         except trio.BrokenResourceError:
             return  # it ended before it read its input; its exit code says why
 
-    async def _collect(self, process: trio.Process, printed: bytearray) -> None:
-        assert process.stdout is not None
+    async def _collect(self, process: ForkedPeer, printed: bytearray) -> None:
         async with process.stdout:
             async for data in process.stdout:
                 printed += data
 
-    async def _follow(self, process: trio.Process, peer: PeerState) -> None:
+    async def _follow(self, process: ForkedPeer, peer: PeerState) -> None:
         """Read a peer's events, a JSON object a line."""
-        assert process.stderr is not None
         pending = b""
         async with process.stderr:
             async for data in process.stderr:
                 *lines, pending = (pending + data).split(b"\n")
                 for line in lines:
-                    self._take(process, peer, line.decode(errors="replace"))
+                    await self._take(process, peer, line.decode(errors="replace"))
 
-    def _take(self, process: trio.Process, peer: PeerState, line: str) -> None:
+    async def _take(self, process: ForkedPeer, peer: PeerState, line: str) -> None:
         try:
             fields = json.loads(line)
             event = fields.pop("event")
@@ -142,17 +121,4 @@ class ProcessSwarm:
         elif event == "holding":
             if peer.number not in self._kills:
                 raise LocalProtocolError("a peer waits to be killed that nobody asked to kill")
-            process.kill()
-
-    async def _end_all(self) -> None:
-        """End whatever still runs: politely, then not."""
-        running = [process for process in self._processes if process.returncode is None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        with trio.move_on_after(_END_SECONDS):
-            for process in running:
-                await process.wait()
-        for process in running:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await process.send_signal(signal.SIGKILL)

@@ -164,7 +164,7 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
             ),
             (
                 "an acceptance of another roster counts",
-                "if message != self._session.acceptance:",
+                "if signed.digest != self._own.digest:",
                 "if len(message.entries) != len(self._session.acceptance.entries):",
             ),
             (
