@@ -78,36 +78,48 @@ def _draw(
                     for cell in cells
                     if cell.runs and line.belongs(cell)
                 )
-                _plot(axis, points, line.label, colour)
+                _plot(axis, points, line.label, colour, beside=across == "peers")
             _dress(axis, title, label, [float(getattr(cell, across)) for cell in cells])
-        # No date and no random identifiers: the same figures give the same file.
-        figure.savefig(path, metadata={"Date": None})
+        # No date, version or random identifier: the same figures give the same file.
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
         plt.close(figure)
 
 
-def _plot(axis: Any, points: Sequence[tuple[float, float]], label: str, colour: str) -> None:
+def _plot(
+    axis: Any, points: Sequence[tuple[float, float]], label: str, colour: str, *, beside: bool
+) -> None:
     if not points:
         return
     across, up = zip(*points, strict=True)
     axis.plot(across, up, color=colour, marker="o", markersize=3.5, linewidth=1.2)
+    # Where lines run side by side the label follows the last point; where they are steep it stands above.
+    offset, align = ((6, -3), "left") if beside else ((-4, 5), "right")
     axis.annotate(
-        label,
-        points[-1],
-        xytext=(-4, 6),
-        textcoords="offset points",
-        ha="right",
-        color=colour,
+        label, points[-1], xytext=offset, textcoords="offset points", ha=align, color=colour
     )
 
 
 def _dress(axis: Any, title: str, label: str, across: Sequence[float]) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
+    axis.margins(x=0.06, y=0.12)
     axis.set_xlabel(title)
     axis.set_title(label, fontsize=9, loc="left")
     if max(across, default=1.0) < 1000:  # so few decades that the points themselves are the ticks
         ticks = sorted(set(across))
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axis.minorticks_off()
+        axis.set_xlim(right=ticks[-1] * (ticks[-1] / ticks[0]) ** 0.35)  # room for labels
+    axis.minorticks_off()  # most of a file would be these
+    axis.yaxis.set_major_formatter(lambda value, _: _number(value))
+    if max(across, default=1.0) >= 1000:
+        axis.xaxis.set_major_formatter(lambda value, _: _number(value))
     axis.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _number(value: float) -> str:
+    """Return a power of ten as people write it: 0.01, 100, 10k, 1M."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"

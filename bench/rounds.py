@@ -106,6 +106,7 @@ class Run:
 
     Args:
         wall: Seconds from the first start to the last end.
+        skew: Seconds from the first start to the last start; part of ``wall``.
         cpu: Seconds a peer, mean.
         sent: Bytes a peer, mean.
         memory: Bytes beyond the imports, of the peer that took most.
@@ -113,6 +114,7 @@ class Run:
     """
 
     wall: float
+    skew: float
     cpu: float
     sent: float
     memory: int
@@ -121,8 +123,10 @@ class Run:
     @classmethod
     def of(cls, measured: Sequence[dict[str, Any]]) -> Run:
         """Return what one group of processes measured."""
+        starts = [m["started"] for m in measured]
         return cls(
-            wall=max(m["ended"] for m in measured) - min(m["started"] for m in measured),
+            wall=max(m["ended"] for m in measured) - min(starts),
+            skew=max(starts) - min(starts),
             cpu=statistics.mean(m["cpu"] for m in measured),
             sent=statistics.mean(m["sent"] for m in measured),
             memory=max(m["memory"] for m in measured),
@@ -141,6 +145,7 @@ class Cell:
         runs: What was measured.
         not_run: Why there is less than was asked for, if so.
         failed: Whether that means that something is wrong.
+        retried: How many runs failed and were tried once more.
         seconds: Spent on it, starting the processes included.
     """
 
@@ -150,6 +155,7 @@ class Cell:
     runs: list[Run] = field(default_factory=list)
     not_run: str | None = None
     failed: bool = False
+    retried: int = 0
     seconds: float = 0.0
 
     def values(self, attribute: str) -> list[float]:
@@ -164,7 +170,7 @@ class Cell:
     def as_json(self) -> dict[str, Any]:
         """Return all of it."""
         content = dataclasses.asdict(self)
-        names = ("wall", "cpu", "sent", "memory")
+        names = ("wall", "skew", "cpu", "sent", "memory")
         content["median"] = {name: self.median(name) for name in names} if self.runs else None
         return content
 
@@ -207,10 +213,9 @@ def _run_once(cell: Cell, inputs: Inputs, seconds: float, which: str) -> None:
     if cell.not_run is not None or cell.seconds > _BUDGET:
         return
     print(f"({cell.peers}, {cell.length}) {cell.case}: {which}", file=sys.stderr, flush=True)
-    orders = [{**inputs.order(k), "session": case.session} for k in range(cell.peers)]
     started = time.monotonic()
     try:
-        run = Run.of(trio.run(run_group, case.module, orders, seconds))
+        run = _run_or_retry(cell, inputs, seconds)
     except NotRunError as error:
         cell.not_run, cell.failed = error.reason, error.failed
         return
@@ -219,3 +224,21 @@ def _run_once(cell: Cell, inputs: Inputs, seconds: float, which: str) -> None:
     cell.runs.append(run)
     if not run.right:
         cell.not_run, cell.failed = "failed: a total is not the plain sum", True
+
+
+def _run_or_retry(cell: Cell, inputs: Inputs, seconds: float) -> Run:
+    """Run a cell; what failed is tried once more, since a port may be taken, or a handshake too slow.
+
+    Raises:
+        NotRunError: There is nothing; says why.
+    """
+    case = CASES[cell.case]
+    orders = [{**inputs.order(k), "session": case.session} for k in range(cell.peers)]
+    try:
+        return Run.of(trio.run(run_group, case.module, orders, seconds))
+    except NotRunError as error:
+        if not error.failed:
+            raise
+        cell.retried += 1
+        print(f"again, since it {error.reason}", file=sys.stderr, flush=True)
+        return Run.of(trio.run(run_group, case.module, orders, seconds))

@@ -10,7 +10,7 @@ from bench.rounds import Cell
 
 _BASELINES = ("plain all-reduce", "bare exchange")
 _HEAD = (
-    f"{'':<24}{'wall s':>9}{'best-worst':>17}{'runs':>5}{'CPU s':>9}{'MB sent':>9}"
+    f"{'':<24}{'wall s':>9}{'best-worst':>17}{'skew s':>9}{'runs':>5}{'CPU s':>9}{'MB sent':>9}"
     f"{'peak MB':>9}{'wall / plain':>14}"
 )
 
@@ -25,7 +25,10 @@ def kernels_table(figures: Mapping[str, tuple[float, float]]) -> str:
 
 
 def rounds_table(cells: Sequence[Cell]) -> str:
-    """Return the cells of one shape: medians a peer, the spread of the wall time, and the ratio."""
+    """Return the cells of one shape: medians, the spread of the wall time, and the ratio.
+
+    The skew is how much later the last peer starts than the first; it is part of the wall time.
+    """
     first = cells[0]
     lines = [f"{first.peers} peers, {first.length:,} elements", _HEAD]
     baseline = next(
@@ -42,19 +45,22 @@ def _row(cell: Cell, baseline: float | None) -> str:
     if not cell.runs:
         return f"{cell.case:<24}  not run: {cell.not_run}"
     walls = cell.values("wall")
-    wall, cpu, sent, memory = (cell.median(a) or 0.0 for a in ("wall", "cpu", "sent", "memory"))
+    wall, skew, cpu, sent, memory = (
+        cell.median(name) or 0.0 for name in ("wall", "skew", "cpu", "sent", "memory")
+    )
     spread = f"{min(walls):.4f}-{max(walls):.4f}"
     against = f"{wall / baseline:.2f}" if baseline else ""
     return (
-        f"{cell.case:<24}{wall:>9.4f}{spread:>17}{len(walls):>5}{cpu:>9.4f}{sent / 1e6:>9.4g}"
+        f"{cell.case:<24}{wall:>9.4f}{spread:>17}{skew:>9.4f}{len(walls):>5}{cpu:>9.4f}{sent / 1e6:>9.4g}"
         f"{memory / 1e6:>9.4g}{against:>14}"
     )
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
     """Return a line a goal."""
-    lines = [f"{'goal':<66}{'measured':>10}{'goal':>10}"]
+    lines = [f"{'':<58}{'measured':>10}{'of bests':>10}{'goal':>10}"]
     for goal in goals:
-        measured, limit = goal.shown(goal.measured), goal.shown(goal.limit)
-        lines.append(f"{goal.name:<66}{measured:>10}{limit:>10}  {goal.verdict}")
+        shown = (goal.shown(value) for value in (goal.measured, goal.best, goal.limit))
+        columns = "".join(f"{text:>10}" for text in shown)
+        lines.append(f"{goal.name:<58}{columns}  {goal.verdict}")
     return "\n".join(lines)
