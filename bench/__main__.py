@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,5 +126,17 @@ def _write(path: Path | None, content: dict[str, Any]) -> None:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def _interrupted(*_: object) -> None:
+    """End as by Ctrl-C, in which trio stops what it runs, and processes and files are cleared away."""
+    signal.raise_signal(signal.SIGINT)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    signal.signal(signal.SIGTERM, _interrupted)
+    ended: int | str = "interrupted; the file of --json holds the shapes that were done"
+    try:
+        ended = main()
+    except* KeyboardInterrupt:  # alone, or in a group of exceptions
+        pass
+    sys.exit(ended)

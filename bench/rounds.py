@@ -54,7 +54,6 @@ CASES: Final = {
     "p2pmpc": Case("bench.peers"),
     "p2pmpc, sharded": Case("bench.peers", {"mode": "sharded"}),
     "p2pmpc, broadcast": Case("bench.peers", {"mode": "broadcast"}),
-    "p2pmpc, m61": Case("bench.peers", {"field": "m61"}),
     "p2pmpc, sharded, m61": Case("bench.peers", {"mode": "sharded", "field": "m61"}),
     "p2pmpc, dense": Case("bench.peers", {"share_mode": "dense"}),
     "plain all-reduce": Case("bench.all_reduce"),

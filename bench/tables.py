@@ -10,7 +10,7 @@ from bench.rounds import Cell
 
 _BASELINES = ("plain all-reduce", "bare exchange")
 _HEAD = (
-    f"{'':<24}{'wall s':>9}{'best-worst':>17}{'skew s':>9}{'runs':>5}{'CPU s':>9}{'MB sent':>9}"
+    f"{'':<24}{'wall s':>9}{'best-worst':>17}{'skew s':>9}{'runs':>5}{'CPU s':>9}{'MB sent':>11}"
     f"{'peak MB':>9}{'wall / plain':>14}"
 )
 
@@ -51,7 +51,7 @@ def _row(cell: Cell, baseline: float | None) -> str:
     spread = f"{min(walls):.4f}-{max(walls):.4f}"
     against = f"{wall / baseline:.2f}" if baseline else ""
     return (
-        f"{cell.case:<24}{wall:>9.4f}{spread:>17}{skew:>9.4f}{len(walls):>5}{cpu:>9.4f}{sent / 1e6:>9.4g}"
+        f"{cell.case:<24}{wall:>9.4f}{spread:>17}{skew:>9.4f}{len(walls):>5}{cpu:>9.4f}{sent / 1e6:>11.4g}"
         f"{memory / 1e6:>9.4g}{against:>14}"
     )
 

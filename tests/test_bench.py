@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -69,6 +70,24 @@ def test_the_bare_exchange_sends_as_much_as_a_round(small: tuple[dict[str, Any],
     content, _ = small
     sent = {c["case"]: c["median"]["sent"] for c in content["rounds"] if c["length"] == 1}
     assert sent["bare exchange"] == pytest.approx(sent["p2pmpc"], rel=0.15)
+
+
+def test_an_interrupted_measurement_clears_up(tmp_path: Path) -> None:
+    """A signal ends the processes, removes the inputs, and says so without a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", "--shape", "3x1e6", "--runs", "50"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("(3, 1000000) p2pmpc: 1 of 50")
+        process.terminate()
+        assert process.wait(60) == 1
+        assert process.stderr.read().startswith("interrupted")
+    assert not list(tmp_path.iterdir())
 
 
 def cell(case: str, peers: int, length: int, walls: Sequence[float]) -> rounds.Cell:
