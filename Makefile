@@ -20,6 +20,6 @@ simulate: ## Thousands of whole runs in virtual time, and a few hundred with rea
 	python -m tests.simulator --seeds 5000
 	python -m tests.simulator --seeds 1000 --start 1000000 --real
 
-bench:
-	python bench/kernels.py
+bench: ## Minutes, on a machine with nothing else to do; needs the extra "bench".
+	python -m bench
 	python bench/start.py
