@@ -190,7 +190,7 @@ class Field:
             raise LocalProtocolError(f"a value does not fit into {self.name}")
         return np.where(values < 0, values + np.int64(self.modulus), values).astype(np.uint64)
 
-    def to_signed(self, vector: Vector) -> npt.NDArray[np.int64]:
+    def to_signed(self, vector: Words) -> npt.NDArray[np.int64]:
         """Return the centred integers of residues: |v| <= (p - 1) / 2."""
         signed = vector.astype(np.int64)
         return np.where(signed > self.largest_magnitude, signed - np.int64(self.modulus), signed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import trio
 
@@ -19,7 +20,6 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
-from p2pmpc.encoding import Scaled, checksum_vector, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
 from p2pmpc.errors import (
     AgreementFailed,
@@ -28,13 +28,14 @@ from p2pmpc.errors import (
     P2PMPCError,
     ResourceExhausted,
 )
-from p2pmpc.field import Vector
+from p2pmpc.field import Vector, Words
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
 from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
 from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
+from p2pmpc.prg import CHUNK
 from p2pmpc.progress import Observer
 from p2pmpc.protocol import Round
 from p2pmpc.script import Stage
@@ -97,25 +98,25 @@ class SessionRunner:
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
 
-    def prepare(self, summed: Scaled | None, entropy: Entropy) -> None:
-        """Set the round up with what this peer brings; None observes."""
-        secret = None if summed is None else self._residues(summed)
+    def prepare(self, secret: Words | None, entropy: Entropy) -> None:
+        """Set the round up with this peer's residues, their checksum included; None observes."""
+        if secret is not None and self._log.secrets:
+            self._log_input(secret[:-1])
         self._round = Round(
             self.session,
             self._agreement.signatures,
-            secret,
+            cast("Vector | None", secret),  # words of either width are summed alike
             notary=self._notary,
             sealer=self._sealer,
             entropy=entropy,
         )
 
-    def _residues(self, values: Scaled) -> Vector:
-        parameters = self.session.parameters
-        arithmetic, length = parameters.arithmetic, parameters.summed_length
-        if self._log.secrets:
-            self._log.secret("secret input", secret=[int(v) for v in values])
-        gamma = checksum_vector(self.session.id, 0, arithmetic, length)
-        return with_checksum(values, gamma, arithmetic)
+    def _log_input(self, summed: Words) -> None:
+        """Log what is summed, a line a block."""
+        arithmetic = self.session.parameters.arithmetic
+        for start in range(0, summed.size, CHUNK):
+            values = arithmetic.to_signed(summed[start : start + CHUNK])
+            self._log.secret("secret input", secret=values.tolist())
 
     def refuse(self, error: P2PMPCError) -> None:
         """Take part only to tell the others that this peer does not."""

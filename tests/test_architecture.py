@@ -15,7 +15,7 @@ CORE = (
     ("field", "shamir", "weights"),
     ("identity", "prg"),
     ("encoding", "sharing"),
-    ("parameters",),
+    ("blocks", "lines", "npy", "parameters", "residues", "totals"),
     ("messages",),
     ("evidence", "script"),
     ("wire",),
@@ -30,9 +30,9 @@ CORE = (
     ("exhibit", "receipt"),
 )
 SHELL = (
-    ("app", "inputs", "keys", "ledger_file", "logs", "network", "outcome", "progress", "storage"),
-    ("links", "tls", "verify"),
-    ("discovery", "gate"),
+    ("app", "contents", "keys", "ledger_file", "logs", "network", "outcome", "progress", "storage"),
+    ("links", "sources", "tls", "verify"),
+    ("discovery", "gate", "inputs", "reading"),
     ("mesh", "roster_file"),
     ("options",),
     ("archive", "runner"),
@@ -40,7 +40,8 @@ SHELL = (
     ("node",),
     ("swarm.options", "swarm.watch"),
     ("swarm.data",),
-    ("swarm.in_process", "swarm.processes", "swarm.report"),
+    ("swarm.in_process", "swarm.processes"),
+    ("swarm.report",),
     ("swarm.command",),
     ("cli",),
 )

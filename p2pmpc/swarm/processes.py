@@ -7,17 +7,27 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 
 from p2pmpc.errors import LocalProtocolError
 from p2pmpc.inputs import WEIGHT_VARIABLE
+from p2pmpc.outcome import MOST_BESIDE_A_FILE
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.swarm.watch import PeerState
 
 _END_SECONDS = 3.0
+
+
+def total_file(directory: Path, peer: PeerState) -> Path:
+    """Return where a peer of a swarm writes a long total."""
+    return directory / f"{peer.name}.total.npy"
 
 
 class ProcessSwarm:
@@ -76,23 +86,43 @@ class ProcessSwarm:
         arguments += ["--allow-two"] if options.allow_two else []
         arguments += ["--log-secrets"] if options.log_secrets else []
         arguments += ["--keep-partials"] if options.keep_partials else []
+        if self._is_long:
+            arguments += ["--output", str(total_file(self._directory, peer))]
         step = self._kills.get(peer.number)
         return [*arguments, "--hold", step] if step else arguments
 
+    @property
+    def _is_long(self) -> bool:
+        return self._data.length > MOST_BESIDE_A_FILE
+
+    @contextmanager
+    def _input_file(self) -> Iterator[BinaryIO | None]:
+        """Make a file without a name for a long input: through a pipe the peer would have to hold it."""
+        if not self._is_long:
+            yield None
+            return
+        with tempfile.TemporaryFile() as file:
+            yield file
+
     async def _run_peer(self, peer: PeerState, arguments: list[str]) -> None:
         command = [sys.executable, "-m", "p2pmpc.node", *arguments, *self._common_arguments(peer)]
-        process = await trio.lowlevel.open_process(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, WEIGHT_VARIABLE: str(peer.weight)},
-        )
+        with self._input_file() as file:
+            if file is not None and peer.weight:
+                await trio.to_thread.run_sync(self._data.write_input, peer.number, file)
+                file.seek(0)
+            process = await trio.lowlevel.open_process(
+                command,
+                stdin=subprocess.PIPE if file is None else file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, WEIGHT_VARIABLE: str(peer.weight)},
+            )
         self._processes.append(process)
         printed = bytearray()
         async with trio.open_nursery() as nursery:
-            data = self._data.as_bytes(peer.number) if peer.weight else b""
-            nursery.start_soon(self._feed, process, data)
+            if process.stdin is not None:
+                data = self._data.as_bytes(peer.number) if peer.weight else b""
+                nursery.start_soon(self._feed, process, data)
             nursery.start_soon(self._collect, process, printed)
             nursery.start_soon(self._follow, process, peer)
             await process.wait()
