@@ -167,6 +167,8 @@ def run_node(options: NodeOptions | None = None) -> int:
         outcome = trio.run(_run_until_signal, options, numbers, observer)
     except P2PMPCError as error:
         return report_failure(error, as_json=options.json, debug=options.debug)
+    except KeyboardInterrupt:  # while it reads, nothing is up that would take the signal
+        return report_failure(Interrupted(signal.SIGINT), as_json=options.json, debug=options.debug)
     except MemoryError:
         exhausted = ResourceExhausted("out of memory", hint="use a shorter vector")
         return report_failure(exhausted, as_json=options.json, debug=options.debug)

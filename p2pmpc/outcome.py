@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from p2pmpc.encoding import format_scaled
-from p2pmpc.errors import P2PMPCError
+from p2pmpc.errors import ConfigurationError, P2PMPCError
 from p2pmpc.totals import OpenedTotal, format_quotient
 
 SHOWN_VALUES: Final = 16
@@ -96,11 +96,15 @@ class Outcome:
         agreed = f"{len(self.agreed)} of {peers}"
         if self.missing:
             agreed += f" (missing: {', '.join(self.missing)})"
-        length = self.total.length
+        length, where = self.total.length, self.output or "--output FILE"
         mean = self.total.means(self.total_weight, SHOWN_VALUES)
-        shown = "undefined (the weights sum to zero)" if mean is None else shortened(mean, length)
+        shown = (
+            "undefined (the weights sum to zero)"
+            if mean is None
+            else shortened(mean, length, where)
+        )
         lines = [
-            f"total          {shortened(self.total.texts(SHOWN_VALUES), length)}",
+            f"total          {shortened(self.total.texts(SHOWN_VALUES), length, where)}",
             f"weighted mean  {shown}",
             f"agreed         {agreed}",
             f"transcript     {self.transcript}",
@@ -108,6 +112,19 @@ class Outcome:
         if self.private_weights:
             lines.insert(1, f"total weight   {self.total_weight} (of private weights)")
         return "\n".join(lines)
+
+
+def check_shown(length: int, *, as_json: bool, output: str | None) -> None:
+    """Refuse a total that nothing would show, before anything leaves.
+
+    Raises:
+        ConfigurationError: It is too long for JSON, and no file is named.
+    """
+    if as_json and output is None and length > MOST_IN_JSON:
+        raise ConfigurationError(
+            f"a total of {length} numbers is too long for --json, which prints up to {MOST_IN_JSON}",
+            hint="name a file with --output; --json then prints the rest",
+        )
 
 
 def json_values(values: Sequence[int], fraction_bits: int) -> list[int] | list[str]:
@@ -121,7 +138,7 @@ def _json_value(value: int, fraction_bits: int) -> str:
     return str(value) if fraction_bits == 0 else f'"{format_scaled(value, fraction_bits)}"'
 
 
-def shortened(texts: Sequence[str], length: int, where: str = "--output FILE") -> str:
+def shortened(texts: Sequence[str], length: int, where: str) -> str:
     """Return a vector for a line of text, shortened when it is long.
 
     Args:

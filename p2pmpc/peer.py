@@ -41,7 +41,7 @@ from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
 from p2pmpc.network import Address, Network, own_host
 from p2pmpc.options import NodeOptions
-from p2pmpc.outcome import Outcome
+from p2pmpc.outcome import Outcome, check_shown
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.progress import Observer
 from p2pmpc.reading import check_values, read_residues
@@ -297,9 +297,11 @@ class Peer:
 
     async def _check_input(self, parameters: Parameters) -> None:
         """Hold this peer's input against parameters, as far as they are known by now."""
+        options = self._options
+        check_shown(parameters.length, as_json=options.json, output=options.output)
         if parameters.private_weights:
             check_private_weight(self._me.weight, parameters.weight_bound)
-            if self._options.weight_is_visible and self._me.weight:
+            if options.weight_is_visible and self._me.weight:
                 self._warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
         if self._numbers is None:
             return

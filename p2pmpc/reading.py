@@ -12,6 +12,7 @@ from typing import TypeVar
 import trio
 
 from p2pmpc.encoding import Scaled, check_bound
+from p2pmpc.errors import ResourceExhausted
 from p2pmpc.field import Words
 from p2pmpc.ledger import InputDigest
 from p2pmpc.parameters import Parameters
@@ -107,9 +108,14 @@ def _values(
 
 
 async def _aside(numbers: Numbers, work: Callable[[], T]) -> T:
-    if numbers.length <= CHUNK:
-        return work()
-    return await trio.to_thread.run_sync(work)
+    try:
+        if numbers.length <= CHUNK:
+            return work()
+        return await trio.to_thread.run_sync(work)
+    except MemoryError:
+        raise ResourceExhausted(
+            f"there is no memory for {numbers.length} numbers", hint="use a shorter vector"
+        ) from None
 
 
 def _tell(observer: Observer, event: str, **fields: object) -> None:
