@@ -66,7 +66,9 @@ def kernels(field: Field, length: int, runs: int) -> dict[str, tuple[float, floa
     made = [Expansion(seed, b"", info, field) for seed in seeds]
     weighted: list[tuple[Source, int]] = list(zip(made, weights, strict=True))
     encoded = field.encode(weighted_sum(field, length, [(made[0], 1)]))
-    left, right = (weighted_sum(field, length, [(source, 1)]) for source in made[:2])
+    left, right = (
+        weighted_sum(field, length, [(source, 1)]).astype(np.uint64) for source in made[:2]
+    )
     return {
         f"{field.name} expand and add, weighted": timed(
             lambda: weighted_sum(field, length, weighted), PAIRS * length, runs

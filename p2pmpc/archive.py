@@ -18,6 +18,7 @@ from p2pmpc.outcome import Outcome
 from p2pmpc.receipt import make_receipt
 from p2pmpc.session import Session
 from p2pmpc.storage import make_folder, write_output, write_partials, write_text
+from p2pmpc.totals import OpenedTotal
 from p2pmpc.transcript import digest_of, render
 
 T = TypeVar("T")
@@ -124,7 +125,8 @@ def write_down(
     attempts.make(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
     if options.output is not None:
         output = Path(options.output)
-        attempts.make(lambda: write_output(output, outcome.total, outcome.fraction_bits))
+        attempts.make(lambda: write_output(output, outcome.total))
+        outcome = replace(outcome, output=options.output)
     if log.failure is not None:
         reason = f"the log could not be written: {log.failure.strerror}"
         attempts.failed(ResourceExhausted(reason))
@@ -134,11 +136,13 @@ def write_down(
 def _outcome(session: Session, finished: Finished, digest: bytes, directory: Path) -> Outcome:
     """Return what a finished round says, before anything is written."""
     parameters = session.parameters
-    opened = tuple(int(v) for v in parameters.arithmetic.to_signed(finished.total))
+    arithmetic, length = parameters.arithmetic, parameters.length
+    total_weight = sum(session.weights)
+    if parameters.private_weights:
+        total_weight = int(arithmetic.to_signed(finished.total[length:])[0])
     return Outcome(
-        total=opened[: parameters.length],
-        fraction_bits=parameters.fraction_bits,
-        total_weight=opened[-1] if parameters.private_weights else sum(session.weights),
+        total=OpenedTotal(arithmetic, finished.total[:length], parameters.fraction_bits),
+        total_weight=total_weight,
         private_weights=parameters.private_weights,
         agreed=tuple(session.label(i) for i in sorted(finished.confirmed)),
         missing=tuple(session.label(i) for i in session.indices if i not in finished.confirmed),

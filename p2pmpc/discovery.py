@@ -306,7 +306,7 @@ class Joiner:
         bootstrap: Bootstrap,
         *,
         listen: Callable[[str], Awaitable[Address]],
-        check: Callable[[Parameters], None],
+        check: Callable[[Parameters], Awaitable[None]],
         checkpoint: Checkpoint,
     ) -> None:
         self._me = me
@@ -357,7 +357,7 @@ class Joiner:
         offer = await self._hear(knock, Kind.PARAMETERS, Limits())
         assert isinstance(offer, Offer)
         parameters = self._candidate.accept_offer(offer)
-        self._check(parameters)
+        await self._check(parameters)
         if parameters not in self._said:
             key = SealingKey(self._me.entropy)
             self._said[parameters] = self._me.entry(parameters, key, self._address), key

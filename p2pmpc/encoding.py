@@ -9,13 +9,9 @@ No message here repeats a value: the input is secret, its place in the file is n
 
 from __future__ import annotations
 
-import io
 import re
-import tokenize
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,18 +25,18 @@ from p2pmpc.weights import total_magnitude
 Scaled = npt.NDArray[np.int64]
 """Values times 2^f, one-dimensional."""
 
+Floats = npt.NDArray[np.float64]
+"""Values as they were read, to the nearest double, one-dimensional."""
+
 LARGEST_SCALED: Final = (1 << 60) - 1
 """(p - 1) / 2 of the largest field; no input beyond it can ever fit."""
 
 MOST_FRACTION_BITS: Final = 52
 
+INPUT_HINT: Final = "write one decimal number a line, or save a vector of numbers as .npy"
+FRACTIONS_HINT: Final = "the founder's --fraction-bits F allows fractions"
+
 _NUMBER: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?", re.ASCII)
-_NPY_FAULTS: Final = (
-    ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, MemoryError,
-    tokenize.TokenError,
-)  # fmt: skip
-"""What numpy raises on a damaged header: it is read as a Python literal."""
-_NPY_MAGIC: Final = b"\x93NUMPY"
 
 
 def parse_scaled(text: str, fraction_bits: int) -> int:
@@ -108,151 +104,6 @@ def format_scaled(value: int, fraction_bits: int) -> str:
     return f"-{text}" if value < 0 else text
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """One peer's input as read, before the agreed number of fraction bits is known.
-
-    Args:
-        source: Where it came from, for messages.
-        tokens: The numbers as text, a line each; or
-        array: the numbers as a one-dimensional array.
-    """
-
-    source: str
-    tokens: tuple[str, ...] | None = dataclass_field(default=None, repr=False)
-    array: npt.NDArray[Any] | None = dataclass_field(default=None, repr=False)
-
-    @property
-    def length(self) -> int:
-        """How many numbers there are."""
-        if self.tokens is not None:
-            return len(self.tokens)
-        return 0 if self.array is None else int(self.array.size)
-
-    @classmethod
-    def from_bytes(cls, data: bytes, source: str) -> Numbers:
-        """Read a file's content: a ``.npy`` vector, or text with a number a line.
-
-        Raises:
-            InputRefused: It is empty, ragged, of a wrong encoding or type, with its place.
-        """
-        if data.startswith(_NPY_MAGIC):
-            return cls._from_npy(data, source)
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-            raise InputRefused(
-                f"{source}:{line}:{column}: this is not UTF-8 text",
-                hint="save the file as UTF-8, or give a .npy vector",
-            ) from None
-        tokens = text.rstrip().splitlines()
-        if not tokens:
-            raise InputRefused(f"{source}:1:1: there is no number in it", hint=_INPUT_HINT)
-        numbers = cls(source, tokens=tuple(token.strip() for token in tokens))
-        # Only the form is checked now; whether fractions are allowed is agreed later.
-        numbers.scale(0, form_only=True)
-        return numbers
-
-    @classmethod
-    def _from_npy(cls, data: bytes, source: str) -> Numbers:
-        try:
-            array = np.load(io.BytesIO(data), allow_pickle=False)
-        except _NPY_FAULTS as error:
-            raise InputRefused(
-                f"{source}:1:1: this .npy file cannot be read ({type(error).__name__})",
-                hint="save a one-dimensional array of integers or floats with numpy.save",
-            ) from None
-        if array.ndim != 1 or array.dtype.kind not in "iuf" or array.size == 0:
-            raise InputRefused(
-                f"{source}:1:1: an array of type {array.dtype} and shape {array.shape}, where a "
-                "vector of integers or floats is needed",
-                hint="flatten it, and convert truth values with .astype(int)",
-            )
-        numbers = cls(source, array=array)
-        numbers.scale(0, form_only=True)
-        return numbers
-
-    def scale(self, fraction_bits: int, *, form_only: bool = False) -> Scaled:
-        """Return the values times 2^f.
-
-        Args:
-            fraction_bits: The agreed f.
-            form_only: Accept sizes and fractions that only the parameters can judge.
-
-        Raises:
-            InputRefused: A value cannot be used; says where, never what.
-        """
-        if self.tokens is None:
-            return self._scale_array(fraction_bits, form_only)
-        scaled = np.empty(len(self.tokens), dtype=np.int64)
-        for row, token in enumerate(self.tokens):
-            try:
-                scaled[row] = parse_scaled(token, 1 if form_only else fraction_bits)
-            except ValueError as error:
-                hint = _INPUT_HINT
-                if "fraction bits" in str(error):
-                    hint = "the founder's --fraction-bits F allows fractions"
-                raise InputRefused(f"{self.source}:{row + 1}:1: {error}", hint=hint) from None
-        return scaled
-
-    def _scale_array(self, fraction_bits: int, form_only: bool) -> Scaled:
-        array = self.array
-        assert array is not None
-        if array.dtype.kind == "f":
-            floats = array.astype(np.float64)
-            self._refuse_where(~np.isfinite(floats), "NaN and infinity cannot be summed")
-            if form_only:
-                return np.zeros(0, dtype=np.int64)
-            if fraction_bits == 0:
-                self._refuse_where(
-                    floats != np.rint(floats),
-                    "not a whole number, and this sum has no fraction bits",
-                )
-            scaled = np.rint(np.ldexp(floats, fraction_bits))  # exact, then ties to even
-            self._refuse_where(
-                np.abs(scaled) > float(LARGEST_SCALED), "the number is too large for any field"
-            )
-            return scaled.astype(np.int64)
-        limit = LARGEST_SCALED >> fraction_bits
-        outside = array > limit
-        if array.dtype.kind == "i":
-            outside |= array < -limit
-        self._refuse_where(outside, "the number is too large for any field")
-        return array.astype(np.int64) << np.int64(fraction_bits)
-
-    def _refuse_where(self, bad: npt.NDArray[np.bool_], why: str) -> None:
-        if bad.any():
-            raise InputRefused(
-                f"{self.source}:{int(np.argmax(bad)) + 1}:1: {why} (element {int(np.argmax(bad))})",
-                hint=_INPUT_HINT,
-            )
-
-    def as_floats(self) -> npt.NDArray[np.float64]:
-        """Return the values as they were read, to the nearest double: whatever carries them later."""
-        if self.tokens is not None:
-            return np.array([float(token) for token in self.tokens])
-        assert self.array is not None
-        return self.array.astype(np.float64)
-
-    def check_length(self, length: int) -> None:
-        """Refuse an input that is not as long as agreed.
-
-        Raises:
-            InputRefused: Both lengths are shown.
-        """
-        if self.length != length:
-            raise InputRefused(
-                f"{self.source}:{min(self.length, length) + 1}:1: {self.length} numbers, where "
-                f"the session sums vectors of {length}",
-                hint="every peer's vector has the length that the founder's --length says",
-            )
-
-
-_INPUT_HINT: Final = "write one decimal number a line, or save a vector of numbers as .npy"
-
-
 def automatic_bound(field: Field, weights: Sequence[int]) -> int:
     """Return the largest scaled bound that fits the roster's weights: from public data only."""
     return field.largest_magnitude // total_magnitude(weights)
@@ -294,42 +145,57 @@ def check_budget(field: Field, weights: Sequence[int], bound: int, fraction_bits
     )
 
 
-def check_bound(values: Scaled, bound: int, fraction_bits: int, source: str) -> None:
+def check_bound(
+    values: Scaled, bound: int, fraction_bits: int, source: str, *, first: int = 0
+) -> None:
     """Refuse an input that is outside the agreed bound, by place and not by value.
+
+    Args:
+        values: Some of it, scaled.
+        bound: In scaled units.
+        fraction_bits: For the message.
+        source: Where it came from, for the message.
+        first: How many values stand before these.
 
     Raises:
         InputRefused: Names the first place.
     """
     outside = np.abs(values) > bound
     if outside.any():
-        where = int(np.argmax(outside))
+        row = first + int(np.argmax(outside)) + 1
         raise InputRefused(
-            f"{source}:{where + 1}:1: the value is outside the agreed bound of "
+            f"{source}:{row}:1: the value is outside the agreed bound of "
             f"{format_scaled(bound, fraction_bits)}",
             hint="agree on a larger --bound or --field at the founder, or correct the value",
         )
 
 
-def with_weight(values: Scaled, weight: int) -> Scaled:
-    """Return what a contributor with a private weight sums: weighted values, and the weight.
+def gamma_expansion(session_id: bytes, round_number: int, field: Field, length: int) -> Expansion:
+    """Return the public gamma of the checksum coordinate <gamma, x>, chunk by chunk.
 
-    Both open only as totals: sum w_i * x_i and sum w_i, which give the weighted mean.
+    It is known to everybody, so it says no more than the total does: it catches faults, not malice.
 
     Args:
-        values: Within the bound.
-        weight: Within the weight bound; the bit budget covers their product.
-    """
-    return np.append(values * np.int64(weight), np.int64(weight))
-
-
-def checksum(session_id: bytes, round_number: int, field: Field, residues: Words) -> int:
-    """Return the checksum coordinate <gamma, x>, with the public gamma of a round.
-
-    Gamma is known to everybody, so it says no more than the total does: it catches faults, not malice.
+        session_id: 32 bytes.
+        round_number: The round within the session.
+        field: The field.
+        length: Elements, the checksum coordinate not included.
     """
     seed = labelled_hash("gamma seed", session_id, round_number.to_bytes(4, "big"))
-    info = expansion_info("gamma", round_number, 0, 0, field, residues.size)
-    gamma = Expansion(seed, session_id, info, field)
+    info = expansion_info("gamma", round_number, 0, 0, field, length)
+    return Expansion(seed, session_id, info, field)
+
+
+def checksum(residues: Words, session_id: bytes, round_number: int, field: Field) -> int:
+    """Return the checksum coordinate <gamma, x>, without ever holding a whole gamma.
+
+    Args:
+        residues: x, reduced.
+        session_id: 32 bytes.
+        round_number: The round within the session.
+        field: The field.
+    """
+    gamma = gamma_expansion(session_id, round_number, field, residues.size)
     words = np.empty(min(residues.size, CHUNK), dtype=field.word)
     total = 0
     for chunk, start in enumerate(range(0, residues.size, CHUNK)):
@@ -337,11 +203,3 @@ def checksum(session_id: bytes, round_number: int, field: Field, residues: Words
         gamma.write(chunk, words[: part.size])
         total += field.inner(words[: part.size], part)
     return total % field.modulus
-
-
-def with_checksum(values: Scaled, session_id: bytes, round_number: int, field: Field) -> Words:
-    """Return the residues of an input with its checksum coordinate behind them."""
-    residues = np.empty(values.size + 1, dtype=field.word)
-    residues[:-1] = field.from_signed(values)
-    residues[-1] = checksum(session_id, round_number, field, residues[:-1])
-    return residues

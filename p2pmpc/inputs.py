@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 
-from p2pmpc.encoding import Numbers, Scaled
+from p2pmpc.contents import BytesContent, content_of_descriptor
+from p2pmpc.encoding import Scaled
 from p2pmpc.errors import ConfigurationError, InputRefused
+from p2pmpc.prg import CHUNK
 from p2pmpc.shamir import Entropy, uniform_below
+from p2pmpc.sources import (
+    Numbers,
+    ScaledNumbers,
+    Watch,
+    numbers_of,
+    numbers_of_bytes,
+    numbers_of_file,
+    unwatched,
+)
 from p2pmpc.weights import parse_weight
 
 VARIABLE = "P2PMPC_VALUE"
@@ -19,12 +30,13 @@ LARGEST_DRAWN = 1000
 """Drawn demonstration values stay readable: at most this, in whole units."""
 
 
-def read_numbers(value: str | None, file: str | None) -> Numbers | None:
+def read_numbers(value: str | None, file: str | None, watch: Watch = unwatched) -> Numbers | None:
     """Read this peer's input, and remove it from the environment.
 
     Args:
         value: Of ``--value``.
         file: Of ``--input``; ``-`` is standard input.
+        watch: Told how far the reading is.
 
     Returns:
         The numbers; None when none were given.
@@ -41,20 +53,28 @@ def read_numbers(value: str | None, file: str | None) -> Numbers | None:
             hint=f"use one of --value, --input and {VARIABLE}",
         )
     if value is not None:
-        return Numbers.from_bytes(value.encode(), "--value")
+        return numbers_of_bytes(value.encode(), "--value")
     if variable is not None:
-        return Numbers.from_bytes(variable.encode(), VARIABLE)
+        return numbers_of_bytes(variable.encode(), VARIABLE)
     if file is None:
         return None
     if file == "-":
-        return Numbers.from_bytes(sys.stdin.buffer.read(), "standard input")
+        return _read_standard_input(watch)
+    return numbers_of_file(file, watch)
+
+
+def _read_standard_input(watch: Watch) -> Numbers:
+    """Return the numbers of standard input: streamed when it is a file, else held as they came."""
+    source = "standard input"
+    content = content_of_descriptor(sys.stdin.fileno(), source) if _has_descriptor() else None
+    return numbers_of(content or BytesContent(sys.stdin.buffer.read(), source), watch)
+
+
+def _has_descriptor() -> bool:
     try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise InputRefused(
-            f"cannot read the input {file}: {error.strerror}", hint="check the file's name"
-        ) from None
-    return Numbers.from_bytes(data, file)
+        return sys.stdin.fileno() >= 0
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def read_weight(weight: int | None) -> tuple[int | None, bool]:
@@ -82,8 +102,8 @@ def read_weight(weight: int | None) -> tuple[int | None, bool]:
         raise ConfigurationError(f"{WEIGHT_VARIABLE}: {error.message}", hint=error.hint) from None
 
 
-def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) -> Scaled:
-    """Draw demonstration values within the bound.
+def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) -> Numbers:
+    """Return demonstration values within the bound, drawn anew whenever they are read.
 
     Args:
         length: How many.
@@ -92,9 +112,15 @@ def draw_numbers(length: int, bound: int, fraction_bits: int, entropy: Entropy) 
         entropy: The operating system's.
     """
     limit = min(bound, LARGEST_DRAWN << fraction_bits)
-    # Not exactly uniform, since 63 bits are taken modulo the range: these are made-up data.
-    words = np.frombuffer(entropy(8 * length), dtype="<u8") >> np.uint64(1)
-    return (words % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit)
+
+    def make() -> Iterator[Scaled]:
+        for start in range(0, length, CHUNK):
+            size = min(CHUNK, length - start)
+            # Not exactly uniform, since 63 bits are taken modulo the range: these are made-up data.
+            words = np.frombuffer(entropy(8 * size), dtype="<u8") >> np.uint64(1)
+            yield (words % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit)
+
+    return ScaledNumbers("drawn numbers", length, fraction_bits, make)
 
 
 def draw_weight(entropy: Entropy) -> int:

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
+from p2pmpc.encoding import Floats
 from p2pmpc.errors import InputRefused
 from p2pmpc.hashing import DIGEST_BYTES, label
 from p2pmpc.identity import ID_BYTES, short_id
@@ -28,7 +26,6 @@ from p2pmpc.weights import LARGEST_WEIGHT
 
 FORMAT: Final = "p2pmpc-ledger 1"
 _LONGEST_DATE: Final = 32
-Values = npt.NDArray[np.float64]
 _MEMBERS: Final = ("date", "session", "input", "contributors", "weights", "own_weight", "accepted")
 
 
@@ -58,7 +55,7 @@ class OpenedSum:
     def of(
         cls,
         session: Session,
-        values: Values,
+        digest: bytes,
         weight: int,
         key: bytes,
         *,
@@ -68,7 +65,7 @@ class OpenedSum:
 
         Args:
             session: Whose input is to be summed with whose.
-            values: This peer's, as it reads them: before anything rounds or multiplies them.
+            digest: Of this peer's input, by :class:`InputDigest`.
             weight: This peer's.
             key: 32 bytes that only this peer has, so that nobody can try values out on a digest.
             date: Of today.
@@ -77,7 +74,7 @@ class OpenedSum:
         return cls(
             date=date,
             session=session.id,
-            input=input_digest(values, key),
+            input=digest,
             contributors=tuple(session.member(index).id for index in session.contributors),
             weights=None if private else session.weights,
             own_weight=_keyed(key, "ledger weight", str(weight).encode()) if private else None,
@@ -96,18 +93,40 @@ def _keyed(key: bytes, name: str, data: bytes) -> bytes:
     return hmac.digest(key, label(name) + data, "sha256")
 
 
-def input_digest(values: Values, key: bytes) -> bytes:
-    """Return the keyed digest of an input: the same whatever field and fraction bits carry it.
+class InputDigest:
+    """The keyed digest of an input: the same whatever field and fraction bits carry it.
 
     The founder chooses how values are rounded, so a digest of rounded values would let a founder
     have one input summed as two.
 
     Args:
-        values: As read.
         key: 32 bytes.
     """
-    plain = values + 0.0  # -0.0 is 0.0
-    return _keyed(key, "ledger input", plain.astype("<f8").tobytes())
+
+    def __init__(self, key: bytes) -> None:
+        self._digest = hmac.new(key, label("ledger input"), "sha256")
+
+    def add(self, values: Floats) -> None:
+        """Take the next values, as they were read: before anything rounds or multiplies them."""
+        plain = values + 0.0  # -0.0 is 0.0
+        self._digest.update(plain.astype("<f8").tobytes())
+
+    def digest(self) -> bytes:
+        """Return the digest of all values so far; how they were cut into blocks is no part of it."""
+        return self._digest.digest()
+
+
+def input_digest(blocks: Iterable[Floats], key: bytes) -> bytes:
+    """Return the keyed digest of an input; see :class:`InputDigest`.
+
+    Args:
+        blocks: The values as read, block by block.
+        key: 32 bytes.
+    """
+    digest = InputDigest(key)
+    for block in blocks:
+        digest.add(block)
+    return digest.digest()
 
 
 def _are_proportional(one: Sequence[int], two: Sequence[int]) -> bool:

@@ -21,7 +21,6 @@ from cyclopts import App
 from p2pmpc import __version__
 from p2pmpc.app import leave_at_once, run_app
 from p2pmpc.archive import file_stem
-from p2pmpc.encoding import Numbers
 from p2pmpc.errors import (
     Interrupted,
     LocalProtocolError,
@@ -40,8 +39,9 @@ from p2pmpc.network import Network, TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Ask, Peer
-from p2pmpc.progress import JsonLines, Observer, Silent, TextLines
+from p2pmpc.progress import JsonLines, Meter, Observer, Silent, TextLines
 from p2pmpc.shamir import Entropy
+from p2pmpc.sources import Numbers
 from p2pmpc.storage import new_run_directory
 
 
@@ -95,13 +95,20 @@ async def run_options(
         log.file.close()
 
 
-async def _run_until_signal(options: NodeOptions, numbers: Numbers | None) -> Outcome:
-    """Run a peer; SIGINT and SIGTERM end it in good order."""
+def _observer(kind: str) -> Observer:
+    """Return whoever is told of progress, as ``--progress`` says."""
     observers: dict[str, Observer] = {
         "text": TextLines(sys.stderr),
         "json": JsonLines(sys.stderr),
         "none": Silent(),
     }
+    return observers[kind]
+
+
+async def _run_until_signal(
+    options: NodeOptions, numbers: Numbers | None, observer: Observer
+) -> Outcome:
+    """Run a peer; SIGINT and SIGTERM end it in good order."""
     at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     outcome: Outcome | None = None
     failure: P2PMPCError | None = None
@@ -118,7 +125,7 @@ async def _run_until_signal(options: NodeOptions, numbers: Numbers | None) -> Ou
                 numbers,
                 network=TcpNetwork(),
                 entropy=os.urandom,
-                observer=observers[options.progress],
+                observer=observer,
                 ask=ask_at_terminal if at_terminal else None,
                 on_peer=lambda peer: nursery.start_soon(watch, peer),
             )
@@ -154,14 +161,20 @@ def run_node(options: NodeOptions | None = None) -> int:
             )
         weight, visible = read_weight(options.weight)
         options = replace(options, weight=weight, weight_is_visible=visible)
-        numbers = read_numbers(options.value, options.input)
-        outcome = trio.run(_run_until_signal, options, numbers)
+        observer = _observer(options.progress)
+        meter = Meter(observer.tell, "reading")
+        numbers = read_numbers(options.value, options.input, meter.at)
+        outcome = trio.run(_run_until_signal, options, numbers, observer)
     except P2PMPCError as error:
         return report_failure(error, as_json=options.json, debug=options.debug)
+    except KeyboardInterrupt:  # while it reads, nothing is up that would take the signal
+        return report_failure(Interrupted(signal.SIGINT), as_json=options.json, debug=options.debug)
     except MemoryError:
         exhausted = ResourceExhausted("out of memory", hint="use a shorter vector")
         return report_failure(exhausted, as_json=options.json, debug=options.debug)
-    print(outcome.as_json() if options.json else outcome.as_text(), flush=True)
+    if options.json:
+        sys.stdout.writelines(outcome.json_pieces())
+    print("" if options.json else outcome.as_text(), flush=True)
     if outcome.trouble is not None:
         print(outcome.trouble.describe(), file=sys.stderr)
         return exit_code_of(outcome.trouble)

@@ -11,13 +11,12 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import numpy as np
 import trio
 
 from p2pmpc.agreement import check_allowed
 from p2pmpc.archive import file_stem, keep_evidence, write_down
 from p2pmpc.discovery import Found, Founder, Joiner, Self
-from p2pmpc.encoding import Numbers, Scaled, check_bound, check_budget, with_weight
+from p2pmpc.encoding import check_budget
 from p2pmpc.errors import (
     ConfigurationError,
     InputRefused,
@@ -28,6 +27,7 @@ from p2pmpc.errors import (
     exit_code_of,
 )
 from p2pmpc.evidence import Dispute
+from p2pmpc.field import Words
 from p2pmpc.gate import Gate
 from p2pmpc.identity import Identity, format_id
 from p2pmpc.inputs import (
@@ -41,13 +41,15 @@ from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
 from p2pmpc.network import Address, Network, own_host
 from p2pmpc.options import NodeOptions
-from p2pmpc.outcome import Outcome
+from p2pmpc.outcome import Outcome, check_shown
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.progress import Observer
+from p2pmpc.reading import check_values, read_residues
 from p2pmpc.roster_file import Gathering, RosterFile
 from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
+from p2pmpc.sources import Numbers
 from p2pmpc.storage import check_output
 from p2pmpc.weights import (
     check_contributors,
@@ -239,7 +241,7 @@ class Peer:
         length = None if self._numbers is None else self._numbers.length
         nonce = self._entropy(NONCE_BYTES)
         parameters = options.parameters(nonce, self._identity.id, length=length)
-        self._check_input(parameters)
+        await self._check_input(parameters)
         address = await self._listen(options.listen_address or Address("127.0.0.1", 0))
         founder = self._founder = Founder(self._me, parameters, address, self._log)
         founder.on_joined = lambda count: self._observer.tell(
@@ -283,7 +285,7 @@ class Peer:
         address = roster.own_address(own)
         length = None if self._numbers is None else self._numbers.length
         parameters = options.parameters(bytes(NONCE_BYTES), own, length=length, roster=roster)
-        self._check_input(parameters)
+        await self._check_input(parameters)
         await self._listen(options.listen_address or address)
         gathering = Gathering(
             self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
@@ -293,25 +295,24 @@ class Peer:
 
     # -- before any share leaves --------------------------------------------------------------
 
-    def _check_input(self, parameters: Parameters) -> None:
+    async def _check_input(self, parameters: Parameters) -> None:
         """Hold this peer's input against parameters, as far as they are known by now."""
+        options = self._options
+        check_shown(parameters.length, as_json=options.json, output=options.output)
         if parameters.private_weights:
             check_private_weight(self._me.weight, parameters.weight_bound)
-            if self._options.weight_is_visible and self._me.weight:
+            if options.weight_is_visible and self._me.weight:
                 self._warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
         if self._numbers is None:
             return
-        self._numbers.check_length(parameters.length)
-        values = self._numbers.scale(parameters.fraction_bits)
-        bound = parameters.bound or parameters.arithmetic.largest_magnitude
-        check_bound(values, bound, parameters.fraction_bits, self._numbers.source)
+        await check_values(self._numbers, parameters, self._observer)
 
-    def _values(self, session: Session) -> Scaled | None:
-        """Return what this peer brings to a closed session; None observes.
+    def _check_policies(self, session: Session) -> None:
+        """Refuse a closed session that this peer takes no part in.
 
         Raises:
             AgreementFailed: Somebody takes part whom this peer does not allow.
-            InputRefused: Too few contribute, the total could wrap, or a value is out of bound.
+            InputRefused: Too few contribute, or the total could wrap.
         """
         parameters = session.parameters
         check_allowed(session, self._options.allowed)
@@ -322,14 +323,6 @@ class Peer:
         for warning in check_exposure(found, names, allowed=parameters.allow_revealing_weights):
             self._warn(warning)
         check_budget(parameters.arithmetic, session.possible_weights, session.bound, fraction_bits)
-        if not session.contributes:
-            return None
-        if self._numbers is None:
-            values = draw_numbers(parameters.length, session.bound, fraction_bits, self._entropy)
-        else:
-            values = self._numbers.scale(fraction_bits)
-            check_bound(values, session.bound, fraction_bits, self._numbers.source)
-        return values
 
     def _check_contributors(self, session: Session) -> None:
         """Refuse too few: that two may sum must be said by both whose input it shows."""
@@ -376,22 +369,26 @@ class Peer:
             raise InputRefused("you did not agree to share with this roster", hint=_ASKED)
         raise InputRefused(f"nobody answered within {options.timeout:g} s", hint=_ASKED)
 
-    def _bring(self, session: Session) -> Scaled | None:
+    async def _bring(self, session: Session) -> Words | None:
         """Return what is summed of this peer, once its ledger has nothing against it."""
-        values, weight = self._values(session), self._me.weight
-        if values is None:
+        self._check_policies(session)
+        if not session.contributes:
             return None
+        parameters, weight = session.parameters, self._me.weight
+        numbers = self._numbers or draw_numbers(
+            parameters.length, session.bound, parameters.fraction_bits, self._entropy
+        )
+        key = self._identity.ledger_key()
+        residues, digest = await read_residues(
+            numbers, session, weight, self._observer, ledger_key=key
+        )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
-        fraction_bits = session.parameters.fraction_bits
-        read = np.ldexp(values.astype(float), -fraction_bits)
-        if self._numbers is not None:
-            read = self._numbers.as_floats()
-        entry = OpenedSum.of(session, read, weight, self._identity.ledger_key(), date=date)
+        entry = OpenedSum.of(session, digest, weight, key, date=date)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
         if self._ledger.prepare(entry, names, accept=accept):
             self._warn("this input was in another sum before: the difference of both may tell it")
-        return with_weight(values, weight) if session.parameters.private_weights else values
+        return residues
 
     async def _sum(self, found: Found) -> Outcome:
         runner = self._runner = SessionRunner(
@@ -414,7 +411,7 @@ class Peer:
                 await self._confirm_roster(found.session)
             if self._interrupted is not None:
                 raise self._interrupted
-            runner.prepare(self._bring(found.session), self._entropy)
+            runner.prepare(await self._bring(found.session), self._entropy)
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()

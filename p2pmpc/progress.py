@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 
 class Observer(Protocol):
@@ -52,6 +53,59 @@ class Callback:
     def tell(self, event: str, **fields: object) -> None:
         """Hand one event over."""
         self._function(event, {"at": time.monotonic(), **fields})
+
+
+class Meter:
+    """Says how far a long piece of work is, at which rate, and how long the rest will take.
+
+    Nothing is said of work that is done within a second, and afterwards at most something every half
+    second. The rate is that of the last seconds, so that a link that stalls is seen to stall.
+
+    Args:
+        tell: Takes the events: an observer's :meth:`Observer.tell`.
+        what: The work: ``reading``, for example.
+        unit: What is counted: ``bytes`` or ``numbers``.
+        clock: Seconds, monotonic.
+    """
+
+    QUIET_SECONDS: Final = 1.0
+    EVERY_SECONDS: Final = 0.5
+    _WINDOW: Final = 10
+
+    def __init__(
+        self,
+        tell: Callable[..., None],
+        what: str,
+        *,
+        unit: str = "bytes",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._what = what
+        self._unit = unit
+        self._clock = clock
+        now = clock()
+        self._next = now + self.QUIET_SECONDS
+        self._seen: deque[tuple[float, int]] = deque([(now, 0)], maxlen=self._WINDOW)
+
+    def at(self, done: int, of: int) -> None:
+        """Take how far the work is.
+
+        Args:
+            done: So much of it.
+            of: All of it.
+        """
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + self.EVERY_SECONDS
+        since, before = self._seen[0]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        left = (of - done) / rate if rate > 0 else None
+        self._seen.append((now, done))
+        self._tell(
+            "progress", what=self._what, unit=self._unit, done=done, of=of, rate=rate, left=left
+        )
 
 
 _STEPS = {
@@ -104,7 +158,24 @@ class TextLines:
                 return [f"... {_STEPS[str(fields['step'])]}"]
             case "warning":
                 return [f"warning: {fields['warning']}"]
+            case "progress":
+                return [progress_text(fields)]
             case "disconnected":
                 return [f"... {fields['peer']}: {fields['reason']}"]
             case _:
                 return []
+
+
+_WORK = {"reading": "reading input"}
+
+
+def progress_text(fields: dict[str, object]) -> str:
+    """Return the line of a ``progress`` event: how far, how fast, how long."""
+    done, of, rate = (float(str(fields[name])) for name in ("done", "of", "rate"))
+    share = int(100 * done / of) if of else 100
+    speed = f"{rate / 1e6:.1f} MB/s"
+    if fields["unit"] != "bytes":
+        speed = f"{rate / 1e6:.1f} million {fields['unit']}/s"
+    left = "stalled" if fields["left"] is None else f"{float(str(fields['left'])):.0f} s left"
+    what = str(fields["what"])
+    return f"{_WORK.get(what, what)}: {share} % ({speed}, {left})"

@@ -19,7 +19,6 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
-from p2pmpc.encoding import Scaled, with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_parts
 from p2pmpc.errors import (
     AgreementFailed,
@@ -36,6 +35,7 @@ from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Vi
 from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
+from p2pmpc.prg import CHUNK
 from p2pmpc.progress import Observer
 from p2pmpc.protocol import Round
 from p2pmpc.script import Stage
@@ -112,9 +112,15 @@ class SessionRunner:
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
 
-    def prepare(self, summed: Scaled | None, entropy: Entropy) -> None:
-        """Set the first round up with what this peer brings, or the next one; None observes."""
-        secret = None if summed is None else self._residues(summed)
+    def prepare(self, secret: Words | None, entropy: Entropy) -> None:
+        """Set the first round up, or the next one.
+
+        Args:
+            secret: This peer's residues, their checksum included; None observes.
+            entropy: Where the first round, and with it all later ones, draw from.
+        """
+        if secret is not None and self._log.secrets:
+            self._log_input(secret[:-1])
         if self._round is not None:
             self._round, self._end = self._round.following(secret), None
             self.mesh.begin_round(self._round.number)
@@ -122,19 +128,18 @@ class SessionRunner:
         self._round = Round(
             self.session,
             self._agreement.signatures,
-            secret,
+            secret,  # words of either width are summed alike
             notary=self._notary,
             sealer=self._sealer,
             entropy=entropy,
         )
 
-    def _residues(self, values: Scaled) -> Words:
-        parameters = self.session.parameters
-        arithmetic = parameters.arithmetic
-        if self._log.secrets:
-            self._log.secret("secret input", secret=[int(v) for v in values])
-        number = 0 if self._round is None else self._round.number + 1
-        return with_checksum(values, self.session.id, number, arithmetic)
+    def _log_input(self, summed: Words) -> None:
+        """Log what is summed, a line a block."""
+        arithmetic = self.session.parameters.arithmetic
+        for start in range(0, summed.size, CHUNK):
+            values = arithmetic.to_signed(summed[start : start + CHUNK])
+            self._log.secret("secret input", secret=values.tolist())
 
     def refuse(self, error: P2PMPCError) -> None:
         """Take part only to tell the others that this peer does not."""

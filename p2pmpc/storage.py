@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import os
+import secrets
+import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +20,9 @@ import numpy.typing as npt
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, ResourceExhausted
 from p2pmpc.field import Vector
+from p2pmpc.npy import write_header
 from p2pmpc.record import Record
+from p2pmpc.totals import OpenedTotal
 
 
 def new_run_directory(base: Path) -> Path:
@@ -90,33 +96,67 @@ def check_output(path: Path | None) -> None:
     """Refuse an output file that could not be written at the end, before anything leaves.
 
     Raises:
-        ConfigurationError: Its folder is missing or cannot be written.
+        ConfigurationError: It is a folder or cannot be written, or its folder is missing or cannot.
     """
-    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+    if path is None:
+        return
+    # What is no regular file (/dev/null, a pipe) is written into; a file is replaced, in its folder.
+    place = path if path.exists() and not path.is_file() else path.resolve().parent
+    writable = os.access(place, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+    if path.is_dir() or not writable:
         raise ConfigurationError(
             f"cannot write the output {path}: it is a folder, or its folder is missing or not writable",
             hint="name a file in a folder that can be written",
         )
 
 
-def write_output(path: Path, total: tuple[int, ...], fraction_bits: int) -> None:
-    """Write a total: a ``.npy`` vector, or text with a number a line.
+def write_output(path: Path, total: OpenedTotal) -> None:
+    """Write a total, a block at a time: a ``.npy`` vector, or text with a number a line.
 
     Raises:
-        ResourceExhausted: It cannot be written.
+        ResourceExhausted: It cannot be written; what was there before is left alone.
     """
     try:
-        if path.suffix == ".npy":
-            scaled = np.array(total, dtype=np.int64)
-            values = (
-                scaled if fraction_bits == 0 else np.ldexp(scaled.astype(float), -fraction_bits)
-            )
-            with path.open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-        else:
-            path.write_text("".join(f"{format_scaled(v, fraction_bits)}\n" for v in total))
+        with _replaced(path) as file:
+            if path.suffix == ".npy":
+                _write_vector(file, total)
+            else:
+                for block in total.blocks():
+                    lines = (f"{format_scaled(v, total.fraction_bits)}\n" for v in block.tolist())
+                    file.write("".join(lines).encode("ascii"))
     except OSError as error:
         raise ResourceExhausted(f"cannot write the output {path}: {error.strerror}") from None
+
+
+def _write_vector(file: BinaryIO, total: OpenedTotal) -> None:
+    """Write a ``.npy`` vector: integers without fraction bits, else the nearest doubles."""
+    bits = total.fraction_bits
+    write_header(file, np.dtype("<f8" if bits else "<i8"), total.length)
+    for block in total.blocks():
+        values = np.ldexp(block.astype("<f8"), -bits) if bits else block.astype("<i8")
+        file.write(values.data)
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """Write a file beside another and put it in its place at the end: nobody ever sees half of it."""
+    path = path.resolve()  # a link stays, and what it points at is replaced
+    before = path.stat() if path.exists() else None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            if before is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_partials(path: Path, record: Record) -> bytes:

@@ -225,9 +225,8 @@ def check_total(context: RoundContext, total: Words) -> None:
     parameters = context.session.parameters
     hint = "compare the transcripts with `p2pmpc verify`; no total is shown"
     length = parameters.summed_length
-    if checksum(context.session.id, context.number, parameters.arithmetic, total[:length]) != int(
-        total[length]
-    ):
+    due = checksum(total[:length], context.session.id, context.number, parameters.arithmetic)
+    if due != int(total[length]):
         raise VerificationFailed(
             "the total does not match its checksum: a partial sum is wrong", hint=hint
         )

@@ -20,7 +20,6 @@ import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock
 
 from p2pmpc.actions import STEPS
-from p2pmpc.encoding import Numbers
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import Identity, format_id
 from p2pmpc.network import Address, Listener, MemoryNetwork, Stream
@@ -29,6 +28,7 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Peer as RunningPeer
 from p2pmpc.progress import Callback
+from p2pmpc.sources import Numbers, numbers_of_bytes
 
 KILLED = -9
 
@@ -48,7 +48,7 @@ def at_once(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 def numbers(*values: object) -> Numbers:
     """Return an input as a node takes it from a text file."""
-    return Numbers.from_bytes("\n".join(map(str, values)).encode(), "input.txt")
+    return numbers_of_bytes("\n".join(map(str, values)).encode(), "input.txt")
 
 
 class _Wire(trio.abc.Stream):
@@ -181,7 +181,7 @@ class Peer:
     def total(self) -> list[int]:
         """Its total, in scaled units."""
         assert self.outcome is not None, self.error
-        return list(self.outcome.total)
+        return list(self.outcome.total.values())
 
     @property
     def told(self) -> str:

@@ -27,7 +27,6 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.dealing import Sealer
-from p2pmpc.encoding import with_checksum
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError
 from p2pmpc.field import Words
@@ -48,7 +47,7 @@ from p2pmpc.wire import (
     signing_input,
 )
 from tests.frames import halves
-from tests.strategies import correction
+from tests.strategies import correction, with_checksum
 
 
 class PlainSealer:

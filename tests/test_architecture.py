@@ -15,7 +15,7 @@ CORE = (
     ("field", "shamir", "weights"),
     ("identity", "prg"),
     ("encoding", "sharing"),
-    ("parameters",),
+    ("blocks", "lines", "npy", "parameters", "residues", "totals"),
     ("messages",),
     ("evidence", "script"),
     ("wire",),
@@ -32,7 +32,7 @@ CORE = (
 SHELL = (
     (
         "app",
-        "inputs",
+        "contents",
         "keys",
         "ledger_file",
         "logs",
@@ -42,8 +42,8 @@ SHELL = (
         "progress",
         "storage",
     ),
-    ("links", "tls", "verify"),
-    ("discovery", "gate"),
+    ("links", "sources", "tls", "verify"),
+    ("discovery", "gate", "inputs", "reading"),
     ("mesh", "roster_file"),
     ("options",),
     ("archive", "runner"),
@@ -52,7 +52,8 @@ SHELL = (
     ("swarm.options", "swarm.watch"),
     ("swarm.data", "swarm.forked"),
     ("swarm.orders", "swarm.zygote"),
-    ("swarm.in_process", "swarm.processes", "swarm.report"),
+    ("swarm.in_process", "swarm.processes"),
+    ("swarm.report",),
     ("swarm.command",),
     ("cli",),
 )

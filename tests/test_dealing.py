@@ -21,7 +21,6 @@ from p2pmpc.dealing import (
     deal,
     open_share,
 )
-from p2pmpc.encoding import with_checksum
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.field import M61, Words
 from p2pmpc.messages import Commitment, Share, SharePlain
@@ -33,7 +32,7 @@ from p2pmpc.summing import check_total, masked_sum, sum_of, unmasked
 from p2pmpc.wire import decode_share, encode_share
 from tests import reference
 from tests.party import PlainSealer, make_sessions
-from tests.strategies import integers
+from tests.strategies import integers, with_checksum
 
 SEALER = PlainSealer()
 VALUES = [[1, -2, 3], [-40, 50, 60], [700, 800, -900]]

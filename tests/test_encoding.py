@@ -14,20 +14,18 @@ from hypothesis import strategies as st
 
 from p2pmpc.encoding import (
     LARGEST_SCALED,
-    Numbers,
     automatic_bound,
     check_bound,
     check_budget,
     format_scaled,
     parse_scaled,
-    with_checksum,
-    with_weight,
 )
 from p2pmpc.errors import InputRefused
 from p2pmpc.field import M31, M61, Field
+from p2pmpc.sources import ArrayNumbers, Numbers, numbers_of_bytes
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
-from tests.strategies import integers, weights
+from tests.strategies import integers, weights, with_checksum
 
 CANARY = "27182"
 """Stands in every value that is refused, and must not stand in the refusal."""
@@ -38,10 +36,15 @@ fraction_bits = st.integers(0, 52)
 def refusal(content: bytes, bits: int = 0) -> InputRefused:
     """Return the error that reading and scaling a file ends with, which does not repeat it."""
     with pytest.raises(InputRefused) as caught:
-        Numbers.from_bytes(content, "data.txt").scale(bits)
+        scaled(numbers_of_bytes(content, "data.txt"), bits)
     assert CANARY not in caught.value.describe()
     assert caught.value.hint
     return caught.value
+
+
+def scaled(numbers: Numbers, bits: int) -> list[int]:
+    """Return an input times 2^bits."""
+    return [int(value) for block in numbers.blocks(bits) for value in block]
 
 
 def npy(array: npt.NDArray[Any]) -> bytes:
@@ -135,9 +138,9 @@ def test_files_of_numbers_are_read(values: list[int], carriage_return: bool) -> 
     end = "\r\n" if carriage_return else "\n"
     text = end.join(f"  {value}\t" for value in values) + end * 3
     for encoding in ("utf-8", "utf-8-sig"):
-        numbers = Numbers.from_bytes(text.encode(encoding), "data.txt")
+        numbers = numbers_of_bytes(text.encode(encoding), "data.txt")
         assert numbers.length == len(values)
-        assert numbers.scale(0).tolist() == values
+        assert scaled(numbers, 0) == values
 
 
 @pytest.mark.parametrize(
@@ -193,10 +196,10 @@ def test_other_encodings_are_refused_with_the_byte(content: bytes, place: str) -
 
 def test_fractions_need_fraction_bits() -> None:
     """A fraction is read, and refused only when the agreed parameters hold none."""
-    numbers = Numbers.from_bytes(b"1\n0.5\n", "data.txt")
-    assert numbers.scale(4).tolist() == [16, 8]
+    numbers = numbers_of_bytes(b"1\n0.5\n", "data.txt")
+    assert scaled(numbers, 4) == [16, 8]
     with pytest.raises(InputRefused, match=r"^data.txt:2:1: not a whole number") as caught:
-        numbers.scale(0)
+        scaled(numbers, 0)
     assert "--fraction-bits" in caught.value.hint
 
 
@@ -206,33 +209,33 @@ def test_fractions_need_fraction_bits() -> None:
 def test_arrays_of_floats_are_scaled_exactly(values: list[float], kind: str) -> None:
     """Floats are binary fractions, scaled exactly and rounded once, ties to even."""
     array = np.array(values, dtype=kind)
-    scaled = Numbers.from_bytes(npy(array), "data.npy").scale(16)
-    assert scaled.tolist() == [round(Fraction(float(value)) * 2**16) for value in array]
+    found = scaled(numbers_of_bytes(npy(array), "data.npy"), 16)
+    assert found == [round(Fraction(float(value)) * 2**16) for value in array]
 
 
 @pytest.mark.parametrize("kind", ["i1", "u1", ">i2", "u4", "i8", "u8"])
 def test_arrays_of_integers_are_scaled(kind: str) -> None:
     """Integers of every kind are read; those beyond any field are refused."""
     array = np.array([0, 1, 100], dtype=kind)
-    assert Numbers.from_bytes(npy(array), "data.npy").scale(7).tolist() == [0, 128, 12800]
+    assert scaled(numbers_of_bytes(npy(array), "data.npy"), 7) == [0, 128, 12800]
 
 
 @pytest.mark.parametrize("bits", [0, 7])
 def test_integers_of_arrays_end_where_the_fields_do(bits: int) -> None:
     """The largest integers that any field holds are scaled, and the next ones are refused."""
     limit = LARGEST_SCALED >> bits
-    numbers = Numbers.from_bytes(npy(np.array([limit, -limit])), "data.npy")
-    assert numbers.scale(bits).tolist() == [limit << bits, -(limit << bits)]
+    numbers = numbers_of_bytes(npy(np.array([limit, -limit])), "data.npy")
+    assert scaled(numbers, bits) == [limit << bits, -(limit << bits)]
     for beyond in (limit + 1, -limit - 1):
         with pytest.raises(InputRefused, match=r"^data.npy:2:1: the number is too large"):
-            Numbers("data.npy", array=np.array([0, beyond])).scale(bits)
+            scaled(ArrayNumbers(np.array([0, beyond]), "data.npy"), bits)
 
 
 @pytest.mark.parametrize("content", [b"1\nx", npy(np.array([1.0, np.nan]))], ids=["text", "npy"])
 def test_the_form_of_a_file_is_checked_when_it_is_read(content: bytes) -> None:
     """What can never be summed is refused before anybody has been met."""
     with pytest.raises(InputRefused, match=r"^data:2:1: "):
-        Numbers.from_bytes(content, "data")
+        numbers_of_bytes(content, "data")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def test_cut_arrays_are_refused(kept: int) -> None:
 @pytest.mark.parametrize("lines", [1, 4])
 def test_inputs_have_the_agreed_length(lines: int) -> None:
     """A vector of another length is refused with both lengths and the place of the difference."""
-    numbers = Numbers.from_bytes(b"27182\n" * lines, "data.txt")
+    numbers = numbers_of_bytes(b"27182\n" * lines, "data.txt")
     numbers.check_length(lines)
     with pytest.raises(InputRefused) as caught:
         numbers.check_length(3)
@@ -291,9 +294,11 @@ def test_inputs_have_the_agreed_length(lines: int) -> None:
 
 def test_inputs_are_not_in_their_repr() -> None:
     """The numbers of an input, text or array, never stand in its repr."""
-    text = Numbers.from_bytes(CANARY.encode(), "data.txt")
-    array = Numbers.from_bytes(npy(np.array([int(CANARY)])), "data.npy")
-    assert CANARY not in repr((text, array))
+    text = numbers_of_bytes(CANARY.encode(), "data.txt")
+    array = numbers_of_bytes(npy(np.array([int(CANARY)])), "data.npy")
+    held = ArrayNumbers(np.array([int(CANARY)]))
+    blocks = [next(given.read()) for given in (text, array, held)]
+    assert CANARY not in repr((text, array, held, blocks))
 
 
 # -- bounds and the bit budget --------------------------------------------------------------
@@ -371,11 +376,6 @@ def test_values_outside_the_bound_are_refused_by_place(sign: int) -> None:
     assert CANARY not in caught.value.describe()
 
 
-def test_private_weights_multiply_at_home_and_come_behind() -> None:
-    """The weight is the last coordinate, so that only the sum of all weights opens."""
-    assert list(with_weight(np.array([3, -4]), -5)) == [-15, 20, -5]
-
-
 # -- the checksum coordinate ----------------------------------------------------------------
 
 
@@ -416,6 +416,6 @@ def with_header(shape: str, descr: str = "'<i8'") -> bytes:
 )
 def test_damaged_headers_are_refused(data: bytes) -> None:
     """Row 20: whatever a .npy header says, the file is refused with its place."""
-    assert Numbers.from_bytes(with_header("(3,)"), "input.npy").length == 3
+    assert numbers_of_bytes(with_header("(3,)"), "input.npy").length == 3
     with pytest.raises(InputRefused, match=r"^input\.npy:1:1: this \.npy file cannot be read"):
-        Numbers.from_bytes(data, "input.npy")
+        numbers_of_bytes(data, "input.npy")

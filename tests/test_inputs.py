@@ -15,7 +15,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from p2pmpc.encoding import Numbers
 from p2pmpc.errors import (
     ConfigurationError,
     InputRefused,
@@ -23,14 +22,17 @@ from p2pmpc.errors import (
     ResourceExhausted,
     exit_code_of,
 )
+from p2pmpc.field import M61
 from p2pmpc.identity import Identity
 from p2pmpc.inputs import LARGEST_DRAWN, VARIABLE, draw_numbers, draw_weight, read_numbers
 from p2pmpc.keys import load, load_or_create
 from p2pmpc.options import NodeOptions
 from p2pmpc.roster_file import RosterFile
+from p2pmpc.sources import Numbers
 from p2pmpc.storage import check_output, new_run_directory, write_output, write_text
-from p2pmpc.swarm.data import SwarmData, make_data
+from p2pmpc.swarm.data import Row, SwarmData, make_data
 from p2pmpc.swarm.options import SwarmOptions, check_count
+from p2pmpc.totals import OpenedTotal
 
 SECRET = "8675309"
 
@@ -45,7 +47,7 @@ class Stdin:
 def values_of(numbers: Numbers | None, fraction_bits: int = 0) -> list[int]:
     """Return an input as scaled integers."""
     assert numbers is not None
-    return [int(v) for v in numbers.scale(fraction_bits)]
+    return [int(v) for block in numbers.blocks(fraction_bits) for v in block]
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +169,7 @@ def test_a_fraction_without_fraction_bits_is_refused_with_its_place(tmp_path: Pa
     numbers = read_numbers(None, str(path))
     assert numbers is not None
     with pytest.raises(InputRefused) as caught:
-        numbers.scale(0)
+        list(numbers.blocks(0))
     assert str(caught.value).startswith(f"{path}:2:1: ")
     assert "--fraction-bits" in caught.value.hint
     assert SECRET not in caught.value.describe()
@@ -280,9 +282,9 @@ def test_a_damaged_vector_file_is_refused(tmp_path: Path) -> None:
 def test_drawn_data_stay_within_the_bound_and_readable() -> None:
     """Drawn values are within the bound and at most a thousand units; weights are 1..10."""
     for bound, limit in ((5, 5), (10**9, LARGEST_DRAWN)):
-        values = draw_numbers(2000, bound, 0, os.urandom)
+        (values,) = draw_numbers(2000, bound, 0, os.urandom).blocks(0)
         assert -limit <= values.min() <= values.max() <= limit
-    assert draw_numbers(4, 0, 0, os.urandom).tolist() == [0] * 4
+    assert values_of(draw_numbers(4, 0, 0, os.urandom)) == [0] * 4
     assert {draw_weight(os.urandom) for _ in range(500)} == set(range(1, 11))
 
 
@@ -548,11 +550,12 @@ def test_a_seed_draws_the_same_data_again() -> None:
         make_data(5, SwarmOptions(seed=seed, length=3), os.urandom) for seed in (7, 7, 8)
     )
     assert first.weights == again.weights
-    assert np.array_equal(first.values, again.values)
-    assert not np.array_equal(first.values, other.values)
+    values, same, others = (
+        [next(row.blocks()).tolist() for row in d.rows] for d in (first, again, other)
+    )
+    assert values == same != others
     expected = [
-        sum(w * int(row[k]) for w, row in zip(first.weights, first.values, strict=True))
-        for k in range(3)
+        sum(w * row[k] for w, row in zip(first.weights, values, strict=True)) for k in range(3)
     ]
     assert list(first.expected()) == expected
 
@@ -561,8 +564,13 @@ def test_the_plain_sum_is_exact_beyond_machine_integers() -> None:
     """The swarm's own check does not wrap where a 64-bit sum would."""
     large, weight = (1 << 60) - 1, 2**31 - 2
     row = np.array([large, -large, 1], dtype=np.int64)
-    expected = SwarmData((weight, weight), (row, row), 0).expected()
+    expected = SwarmData((weight, weight), (Row.of(row), Row.of(row)), 0).expected()
     assert expected == (2 * weight * large, -2 * weight * large, 2 * weight)
+
+
+def total(*values: int, bits: int = 0) -> OpenedTotal:
+    """Return an opened total of scaled values."""
+    return OpenedTotal(M61, M61.from_signed(np.array(values)), bits)
 
 
 # -- files that a run makes -------------------------------------------------------------------
@@ -591,9 +599,9 @@ def test_files_of_a_run_are_never_overwritten(tmp_path: Path) -> None:
 def test_totals_are_written_as_text_or_npy(tmp_path: Path) -> None:
     """--output writes exact decimals a line, or a vector: integers without fraction bits, else floats."""
     text, vector, fractions = tmp_path / "t.txt", tmp_path / "t.npy", tmp_path / "f.npy"
-    write_output(text, (3, -5), 1)
-    write_output(vector, (3, -5), 0)
-    write_output(fractions, (3, -5), 1)
+    write_output(text, total(3, -5, bits=1))
+    write_output(vector, total(3, -5))
+    write_output(fractions, total(3, -5, bits=1))
     assert text.read_text() == "1.5\n-2.5\n"
     assert np.load(vector).tolist() == [3, -5]
     assert np.load(vector).dtype == np.int64

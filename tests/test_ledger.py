@@ -16,12 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.encoding import Numbers
+from p2pmpc.encoding import Floats
 from p2pmpc.errors import ConfigurationError, InputRefused, P2PMPCError, ResourceExhausted
 from p2pmpc.ledger import (
     FORMAT,
     OpenedSum,
-    Values,
     check_differencing,
     input_digest,
     ledger_json,
@@ -31,6 +30,7 @@ from p2pmpc.ledger import (
 )
 from p2pmpc.ledger_file import LedgerFile, MemoryLedger, ledger_path, read_ledger
 from p2pmpc.parameters import Parameters
+from p2pmpc.sources import numbers_of_bytes
 from tests.party import identities, make_sessions
 from tests.strategies import weights as some_weight
 
@@ -59,9 +59,14 @@ def entry(
     return OpenedSum(**given | more)
 
 
-def read(*values: float) -> Values:
-    """Return numbers as they are read."""
-    return np.array(values, dtype=np.float64)
+def read(*values: float) -> list[Floats]:
+    """Return numbers as they are read, in one block."""
+    return [np.array(values, dtype=np.float64)]
+
+
+def digest(*values: float) -> bytes:
+    """Return the digest of numbers as they are read."""
+    return input_digest(read(*values), KEY)
 
 
 # -- one input ----------------------------------------------------------------------------------
@@ -78,21 +83,22 @@ def test_digests_are_equal_exactly_when_the_numbers_are(one: list[float], two: l
 @pytest.mark.parametrize("field", [{}, {"fraction_bits": 3}, {"field": "m61", "fraction_bits": 30}])
 def test_an_input_is_the_same_however_it_is_carried(field: dict[str, Any]) -> None:
     """The founder's field and fraction bits, which may round, make no other input of it."""
-    known = Numbers.from_bytes(b"71.3\n-0\n2\n", "a file")
-    again = Numbers.from_bytes(b"7.13e1\n0.0\n+2.00", "another file")
+    known = numbers_of_bytes(b"71.3\n-0\n2\n", "a file")
+    again = numbers_of_bytes(b"7.13e1\n0.0\n+2.00", "another file")
     _, _, sessions = make_sessions(Parameters(bytes(32), 3, length=3, **field), [1, 1, 1])
-    entries = [OpenedSum.of(sessions[0], n.as_floats(), 1, KEY, date="") for n in (known, again)]
-    assert entries[0].input == entries[1].input == input_digest(read(71.3, 0, 2), KEY)
+    digests = [input_digest(given.float_blocks(), KEY) for given in (known, again)]
+    entries = [OpenedSum.of(sessions[0], found, 1, KEY, date="") for found in digests]
+    assert entries[0].input == entries[1].input == digest(71.3, 0, 2)
 
 
 def test_a_file_of_numbers_is_the_same_input_in_either_form() -> None:
     """Text and arrays of the same numbers have one digest, whatever the array's type."""
-    text = Numbers.from_bytes(b"3\n-4", "text").as_floats()
+    text = numbers_of_bytes(b"3\n-4", "text")
     for dtype in (np.int8, np.int64, np.float32, np.float64):
         buffer = io.BytesIO()
         np.save(buffer, np.array([3, -4], dtype=dtype))
-        array = Numbers.from_bytes(buffer.getvalue(), "array").as_floats()
-        assert input_digest(array, KEY) == input_digest(text, KEY)
+        array = numbers_of_bytes(buffer.getvalue(), "array")
+        assert input_digest(array.float_blocks(), KEY) == input_digest(text.float_blocks(), KEY)
 
 
 def test_digests_cannot_be_made_without_the_key() -> None:
@@ -114,15 +120,15 @@ def test_keys_of_ledgers_belong_to_identities() -> None:
 def test_an_entry_tells_what_is_public_of_a_session() -> None:
     """Contributors and weights stand there, observers do not, and a private weight only as a digest."""
     _, _, sessions = make_sessions(Parameters(bytes(32), 4), [5, 0, -6, 7])
-    public = OpenedSum.of(sessions[0], read(3), 5, KEY, date="today")
+    public = OpenedSum.of(sessions[0], digest(3), 5, KEY, date="today")
     members = sessions[0].members
     assert public.contributors == tuple(members[k].id for k in (0, 2, 3))
     assert (public.weights, public.own_weight) == ((5, -6, 7), None)
     assert public.session == sessions[0].id
     _, _, sessions = make_sessions(Parameters(bytes(32), 3, weight_bound=10**8), [1, 1, 1])
-    private = OpenedSum.of(sessions[0], read(3), 87178291, KEY, date="today")
-    again = OpenedSum.of(sessions[1], read(3), 87178291, KEY, date="today")
-    other = OpenedSum.of(sessions[0], read(3), -87178291, KEY, date="today")
+    private = OpenedSum.of(sessions[0], digest(3), 87178291, KEY, date="today")
+    again = OpenedSum.of(sessions[1], digest(3), 87178291, KEY, date="today")
+    other = OpenedSum.of(sessions[0], digest(3), -87178291, KEY, date="today")
     assert private.weights is None
     assert private.input == public.input
     assert private.own_weight == again.own_weight != other.own_weight

@@ -484,7 +484,7 @@ async def test_an_observing_node_that_is_killed_is_only_missing(tmp_path: Path, 
     assert peers.codes == [0, 0, 0, KILLED]
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert (outcome.total, len(outcome.missing)) == ((6,), 1)
+    assert (outcome.total.values(), len(outcome.missing)) == ((6,), 1)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ async def test_private_weights_that_cancel_leave_no_mean(tmp_path: Path) -> None
     await peers.run()
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert (outcome.total, outcome.mean_texts) == ((0,), None)
+    assert (outcome.total.values(), outcome.mean_texts) == ((0,), None)
     assert "total weight   0 (of private weights)" in outcome.as_text()
 
 

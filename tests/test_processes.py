@@ -20,6 +20,7 @@ from p2pmpc import __version__
 from p2pmpc.cli import main as cli_main
 from p2pmpc.node import main as node_main
 from p2pmpc.options import NodeOptions
+from p2pmpc.prg import CHUNK
 from p2pmpc.swarm.command import main as swarm_main
 from p2pmpc.swarm.options import SwarmOptions
 from tests.processes import Ended, Processes, Running, Shell, free_port, has_ipv6
@@ -107,6 +108,34 @@ def test_json_is_one_object(by_hand: ByHand) -> None:
     assert content["missing"] == []
     assert content["transcript"] in by_hand.ended[0].out
     assert content["log_dir"] == "two"
+
+
+def test_vectors_of_all_kinds_are_summed(tmp_path: Path) -> None:
+    """A .npy file, a text with carriage returns, and a file as standard input give one total in a file."""
+    length = CHUNK + 9
+    rows = [np.arange(length) % 1000 + k for k in range(3)]
+    np.save(tmp_path / "one.npy", rows[0].astype(">i4"))
+    (tmp_path / "two.txt").write_bytes(b"".join(b"%d\r\n" % value for value in rows[1]))
+    np.save(tmp_path / "three.npy", rows[2].astype(float))
+    short = tmp_path / "short.txt"
+    short.write_bytes(b"1\n2\n")
+    with Processes(tmp_path) as processes:
+        founder, where = processes.founder(3, "--input one.npy --output one.out.npy --log-dir one")
+        command = f"{shlex.quote(sys.executable)} -m p2pmpc.node --bootstrap {where}"
+        (early,) = ends(processes.start("sh", "-c", f"{command} --input short.txt --log-dir four"))
+        given = "--input two.txt --output two.txt.out --log-dir two"
+        second = processes.start("sh", "-c", f"{command} {given}")
+        given = "--input - --output three.out.npy --log-dir three --json"
+        third = processes.start("sh", "-c", f"{command} {given} < three.npy")
+        ended = ends(founder, second, third)
+    assert early.code == 8
+    assert f"short.txt:3:1: 2 numbers, where the session sums vectors of {length}" in early.err
+    assert [end.code for end in ended] == [0, 0, 0]
+    for name in ("one.out.npy", "three.out.npy"):
+        assert np.array_equal(np.load(tmp_path / name), sum(rows))
+    assert np.array_equal(np.loadtxt(tmp_path / "two.txt.out", dtype=int), sum(rows))
+    assert f"({length} values; one.out.npy holds all)" in ended[0].out
+    assert (ended[2].json["total"], ended[2].json["output"]) == (None, "three.out.npy")
 
 
 def test_a_value_in_argv_earns_a_warning(by_hand: ByHand) -> None:

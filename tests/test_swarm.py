@@ -16,12 +16,21 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from p2pmpc.actions import STEPS
+from p2pmpc.field import M61
+from p2pmpc.prg import CHUNK
+from p2pmpc.storage import write_output
 from p2pmpc.swarm.command import main as swarm_main
+from p2pmpc.swarm.data import Row, SwarmData
+from p2pmpc.swarm.report import _right_ones
 from p2pmpc.swarm.watch import Lines, PeerState
+from p2pmpc.totals import OpenedTotal
 from p2pmpc.verify import verify_directory
 from tests.processes import Ended, Processes, Running, children_of, is_running
 
@@ -38,6 +47,8 @@ RUNS = {
     "large": "3 --values {cwd}/large.csv --weights 1,1,1 --field m61 --json --in-process",
     "two alone": "2 --timeout 20 --json --in-process",
     "two allowed": "2 --allow-two --timeout 20 --json --in-process",
+    "long": "3 --length 70000 --seed 7 --fraction-bits 4 --json",
+    "long, in process": "3 --length 70000 --seed 7 --fraction-bits 4 --json --in-process",
     "kept": "3 --length 100 --keep-partials --log-dir {cwd}/kept/here --json --in-process",
 }
 
@@ -115,6 +126,8 @@ def swarms(tmp_path_factory: pytest.TempPathFactory) -> Swarms:
         ("two alone", 8),
         ("two allowed", 0),
         ("kept", 0),
+        ("long", 0),
+        ("long, in process", 0),
     ],
 )
 def test_every_run_ends_with_its_code(swarms: Swarms, name: str, code: int) -> None:
@@ -370,3 +383,52 @@ def test_what_makes_no_swarm_is_refused(
     assert caught.value.code == code, err
     assert out == ""
     assert says in err
+
+
+@pytest.mark.parametrize("name", ["long", "long, in process"])
+def test_long_totals_are_in_one_file(swarms: Swarms, name: str) -> None:
+    """Beyond a block the total is kept once, as total.npy, and JSON still prints what is not too long."""
+    content, folder = swarms[name].json, swarms.logs(name)
+    assert content["verified"] == 3
+    assert content["total"] == content["expected"]
+    kept = np.load(folder / "total.npy")
+    assert kept.tolist() == [float(value) for value in content["total"]]
+    assert [path.name for path in folder.glob("*.npy")] == ["total.npy"]
+    assert content["total"] == swarms["long"].json["total"]
+
+
+def test_wrong_totals_are_told_from_right_ones(tmp_path: Path) -> None:
+    """A total in this process, printed or in a file is compared to its last element, and must be there."""
+    length = CHUNK + 2
+    row = np.arange(length)
+    data = SwarmData((1, 2), (Row.of(row), Row.of(row)), 1)
+    values = 3 * row
+    wrong = values.copy()
+    wrong[-1] += 1
+
+    def state(number: int, **known: Any) -> PeerState:
+        return PeerState(number, 1, **known)
+
+    def opened(total: npt.NDArray[np.int64]) -> OpenedTotal:
+        return OpenedTotal(M61, M61.from_signed(total), 1)
+
+    def printed(total: npt.NDArray[np.int64]) -> dict[str, object]:
+        return {"total": opened(total).texts()}
+
+    def written(name: str, total: npt.NDArray[np.int64]) -> dict[str, object]:
+        write_output(tmp_path / name, opened(total))
+        return {"total": None, "output": str(tmp_path / name)}
+
+    states = [
+        state(1, opened=opened(values)),
+        state(2, opened=opened(wrong)),
+        state(3, opened=opened(values[:-1])),
+        state(4, result=printed(values)),
+        state(5, result=printed(wrong)),
+        state(6, result=printed(values[:-1])),
+        state(7, result=written("7.npy", values)),
+        state(8, result=written("8.npy", wrong)),
+        state(9, result=written("9.npy", np.append(values, 0))),
+        state(10, result={"total": None, "output": str(tmp_path / "missing.npy")}),
+    ]
+    assert [peer.number for peer in _right_ones(states, data)] == [1, 4, 7]

@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 
 from p2pmpc.dealing import RoundContext, check_mask_share
-from p2pmpc.encoding import with_checksum
 from p2pmpc.errors import VerificationFailed
 from p2pmpc.field import FIELDS, Field, Words
 from p2pmpc.hashing import label, labelled_hash
@@ -47,7 +46,7 @@ from p2pmpc.wire import (
 )
 from tests import reference, reference_sealing
 from tests.frames import halves
-from tests.strategies import correction, expanded
+from tests.strategies import correction, expanded, with_checksum
 
 Json = dict[str, Any]
 Operation = Callable[[Json], Json]

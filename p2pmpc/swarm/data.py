@@ -4,24 +4,74 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from p2pmpc.encoding import Numbers, Scaled, format_scaled, parse_scaled
+from p2pmpc.encoding import Scaled, format_scaled, parse_scaled
 from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.field import FIELDS, M61
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.inputs import LARGEST_DRAWN
+from p2pmpc.npy import write_header
 from p2pmpc.options import DEFAULT_WEIGHT_BOUND
-from p2pmpc.prg import expand
+from p2pmpc.prg import CHUNK, Expansion, expand
 from p2pmpc.shamir import Entropy
+from p2pmpc.sources import Numbers, ScaledNumbers
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.weights import total_magnitude
 
 _EXACT_IN_A_FLOAT = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one peer brings; a drawn row is drawn again whenever it is read, and held nowhere.
+
+    Args:
+        length: Elements.
+        largest: No magnitude is larger.
+        blocks: Yields scaled values, CHUNK at a time.
+    """
+
+    length: int
+    largest: int
+    blocks: Callable[[], Iterator[Scaled]]
+
+    @classmethod
+    def of(cls, values: Scaled) -> Row:
+        """Return a row that is held."""
+
+        def blocks() -> Iterator[Scaled]:
+            for start in range(0, values.size, CHUNK):
+                yield values[start : start + CHUNK]
+
+        return cls(int(values.size), int(np.abs(values).max()), blocks)
+
+    @classmethod
+    def drawn(cls, seed: bytes, peer: int, length: int, limit: int) -> Row:
+        """Return a row that follows from a seed.
+
+        Args:
+            seed: 32 bytes.
+            peer: From 1.
+            length: Elements.
+            limit: The largest magnitude.
+        """
+        expansion = Expansion(seed, b"", label("test values") + peer.to_bytes(2, "big"), M61)
+
+        def blocks() -> Iterator[Scaled]:
+            for chunk, start in enumerate(range(0, length, CHUNK)):
+                words = np.empty(min(CHUNK, length - start), dtype=np.uint64)
+                expansion.write(chunk, words)
+                yield (words % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit)
+
+        return cls(length, limit, blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +80,67 @@ class SwarmData:
 
     Args:
         weights: One a peer.
-        values: One row of scaled values a peer.
+        rows: Scaled values, one row a peer.
         fraction_bits: f.
     """
 
     weights: tuple[int, ...]
-    values: tuple[Scaled, ...]
+    rows: tuple[Row, ...]
     fraction_bits: int
 
     @property
     def length(self) -> int:
         """Elements of every vector."""
-        return int(self.values[0].size)
+        return self.rows[0].length
 
-    def expected(self) -> tuple[int, ...]:
-        """Return the plain weighted sum, in scaled units: what the peers must find without us."""
-        largest = max(int(np.abs(row).max()) for row in self.values)
-        if total_magnitude(self.weights) * largest < 1 << 62:
-            total = np.zeros(self.length, dtype=np.int64)
-            for weight, row in zip(self.weights, self.values, strict=True):
-                total += weight * row
-            return tuple(int(v) for v in total)
-        columns = zip(*(row.tolist() for row in self.values), strict=True)
-        return tuple(
-            sum(w * v for w, v in zip(self.weights, column, strict=True)) for column in columns
-        )
+    def expected_blocks(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the plain weighted sum, in scaled units: what the peers must find without us."""
+        largest = max(row.largest for row in self.rows)
+        kind = np.int64 if total_magnitude(self.weights) * largest < 1 << 62 else object
+        for blocks in zip(*(row.blocks() for row in self.rows), strict=True):
+            total = np.zeros(blocks[0].size, dtype=kind)
+            for weight, block in zip(self.weights, blocks, strict=True):
+                total += block.astype(kind, copy=False) * weight
+            yield total
+
+    def expected(self, first: int | None = None) -> tuple[int, ...]:
+        """Return the plain weighted sum as integers.
+
+        Args:
+            first: How many elements; all by default, which is for short vectors.
+        """
+        values = (int(value) for block in self.expected_blocks() for value in block)
+        return tuple(islice(values, first))
 
     def numbers(self, peer: int) -> Numbers:
         """Return the input of a peer, from 1, as a node takes it."""
-        return Numbers.from_bytes(self.as_bytes(peer), f"test data of peer {peer}")
+        row, source = self.rows[peer - 1], f"test data of peer {peer}"
+        return ScaledNumbers(source, row.length, self.fraction_bits, row.blocks)
 
     def as_bytes(self, peer: int) -> bytes:
         """Return the input of a peer as it is written to its standard input."""
-        row = self.values[peer - 1]
-        if self.fraction_bits and int(np.abs(row).max()) >= _EXACT_IN_A_FLOAT:
-            return "\n".join(format_scaled(int(v), self.fraction_bits) for v in row).encode()
-        exact = row if not self.fraction_bits else np.ldexp(row.astype(float), -self.fraction_bits)
         buffer = io.BytesIO()
-        np.save(buffer, exact, allow_pickle=False)
+        self.write_input(peer, buffer)
         return buffer.getvalue()
+
+    def write_input(self, peer: int, file: BinaryIO) -> None:
+        """Write the input of a peer, a block at a time: a ``.npy`` vector where that is exact, else text.
+
+        Args:
+            peer: From 1.
+            file: Open for writing.
+        """
+        row, bits = self.rows[peer - 1], self.fraction_bits
+        if bits and row.largest >= _EXACT_IN_A_FLOAT:
+            for block in row.blocks():
+                lines = (f"{format_scaled(value, bits)}\n" for value in block.tolist())
+                file.write("".join(lines).encode())
+            return
+        write_header(file, np.dtype("<f8" if bits else "<i8"), row.length)
+        for block in row.blocks():
+            values = np.ldexp(block.astype("<f8"), -bits) if bits else block.astype("<i8")
+            file.write(values.tobytes())
+        file.flush()
 
 
 def make_data(count: int, options: SwarmOptions, entropy: Entropy) -> SwarmData:
@@ -99,16 +171,13 @@ def make_data(count: int, options: SwarmOptions, entropy: Entropy) -> SwarmData:
             raise ConfigurationError(
                 f"--length {options.length} and rows of {given[0].size} values in {options.values}"
             )
-        return SwarmData(tuple(weights), tuple(given), fraction_bits)
+        return SwarmData(tuple(weights), tuple(map(Row.of, given)), fraction_bits)
     length = 1 if options.length is None else options.length
     if length < 1:
         raise ConfigurationError("--length is at least 1")
     limit = _largest_value(options, weights)
-    rows: list[Scaled] = []
-    for peer in range(1, count + 1):
-        draws = expand(seed, b"", label("test values") + peer.to_bytes(2, "big"), M61, length)
-        rows.append((draws % np.uint64(2 * limit + 1)).astype(np.int64) - np.int64(limit))
-    return SwarmData(tuple(weights), tuple(rows), fraction_bits)
+    rows = tuple(Row.drawn(seed, peer, length, limit) for peer in range(1, count + 1))
+    return SwarmData(tuple(weights), rows, fraction_bits)
 
 
 def _largest_value(options: SwarmOptions, weights: Sequence[int]) -> int:

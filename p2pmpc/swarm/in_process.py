@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +86,11 @@ class MemorySwarm:
                     observer=Callback(take),
                 )
                 peer.exit_code = 0 if outcome.trouble is None else exit_code_of(outcome.trouble)
-                peer.result = json.loads(outcome.as_json())
+                peer.opened = outcome.total
+                peer.result = {
+                    "transcript": outcome.transcript,
+                    "total_weight": outcome.total_weight,
+                }
             except P2PMPCError as error:
                 peer.exit_code = exit_code_of(error)
                 peer.errors.append(error.describe())

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 
 from p2pmpc.errors import LocalProtocolError, ResourceExhausted
+from p2pmpc.outcome import MOST_BESIDE_A_FILE
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.forked import ForkedPeer, Spawner, no_zygote, open_spawner
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.swarm.orders import peer_options
 from p2pmpc.swarm.watch import PeerState
+
+
+def total_file(directory: Path, peer: PeerState) -> Path:
+    """Return where a peer of a swarm writes a long total."""
+    return directory / f"{peer.name}.total.npy"
 
 
 class ProcessSwarm:
@@ -57,24 +67,49 @@ class ProcessSwarm:
                 for peer in self._peers[1:]:
                     nursery.start_soon(self._run_peer, peer, spawner)
 
-    def _task(self, peer: PeerState) -> bytes:
+    def _task(self, peer: PeerState, source: str | None) -> bytes:
         """Return what a peer is told; see :func:`p2pmpc.swarm.zygote.live_as_peer`."""
         options = replace(
             peer_options(self._options, peer, self._peers, self._data, self._bootstrap),
             listen="127.0.0.1:0" if peer.number == 1 else None,
-            input="-" if peer.weight else None,
+            input=source,
+            output=str(total_file(self._directory, peer)) if self._is_long else None,
             log_dir=str(self._directory),
             json=True,
             progress="json",
         )
         return json.dumps({"options": asdict(options), "weight": str(peer.weight)}).encode()
 
+    @property
+    def _is_long(self) -> bool:
+        return self._data.length > MOST_BESIDE_A_FILE
+
+    @contextmanager
+    def _input_file(self, peer: PeerState) -> Iterator[BinaryIO | None]:
+        """Make a file for a long input: through a pipe the peer would have to hold it."""
+        if not self._is_long or not peer.weight:
+            yield None
+            return
+        with tempfile.NamedTemporaryFile(prefix="p2pmpc-", suffix=".npy") as file:
+            yield file  # type: ignore[misc]
+
     async def _run_peer(self, peer: PeerState, spawner: Spawner) -> None:
+        with self._input_file(peer) as file:
+            if file is None:
+                data = self._data.as_bytes(peer.number) if peer.weight else b""
+                await self._run_with(peer, spawner, "-" if peer.weight else None, data)
+                return
+            await trio.to_thread.run_sync(self._data.write_input, peer.number, file)
+            file.flush()
+            await self._run_with(peer, spawner, file.name, b"")
+
+    async def _run_with(
+        self, peer: PeerState, spawner: Spawner, source: str | None, data: bytes
+    ) -> None:
         printed = bytearray()
         try:
-            process = await spawner.fork(self._task(peer))
+            process = await spawner.fork(self._task(peer, source))
             async with trio.open_nursery() as nursery:
-                data = self._data.as_bytes(peer.number) if peer.weight else b""
                 nursery.start_soon(self._feed, process, data)
                 nursery.start_soon(self._collect, process, printed)
                 nursery.start_soon(self._follow, process, peer)

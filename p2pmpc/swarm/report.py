@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from p2pmpc.actions import STEPS
-from p2pmpc.outcome import json_values, shortened
+from p2pmpc.errors import InputRefused
+from p2pmpc.outcome import MOST_BESIDE_A_FILE, MOST_IN_JSON, SHOWN_VALUES, json_values, shortened
+from p2pmpc.sources import numbers_of_file
+from p2pmpc.storage import write_output
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
+from p2pmpc.swarm.processes import total_file
 from p2pmpc.swarm.watch import PeerState
 
 _NOTHING_OPENED = 3
 _VERIFICATION_FAILED = 5
+
+_Expected = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +34,30 @@ class SwarmReport:
 
     Args:
         content: What --json prints.
+        expected: The plain sum as text, shortened.
+        opened: Whether the peers found it, all that finished.
         faults: What is wrong, a line each.
         exit_code: 0, or the highest code among the peers that were not killed; at least 3 when
             nobody finished, and at least 5 when something is wrong.
     """
 
     content: dict[str, Any]
+    expected: str
+    opened: bool
     faults: tuple[str, ...]
     exit_code: int
 
     def as_text(self) -> str:
         """Return the last lines of standard output."""
         content = self.content
-        total = content["total"]
-        shown = "nothing was opened" if total is None else shortened([str(v) for v in total])
         rows = [
-            ("total", shown),
-            ("expected", shortened([str(v) for v in content["expected"]])),
+            ("total", self.expected if self.opened else "nothing was opened"),
+            ("expected", self.expected),
             ("verified", f"{content['verified']} of {content['peers']}"),
             ("transcript", content["transcript"] or "none"),
             ("logs", content["log_dir"]),
         ]
-        if content["private_weights"] and total is not None:
+        if content["private_weights"] and self.opened:
             rows.insert(2, ("weights", f"{content['total_weight']} in all, as the peers found"))
         return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
@@ -62,11 +74,9 @@ def make_report(
         directory: Where their files are.
         wall: Seconds from start to end.
     """
-    expected = json_values(data.expected(), data.fraction_bits)
-    finished = [peer for peer in peers if peer.result.get("total") is not None]
-    totals = [peer.result["total"] for peer in finished]
+    finished = [peer for peer in peers if peer.has_total]
     transcripts = {peer.name: _transcript(directory, peer) for peer in finished}
-    right = [peer for peer, total in zip(finished, totals, strict=True) if total == expected]
+    right = _right_ones(finished, data)
     faults = [
         f"{peer.name} holds another total than the plain sum of the inputs"
         for peer in finished
@@ -84,6 +94,14 @@ def make_report(
         exit_code = max(exit_code, _NOTHING_OPENED)
     if faults:
         exit_code = max(exit_code, _VERIFICATION_FAILED)
+    opened = bool(finished) and not faults
+    if opened and data.length > MOST_BESIDE_A_FILE:
+        _keep_one(finished, directory)
+    first = json_values(data.expected(SHOWN_VALUES), data.fraction_bits)
+    shown = shortened([str(value) for value in first], data.length, _where(data, directory))
+    expected = None
+    if data.length <= MOST_IN_JSON:
+        expected = json_values(data.expected(), data.fraction_bits)
     digests = sorted(set(transcripts.values()))
     content: dict[str, Any] = {
         "peers": len(peers),
@@ -92,8 +110,8 @@ def make_report(
         "fraction_bits": data.fraction_bits,
         "weights": list(data.weights),
         "private_weights": options.private_weights,
-        "total": totals[0] if totals and not faults else None,
-        "total_weight": sum(data.weights) if totals and not faults else None,
+        "total": expected if opened else None,  # each of the peers' totals equals it
+        "total_weight": sum(data.weights) if opened else None,
         "expected": expected,
         "verified": len(right) if not faults else 0,
         "transcript": digests[0] if len(digests) == 1 else None,
@@ -102,7 +120,59 @@ def make_report(
         "bytes_sent": [peer.bytes_sent for peer in peers],
         "exit_codes": codes,
     }
-    return SwarmReport(content, tuple(faults), exit_code)
+    return SwarmReport(content, shown, opened, tuple(faults), exit_code)
+
+
+def _right_ones(finished: list[PeerState], data: SwarmData) -> list[PeerState]:
+    """Return the peers whose total is the plain sum, comparing all of them a block at a time."""
+    compare = {peer.number: _comparison(peer, data) for peer in finished}
+    wrong: set[int] = set()
+    start = 0
+    for block in data.expected_blocks() if finished else ():
+        wrong |= {number for number, is_right in compare.items() if not is_right(start, block)}
+        start += block.size
+    return [peer for peer in finished if peer.number not in wrong]
+
+
+def _comparison(peer: PeerState, data: SwarmData) -> Callable[[int, _Expected], bool]:
+    """Return what holds a peer's total against blocks of the plain sum, in order from the first."""
+    bits, printed = data.fraction_bits, peer.result.get("total")
+    if peer.opened is not None:
+        held, length = peer.opened.blocks(), peer.opened.length
+        return lambda _, block: length == data.length and np.array_equal(next(held), block)
+    if isinstance(printed, list):
+        return lambda start, block: (
+            len(printed) == data.length
+            and printed[start : start + block.size] == json_values(block.tolist(), bits)
+        )
+    try:
+        numbers = numbers_of_file(str(peer.result.get("output")))
+    except InputRefused:
+        return lambda _start, _block: False
+    # The file holds doubles where there are fraction bits: then it is compared as far as they go.
+    written = numbers.float_blocks() if bits else numbers.blocks(0)
+    return lambda _, block: (
+        numbers.length == data.length
+        and np.array_equal(
+            next(written), np.ldexp(block.astype(np.float64), -bits) if bits else block
+        )
+    )
+
+
+def _keep_one(finished: list[PeerState], directory: Path) -> None:
+    """Keep one of the long totals that are all the same."""
+    kept = directory / "total.npy"
+    if finished[0].opened is not None:
+        write_output(kept, finished[0].opened)
+        return
+    total_file(directory, finished[0]).replace(kept)
+    for peer in finished[1:]:
+        total_file(directory, peer).unlink(missing_ok=True)
+
+
+def _where(data: SwarmData, directory: Path) -> str:
+    """Return what holds all of a total that is shown shortened."""
+    return "--json" if data.length <= MOST_BESIDE_A_FILE else str(directory / "total.npy")
 
 
 def _transcript(directory: Path, peer: PeerState) -> str:

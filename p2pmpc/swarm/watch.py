@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from p2pmpc.actions import STEPS
+from p2pmpc.totals import OpenedTotal
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -26,6 +27,7 @@ class PeerState:
         bytes_sent: On the mesh.
         exit_code: When it ended.
         result: What it printed.
+        opened: The total itself, where the peer lives in this process.
         errors: Lines it wrote that are no events.
     """
 
@@ -36,12 +38,18 @@ class PeerState:
     bytes_sent: int | None = None
     exit_code: int | None = None
     result: dict[str, object] = field(default_factory=dict)
+    opened: OpenedTotal | None = None
     errors: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """What the peer and its files are called."""
         return f"peer-{self.number:02}"
+
+    @property
+    def has_total(self) -> bool:
+        """Whether it found a total."""
+        return self.result.get("transcript") is not None
 
     @property
     def step(self) -> str:

@@ -185,7 +185,7 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             (
                 "a refused input is repeated in the message",
                 "the value is outside the agreed bound",
-                "{values[where]} is outside the agreed bound",
+                "{values[outside][0]} is outside the agreed bound",
             ),
             (
                 "decimals are rounded half up",
@@ -193,16 +193,10 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "double == 10**-power",
             ),
             (
-                "floats are rounded down",
-                "np.rint(np.ldexp(floats, fraction_bits))",
-                "np.floor(np.ldexp(floats, fraction_bits))",
-            ),
-            (
                 "fractions are dropped where there are no fraction bits",
                 "if rest and fraction_bits == 0:",
                 "if rest and fraction_bits < 0:",
             ),
-            ("NaN is accepted in arrays", "~np.isfinite(floats)", "np.isinf(floats)"),
             (
                 "the bit budget has no room for a sign",
                 "if 0 < needed <= field.largest_magnitude:",
@@ -219,19 +213,118 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "np.uint64(0)",
             ),
             (
-                "inputs of another length are taken",
-                "if self.length != length:",
-                "if self.length < length:",
-            ),
-            (
                 "every session has the same gamma",
                 'labelled_hash("gamma seed", session_id, ',
                 'labelled_hash("gamma seed", session_id[:0], ',
             ),
             (
+                "every chunk is checked with the gamma of the first",
+                "gamma.write(chunk, words[: part.size])",
+                "gamma.write(0, words[: part.size])",
+            ),
+        ],
+    ),
+    *bugs(
+        "blocks",
+        "encoding",
+        [
+            (
+                "floats are rounded down",
+                "np.rint(np.ldexp(floats, fraction_bits))",
+                "np.floor(np.ldexp(floats, fraction_bits))",
+            ),
+            (
+                "NaN is accepted in arrays",
+                "self._refuse_where(~np.isfinite(self.floats()), NOT_FINITE)",
+                "self._refuse_where(np.isinf(self.floats()), NOT_FINITE)",
+            ),
+            (
+                "places in later blocks count from their start",
+                "element = self.first + int(np.argmax(bad))",
+                "element = int(np.argmax(bad))",
+            ),
+        ],
+    ),
+    *bugs(
+        "lines",
+        "lines",
+        [
+            (
+                "many decimals at a time are rounded half up",
+                "((double == divisors) & (shifted % 2 == 1))",
+                "(double == divisors)",
+            ),
+            (
+                "many decimals at a time lose their signs",
+                "np.negative(shifted, out=shifted, where=mantissas < 0)",
+                "np.negative(shifted, out=shifted, where=mantissas > 0)",
+            ),
+            (
+                "many decimals at a time are cut off where there are no fraction bits",
+                "if fraction_bits == 0 and rest.any():",
+                "if fraction_bits < 0 and rest.any():",
+            ),
+            (
+                "19 digits are read into 63 bits",
+                "_MOST_DIGITS: Final = 18",
+                "_MOST_DIGITS: Final = 19",
+            ),
+            (
+                "a line may hold two points",
+                "if (rows[1:] == rows[:-1]).any():",
+                "if (rows[1:] > rows[:-1] + 1).any():",
+            ),
+            (
+                "blank lines in the middle are left out",
+                "            if blank:\n",
+                "            if not rows:\n",
+            ),
+            (
+                "a carriage return at the end of a piece ends two lines",
+                'piece.rfind(b"\\r", 0, len(piece) - 1)',
+                'piece.rfind(b"\\r", 0, len(piece))',
+            ),
+        ],
+    ),
+    *bugs(
+        "residues",
+        "residues",
+        [
+            (
                 "a private weight does not multiply the input",
-                "np.append(values * np.int64(weight)",
-                "np.append(values",
+                "else block * weight",
+                "else block",
+            ),
+            (
+                "every round has the gamma of the first",
+                "checksum(out[:summed], session_id, round_number, field)",
+                "checksum(out[:summed], session_id, 0, field)",
+            ),
+            (
+                "an input that is too short is filled up with what was in memory",
+                "if filled != length:",
+                "if filled > length:",
+            ),
+            (
+                "a private weight stands outside the checksum",
+                "checksum(out[:summed], ",
+                "checksum(out[:length], ",
+            ),
+        ],
+    ),
+    *bugs(
+        "totals",
+        "totals",
+        [
+            (
+                "every block of a total is its first",
+                "self.residues[start : start + CHUNK]",
+                "self.residues[: CHUNK]",
+            ),
+            (
+                "means forget the fraction bits",
+                "total_weight << self.fraction_bits",
+                "total_weight",
             ),
         ],
     ),

@@ -165,6 +165,11 @@ RECORDS: Final[tuple[Bug, ...]] = (
                 "self.own_weight is not None and self.own_weight == other.own_weight",
                 "self.own_weight is not None and other.own_weight is not None",
             ),
+            (
+                "digests of inputs have no key",
+                'hmac.new(key, label("ledger input")',
+                'hmac.new(b"p2pmpc", label("ledger input")',
+            ),
             ("-0 and 0 make two inputs", "plain = values + 0.0", "plain = values"),
             (
                 "only the last sum of the ledger is looked at",

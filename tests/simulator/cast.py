@@ -9,7 +9,6 @@ from random import Random
 import numpy as np
 
 from p2pmpc.dealing import RoundContext
-from p2pmpc.encoding import with_checksum
 from p2pmpc.envelope import SessionSealer
 from p2pmpc.field import Words
 from p2pmpc.hashing import labelled_hash
@@ -48,6 +47,7 @@ from tests.simulator.fakes import (
     real_identities,
 )
 from tests.simulator.scenario import Scenario
+from tests.strategies import with_checksum
 
 
 class CheapSession(Session):

@@ -46,7 +46,7 @@ def shift_of_one(peer: SimPeer, *, checked: bool) -> Vector:
     shift = arithmetic.zeros(parameters.extended_length)
     shift[0] = 1
     if checked:
-        shift[length] = checksum(peer.session.id, 0, arithmetic, shift[:length])
+        shift[length] = checksum(shift[:length], peer.session.id, 0, arithmetic)
     return shift
 
 
