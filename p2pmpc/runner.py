@@ -156,7 +156,7 @@ class SessionRunner:
             P2PMPCError: Why there is no total.
         """
         if self._refusal is not None:
-            await self._perform(self._machine.abort(self._refusal))
+            await self._perform(self._agreement.abort(self._refusal))
             await self._end_with_failure(self._refusal)
             raise self._refusal
         if self._agreement.agreed:
@@ -266,10 +266,12 @@ class SessionRunner:
         assert self._round is not None
         kept = self._early.setdefault(peer, [])
         # An honest contributor waits for this one's shares; an observer is not waited for until the end.
-        most = (
-            _MOST_EARLY if self.session.contributes else _MOST_AHEAD + 2 * len(self.session.places)
-        )
-        if frame.round > self._round.number + 1 or len(kept) >= most:
+        most = _MOST_EARLY
+        if not self.session.contributes:
+            most = _MOST_AHEAD + len(self.session.places) + self.session.slices.most_pieces
+        rounds = self.session.parameters.rounds
+        there_is_none = frame.round > self._round.number + 1 or 0 < rounds <= frame.round
+        if there_is_none or len(kept) >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",

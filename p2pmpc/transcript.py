@@ -50,7 +50,7 @@ NOWHERE = "0.0.0.0:1"
 """Transcripts hold no addresses."""
 
 _SHOWN = (
-    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
+    "peers", "field", "length", "rounds", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
     "strict",
 )  # fmt: skip
 
