@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -139,10 +140,7 @@ class Peer:
             parameters = self.runner.session.parameters
             length, numbers = parameters.length, self._numbers
             for number in range(_rounds_of(parameters, numbers)):
-                part = numbers
-                if numbers is not None and numbers.length > length:
-                    part = PartOfNumbers(numbers, number * length, length)
-                outcome = await self.sum(part)
+                outcome = await self.sum(partial(_part_of, numbers, number, length))
                 told(outcome)
         assert outcome is not None
         return outcome
@@ -383,11 +381,12 @@ class Peer:
             self._warn("this input was in another sum before: the difference of both may tell it")
         return residues
 
-    async def sum(self, numbers: Numbers | None = None) -> Outcome:
+    async def sum(self, take: Callable[[], Numbers | None]) -> Outcome:
         """Take part in the next sum of the session.
 
         Args:
-            numbers: This peer's input; None draws one, or observes.
+            take: Returns this peer's input; None draws one, or observes. What it refuses, the others
+                are told of.
 
         Raises:
             P2PMPCError: Why there is no total; the session ends with it.
@@ -400,7 +399,7 @@ class Peer:
                     await self._consent.confirm()
             if self._interrupted is not None:
                 raise self._interrupted
-            runner.prepare(await self._bring(runner.session, numbers, number), self._entropy)
+            runner.prepare(await self._bring(runner.session, take(), number), self._entropy)
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
@@ -418,6 +417,13 @@ class Peer:
             traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
             is_last=is_last,
         )
+
+
+def _part_of(numbers: Numbers | None, number: int, length: int) -> Numbers | None:
+    """Return what a round takes of an input that may hold the vectors of several."""
+    if numbers is None or numbers.length <= length:
+        return numbers
+    return PartOfNumbers(numbers, number * length, length)
 
 
 def _rounds_of(parameters: Parameters, numbers: Numbers | None) -> int:

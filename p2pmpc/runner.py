@@ -323,8 +323,10 @@ class SessionRunner:
         patience = self._options.timeout
         if self._round is not None and self._round.stage >= Stage.OPENED:
             patience /= 3
-        if self._round is not None and self._round.number and self._round.stage <= Stage.DEALT:
-            patience = max(patience, self._options.join_timeout)  # people come to it when they come
+        begins = self._round is None or self._round.stage <= Stage.DEALT
+        if begins and self.session.parameters.rounds == 0:
+            # An open session waits for programs that compute between their sums.
+            patience = max(patience, self._options.join_timeout)
         return trio.current_time() + patience
 
     # -- actions ------------------------------------------------------------------------------

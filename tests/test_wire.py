@@ -312,6 +312,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
         peers,
         "m61",
         1 << 27,
+        1_000_000,
         52,
         (1 << 60) - 1,
         LARGEST_WEIGHT,
