@@ -262,14 +262,21 @@ class SessionRunner:
         return self._round.receive(peer, signed)
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
-        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone."""
+        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.
+
+        Whoever is done with a round has confirmed its total, and on a stream that came before.
+        """
         assert self._round is not None
         kept = self._early.setdefault(peer, [])
+        if frame in kept:
+            return []  # said again after a reconnection
         # An honest contributor waits for this one's shares; an observer is not waited for until the end.
-        most = (
-            _MOST_EARLY if self.session.contributes else _MOST_AHEAD + 2 * len(self.session.places)
-        )
-        if frame.round > self._round.number + 1 or len(kept) >= most:
+        most = _MOST_EARLY
+        if not self.session.contributes:
+            pieces = self.session.slices.most_pieces if self.session.parameters.is_sharded else 0
+            most = _MOST_AHEAD + 2 * len(self.session.places) + pieces
+        ahead = frame.round > self._round.number + 1 or not self._round.has_confirmed(peer)
+        if ahead or len(kept) >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",

@@ -102,7 +102,7 @@ WRONG_PARAMETERS: Mapping[str, Mapping[str, Value]] = {
         "0": 0,
         "seeds as str 8": Raw(b"\xd9\x05seeds"),
     },
-    "sum_mode": {"sharded": "sharded", "empty": "", "nil": Raw(b"\xc0")},
+    "sum_mode": {"tree": "tree", "empty": "", "nil": Raw(b"\xc0")},
     "strict": {"0": 0, "1": 1, "nil": Raw(b"\xc0"), "a str": "true"},
     "allow_two": {"0": 0, "1": 1, "nil": Raw(b"\xc0")},
     "allow_revealing_weights": {"0": 0, "1": 1, "nil": Raw(b"\xc0")},
