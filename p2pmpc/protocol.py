@@ -153,6 +153,7 @@ class Round:
             plains = {i: link.plain for i, link in self.links.items()}
             received = {i: plain.share for i, plain in plains.items() if plain is not None}
             ratchet = Ratchet(session.id, session.own_index, given, received)
+            self._sealer.forget()  # with it, the SHAREs of round 0 would give every later link
         ratchet.advance(self.number + 1)
         return ratchet
 

@@ -152,7 +152,7 @@ echo_entries = st.builds(
 
 
 piece_numbers = st.integers(0, 2**64 - 1)
-piece_vectors = st.binary(max_size=8).map(memoryview)
+piece_vectors: st.SearchStrategy[memoryview] = st.binary(max_size=8).map(memoryview)
 
 
 def limits_of(kind: Kind) -> Limits:
