@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -52,9 +52,8 @@ def session_of(
     length: int, *, own: int = 1, weights: Sequence[int] = WEIGHTS, **parameters: str
 ) -> Session:
     """Return a session of which no more is known than how vectors are cut."""
-    made = Parameters(
-        bytes(32), len(weights), length=length - 1, **{"sum_mode": "sharded", **parameters}
-    )
+    shape: dict[str, Any] = {"sum_mode": "sharded", **parameters}
+    made = Parameters(bytes(32), len(weights), length=length - 1, **shape)
     members = tuple(cast(Member, SimpleNamespace(weight=weight)) for weight in weights)
     contributing = [index for index, weight in enumerate(weights, 1) if weight]
     places = {index: place for place, index in enumerate(contributing)}
@@ -134,7 +133,8 @@ def test_sums_of_slices_put_together_are_the_sum(field: str, length: int) -> Non
             for number in range(cut.pieces(place)):
                 sums.add(part[cut.piece(place, number)], number)
         for message in pieces_of(session, owner, sums.own_sum()):
-            words = np.frombuffer(message.vector, dtype=arithmetic.word)
+            size = len(message.vector) // arithmetic.width
+            words = arithmetic.decode(message.vector, size)
             total.put(owner, words, message.piece)
         sums.put(owner, sums.own_sum())
         assert integers(sums.hidden[cut.bounds(place)]) == integers(sums.own_sum())
@@ -185,7 +185,7 @@ def test_bytes_of_words_lie_where_the_words_do() -> None:
     view = bytes_of(words[2:5])
     assert view == FIELDS["m31"].encode(words)[8:20]
     words[2] = 7
-    assert view[:4] == b"\x07\x00\x00\x00"
+    assert bytes(view[:4]) == b"\x07\x00\x00\x00"
 
 
 # -- what nobody could have sent ------------------------------------------------------------------

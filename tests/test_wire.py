@@ -671,9 +671,7 @@ def test_the_caps_of_sharded_bodies_follow_from_the_slices(
     monkeypatch.setattr(slices, "PIECE", 4)
     limits, cut = Limits(9, length, 8, sharded=True, contributors=owners), Slices(length, owners)
     pieces = [
-        cut.piece(place, number)
-        for place in range(owners)
-        for number in range(cut.pieces(place))
+        cut.piece(place, number) for place in range(owners) for number in range(cut.pieces(place))
     ]
     largest = 8 + 8 * max(piece.stop - piece.start for piece in pieces)
     for kind in PIECEWISE:

@@ -23,7 +23,11 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         "field",
         "field",
         [
-            ("p is accepted as an element", "int(words.max()) >= self.modulus", "int(words.max()) > self.modulus"),
+            (
+                "p is accepted as an element",
+                "int(words.max()) >= self.modulus",
+                "int(words.max()) > self.modulus",
+            ),
             (
                 "the size of a vector is not checked",
                 "if len(data) != length * self.width:",
