@@ -262,16 +262,22 @@ class SessionRunner:
         return self._round.receive(peer, signed)
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
-        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone."""
+        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.
+
+        Whoever is done with a round has confirmed its total, and on a stream that came before.
+        """
         assert self._round is not None
         kept = self._early.setdefault(peer, [])
+        if frame in kept:
+            return []  # said again after a reconnection
         # An honest contributor waits for this one's shares; an observer is not waited for until the end.
         most = _MOST_EARLY
         if not self.session.contributes:
-            most = _MOST_AHEAD + len(self.session.places) + self.session.slices.most_pieces
-        rounds = self.session.parameters.rounds
-        there_is_none = frame.round > self._round.number + 1 or 0 < rounds <= frame.round
-        if there_is_none or len(kept) >= most:
+            pieces = self.session.slices.most_pieces if self.session.parameters.is_sharded else 0
+            most = _MOST_AHEAD + 2 * len(self.session.places) + pieces
+        current, rounds = self._round.number, self.session.parameters.rounds
+        ahead = frame.round > current + 1 or not self._round.has_confirmed(peer)
+        if ahead or 0 < rounds <= frame.round or len(kept) >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",

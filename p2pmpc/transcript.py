@@ -74,9 +74,7 @@ class Written:
     def of(cls, vector: Words, arithmetic: Field) -> Written:
         """Return how a vector is written."""
         digest = labelled_hash("public vector", arithmetic.encode(vector))
-        if vector.size > LONGEST_WRITTEN:
-            return cls(digest, None)
-        return cls(digest, tuple(int(v) for v in arithmetic.to_signed(vector)))
+        return cls(digest, _values_of(vector, arithmetic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +128,22 @@ def render(record: Record) -> str:
     """
     arithmetic = record.session.parameters.arithmetic
     sums = {index: Written.of(vector, arithmetic) for index, vector in record.sums.items()}
-    total = _written_total(RoundContext(record.session, record.round), record.total)
+    total = Written(record.total_digest, _values_of(record.total, arithmetic))
     lines = list(_lines(record, sums, total))
     return "\n".join([FORMAT, *map(str, lines)]) + "\n"
+
+
+def _values_of(vector: Words, arithmetic: Field) -> tuple[int, ...] | None:
+    """Return a vector as signed integers, unless it is too long to be written."""
+    if vector.size > LONGEST_WRITTEN:
+        return None
+    return tuple(int(v) for v in arithmetic.to_signed(vector))
 
 
 def _written_total(context: RoundContext, total: Words) -> Written:
     """Return how the total is written: under the digest that every CONFIRM signs."""
     arithmetic = context.session.parameters.arithmetic
-    written = Written.of(total, arithmetic)
-    return Written(context.total_digest(arithmetic.encode(total)), written.values)
+    return Written(context.total_digest(arithmetic.encode(total)), _values_of(total, arithmetic))
 
 
 def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Iterator[Line]:
@@ -302,6 +306,7 @@ class _Verification:
             masks,
             {},
             np.zeros(0, dtype=np.uint64),
+            total.digest,
         )
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
         return Verified(session, round_number, digest_of(self._text), total, recomputed)
