@@ -20,7 +20,7 @@ from p2pmpc.errors import (
     Revealed,
     exit_code_of,
 )
-from p2pmpc.messages import Commitment, Kind, Share
+from p2pmpc.messages import Commitment, Kind, Share, Unmask
 from p2pmpc.parameters import Parameters
 from p2pmpc.transcript import render, verify
 from p2pmpc.wire import decode_share
@@ -263,7 +263,7 @@ def test_a_message_of_an_earlier_round_has_no_place(kind: Kind) -> None:
     party = Party(values_of(0, 5), [*WEIGHTS, 1], sum_mode="sharded" if sharded else "broadcast")
     party.start()
     if kind is Kind.UNMASK:
-        frame = party.frame(4, party_unmask())
+        frame = party.frame(4, Unmask(2, bytes(33)))
     party.run()
     if kind is not Kind.UNMASK:
         frame = next(f for f in party.delivered[4, 1] if f[4] == kind)
@@ -273,13 +273,6 @@ def test_a_message_of_an_earlier_round_has_no_place(kind: Kind) -> None:
     assert isinstance(error, RemoteProtocolError)
     assert error.peers == (4,)
     assert "a message of round 0" in error.message
-
-
-def party_unmask() -> Any:
-    """Return a mask share, whatever it is."""
-    from p2pmpc.messages import Unmask
-
-    return Unmask(2, bytes(33))
 
 
 def test_a_message_signed_for_another_round_is_not_one_of_this() -> None:
