@@ -36,9 +36,10 @@ from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.prg import CHUNK
-from p2pmpc.progress import Observer
+from p2pmpc.progress import Meter, Observer
 from p2pmpc.protocol import Round
 from p2pmpc.script import Stage
+from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.wire import Frame
 
@@ -164,7 +165,12 @@ class SessionRunner:
         else:
             await self._perform(self._agreement.start())
         deadline = self._deadline()
+        meter, of = Meter(self._observer.tell, "exchanging"), _bulk_bytes(self.session)
+        before_this = self.mesh.bytes_sent + self.mesh.bytes_received
         while self._end is None:
+            if self._computes_long:
+                done = self.mesh.bytes_sent + self.mesh.bytes_received - before_this
+                meter.at(min(done, of), of)
             event = await self._next_event(deadline)
             before = self._progress()
             actions = self._timed_out() if event is None else await self._handle(event)
@@ -407,3 +413,16 @@ class SessionRunner:
     async def _discard_events(self) -> None:
         async for _ in self._events:
             pass
+
+
+def _bulk_bytes(session: Session) -> int:
+    """Return how many bytes of vectors a peer sends and receives in a round, for its progress."""
+    parameters, n = session.parameters, len(session.places)
+    vector = parameters.extended_length * parameters.arithmetic.width
+    listeners = len(session.members) - 1
+    if not session.contributes:
+        return vector * (1 if parameters.is_sharded else n)
+    shares = 2 * vector * (n - 1) if parameters.share_mode == "dense" else 0
+    if parameters.is_sharded:
+        return shares + 3 * vector * (n - 1) // n + vector * listeners // n
+    return shares + vector * (n - 1 + listeners)

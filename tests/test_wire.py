@@ -238,7 +238,16 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9ec420" + "04" * 32 + "03" + "a36d3631" + "04" + "01" + "08" + "cd0140" + "00" + "a564656e7365"
+        "9ec420"
+        + "04" * 32
+        + "03"
+        + "a36d3631"
+        + "04"
+        + "01"
+        + "08"
+        + "cd0140"
+        + "00"
+        + "a564656e7365"
         "a962726f616463617374" + "c3c2c2" + "90"
     )
     made = Parameters(
