@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from p2pmpc.encoding import Scaled
 from p2pmpc.field import M31, M61, Field, Vector, Words
+from p2pmpc.product import Ring
 from p2pmpc.residues import fill_residues
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import LARGEST_WEIGHT
@@ -47,16 +48,16 @@ def integers(values: Words) -> list[int]:
     return [int(value) for value in values]
 
 
-def expanded(field: Field, length: int, source: Source) -> Words:
+def expanded(field: Ring, length: int, source: Source) -> Words:
     """Return a whole vector of what may be a seed's expansion."""
     return weighted_sum(field, length, [(source, 1)])
 
 
-def correction(field: Field, secret: Words, others: Sequence[Source]) -> Words:
+def correction(field: Ring, secret: Words, others: Sequence[Source]) -> Words:
     """Return the share that a dealer keeps: its secret without the shares of the others."""
     return weighted_sum(field, secret.size, [(secret, 1), *((share, -1) for share in others)])
 
 
-def with_checksum(values: Scaled, session_id: bytes, round_number: int, field: Field) -> Words:
+def with_checksum(values: Scaled, session_id: bytes, round_number: int, field: Ring) -> Words:
     """Return the residues of an input with its checksum coordinate behind them."""
     return fill_residues([values], None, field, session_id, round_number, values.size)

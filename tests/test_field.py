@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
-from p2pmpc.field import FIELDS, M31, M61, Accumulator, Field
+from p2pmpc.field import M31, M61, Accumulator, Field
+from p2pmpc.product import FIELDS
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
 from tests.strategies import (
