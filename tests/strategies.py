@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from p2pmpc.encoding import Scaled
 from p2pmpc.field import M31, M61, Field, Vector, Words
-from p2pmpc.product import Ring
+from p2pmpc.product import M31XM61, ProductField, Ring
 from p2pmpc.residues import fill_residues
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import LARGEST_WEIGHT
@@ -19,21 +19,29 @@ ALL_FIELDS = (M31, M61, *TOYS)
 
 fields = st.sampled_from(ALL_FIELDS)
 
+TOY_PRODUCTS = (ProductField(TOYS[0], TOYS[1]), ProductField(TOYS[2], TOYS[0]))
+PRODUCTS = (M31XM61, *TOY_PRODUCTS)
+ALL_RINGS: tuple[Ring, ...] = (*ALL_FIELDS, *PRODUCTS)
+
+rings = st.sampled_from(ALL_RINGS)
+
 weights = st.one_of(
     st.sampled_from([1, -1, LARGEST_WEIGHT, -LARGEST_WEIGHT]),
     st.integers(-LARGEST_WEIGHT, LARGEST_WEIGHT),
 ).filter(bool)
 
 
-def edges(field: Field) -> list[int]:
+def edges(field: Ring) -> list[int]:
     """Return the residues at which arithmetic goes wrong first."""
     p = field.modulus
     near = [0, 1, 2, p // 2, p // 2 + 1, p - 2, p - 1]
     limbs = [(1 << 30) - 1, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 60) - 1, 1 << 60]
+    if isinstance(field, ProductField):
+        limbs += [q + k for q in (field.first.modulus, field.second.modulus) for k in (-1, 0, 1)]
     return sorted({value for value in near + limbs if 0 <= value < p})
 
 
-def residues(field: Field) -> st.SearchStrategy[int]:
+def residues(field: Ring) -> st.SearchStrategy[int]:
     """Draw a residue, often one at an edge."""
     return st.one_of(st.sampled_from(edges(field)), st.integers(0, field.modulus - 1))
 
