@@ -127,7 +127,8 @@ def check_budget(field: Ring, weights: Sequence[int], bound: int, fraction_bits:
         return
     fitting = automatic_bound(field, weights)
     if fitting == 0:
-        wider = [f.name for f in FIELDS.values() if automatic_bound(f, weights)]
+        due = max(needed, total_magnitude(weights))
+        wider = [f.name for f in FIELDS.values() if due <= f.largest_magnitude]
         raise InputRefused(
             f"the weights, {total_magnitude(weights)} together, leave no room for values in "
             f"{field.name}",
