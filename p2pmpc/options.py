@@ -185,7 +185,11 @@ class NodeOptions:
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
     output: Annotated[
-        str | None, _option("Write the total to a file, replacing it: text, or .npy.", _OUT)
+        str | None,
+        _option(
+            "Write the total to a file, replacing it: text, or .npy (doubles where integers do not do).",
+            _OUT,
+        ),
     ] = None
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
