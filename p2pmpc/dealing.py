@@ -38,6 +38,9 @@ class Sealer(Protocol):
     def open(self, dealer: int, sealed: bytes, info: bytes) -> bytes:
         """Open what a member sealed to this peer under ``info``."""
 
+    def forget(self) -> None:
+        """Open nothing more: later rounds seal under keys of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoundContext:

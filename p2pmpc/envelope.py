@@ -288,3 +288,7 @@ class SessionSealer:
     def open(self, _dealer: int, sealed: bytes, info: bytes) -> bytes:
         """Open what a member sealed to this peer; see :meth:`p2pmpc.identity.SealingKey.open`."""
         return self._key.open(sealed, info)
+
+    def forget(self) -> None:
+        """Give this peer's key up; see :meth:`p2pmpc.identity.SealingKey.forget`."""
+        self._key.forget()

@@ -26,7 +26,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import NameOID
 
-from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
+from p2pmpc.errors import (
+    AgreementFailed,
+    ConfigurationError,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
 from p2pmpc.hashing import label
 from p2pmpc.shamir import Entropy
 
@@ -224,7 +229,9 @@ class SealingKey:
     def __init__(self, entropy: Entropy) -> None:
         lattice = MLKEM768PrivateKey.from_seed_bytes(entropy(64))
         curve = X25519PrivateKey.from_private_bytes(entropy(32))
-        self._key = hpke.MLKEM768X25519PrivateKey(lattice, curve)
+        self._key: hpke.MLKEM768X25519PrivateKey | None = hpke.MLKEM768X25519PrivateKey(
+            lattice, curve
+        )
         self.public_bytes: bytes = (
             lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
         )
@@ -238,10 +245,16 @@ class SealingKey:
         Raises:
             RemoteProtocolError: It does not open.
         """
+        if self._key is None:
+            raise LocalProtocolError("the sealing key was forgotten")
         try:
             return _SUITE.decrypt(sealed, self._key, info=info)
         except (InvalidTag, ValueError):
             raise RemoteProtocolError("a sealed share that does not open") from None
+
+    def forget(self) -> None:
+        """Give the key up: nothing more is to be opened with it, whoever comes by this process."""
+        self._key = None
 
 
 _P25519: Final = 2**255 - 19

@@ -78,16 +78,17 @@ Event = Received | Violated | Connected | Disconnected | Lost
 
 @dataclass(slots=True)
 class _Outbox:
-    """What was said to one peer: the parts of frames, so that a long body is held once for all.
+    """What was said to one peer: frames in parts, so that a long body is held once for all.
 
-    Positions count all that was ever said; what the peer is done with is let go.
+    Positions count all frames that were ever said; those that the peer is done with are let go. That
+    may happen while they are written again, so no position lies within a frame.
     """
 
-    frames: deque[bytes] = field(default_factory=deque)
+    frames: deque[tuple[bytes, ...]] = field(default_factory=deque)
     first: int = 0
-    """The position of the first part that is still held."""
+    """The position of the first frame that is still held."""
     begun: dict[int, int] = field(default_factory=dict)
-    """By round, the position of its first part."""
+    """By round, the position of its first frame."""
     grown: trio.Event = field(default_factory=trio.Event)
     flushed: trio.Event = field(default_factory=trio.Event)
 
@@ -103,7 +104,7 @@ class _Outbox:
         self.begun = {number: at for number, at in self.begun.items() if number >= round_number}
 
     def say(self, parts: Sequence[bytes]) -> None:
-        self.frames.extend(parts)
+        self.frames.append(tuple(parts))
         self.flushed = trio.Event()
         self.grown.set()
         self.grown = trio.Event()
@@ -257,8 +258,9 @@ class Mesh:
                 grown = outbox.grown
                 while position < outbox.end:
                     batch, position = _batch(outbox, position)
-                    await link.send(batch)
-                    self.bytes_sent += len(batch)
+                    for data in batch:
+                        await link.send(data)
+                        self.bytes_sent += len(data)
                 outbox.flushed.set()
                 await grown.wait()
         except LinkEndedError as error:
@@ -330,15 +332,17 @@ class Mesh:
         raise trio.TooSlowError
 
 
-def _batch(outbox: _Outbox, position: int) -> tuple[bytes, int]:
-    """Return the next bytes to write, small parts together and a large one by itself, and where they end."""
-    parts = islice(outbox.frames, max(0, position - outbox.first), None)
+def _batch(outbox: _Outbox, position: int) -> tuple[tuple[bytes, ...], int]:
+    """Return what to write next, small frames as one and a large one in parts, and where it ends."""
     position = max(position, outbox.first)
-    batch = [next(parts)]
-    size = len(batch[0])
-    for part in parts:
-        size += len(part)
+    batch: list[bytes] = []
+    size = count = 0
+    for frame in islice(outbox.frames, position - outbox.first, None):
+        size += sum(map(len, frame))
         if size > _COALESCE:
             break
-        batch.append(part)
-    return b"".join(batch) if len(batch) > 1 else batch[0], position + len(batch)
+        batch += frame
+        count += 1
+    if count == 0:
+        return outbox.frames[position - outbox.first], position + 1
+    return (b"".join(batch),), position + count

@@ -79,6 +79,14 @@ class NodeOptions:
             converter=whole_number,
         ),
     ] = None
+    rounds: Annotated[
+        int | None,
+        _option(
+            "How many sums, one after the other; the input holds as many vectors, one behind the other.",
+            _SESSION,
+            converter=whole_number,
+        ),
+    ] = None
     fraction_bits: Annotated[
         int | None,
         _option("Binary digits behind the point; 0 by default.", _SESSION, converter=whole_number),
@@ -250,6 +258,7 @@ class NodeOptions:
             peers=self.peers,
             field=self.field,
             length=self.length,
+            rounds=self.rounds,
             fraction_bits=self.fraction_bits,
             bound=self.bound,
             private_weights=self.private_weights,
@@ -279,7 +288,7 @@ class NodeOptions:
         """
         table = dict(roster.parameters) if roster else {}
         names = (
-            "field", "length", "fraction_bits", "bound", "private_weights", "weight_bound",
+            "field", "length", "rounds", "fraction_bits", "bound", "private_weights", "weight_bound",
             "share_mode", "mode", "strict", "allow_two", "allow_revealing_weights",
         )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
@@ -290,7 +299,7 @@ class NodeOptions:
             )
         merged: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
         merged |= {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        merged.setdefault("length", length or 1)
+        merged.setdefault("length", _length_of_one(length or 1, merged.get("rounds", 1)))
         fraction_bits, given = merged.get("fraction_bits", 0), "bound" in merged
         if type(fraction_bits) is not int or not 0 <= fraction_bits <= MOST_FRACTION_BITS:
             raise ConfigurationError(
@@ -332,6 +341,22 @@ class NodeOptions:
     def listen_address(self) -> Address | None:
         """Where to listen, where it is said."""
         return Address.parse(self.listen) if self.listen else None
+
+
+def _length_of_one(length: int, rounds: object) -> int:
+    """Return the length of each vector, of an input that holds one for every round.
+
+    Raises:
+        ConfigurationError: It cannot hold so many.
+    """
+    if type(rounds) is not int or rounds < 1 or length < rounds:
+        return length  # refused elsewhere, or drawn
+    if length % rounds:
+        raise ConfigurationError(
+            f"the input's {length} numbers are not {rounds} vectors of one length",
+            hint="give every round a vector of the same length, one behind the other",
+        )
+    return length // rounds
 
 
 def _settle_privacy(merged: dict[str, Any]) -> None:

@@ -107,6 +107,11 @@ class ProductField:
             out[key] = field.add(left[key], right[key])
         return out
 
+    def add_into(self, total: Words, words: Words) -> None:
+        """Add words to a total where it lies."""
+        for key, field in self.components.items():
+            field.add_into(total[key], words[key])
+
     def subtract(self, left: Words, right: Words) -> Words:
         """Return left - right."""
         out = self.zeros(left.size)

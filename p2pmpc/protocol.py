@@ -153,6 +153,7 @@ class Round:
             plains = {i: link.plain for i, link in self.links.items()}
             received = {i: plain.share for i, plain in plains.items() if plain is not None}
             ratchet = Ratchet(session.id, session.own_index, given, received)
+            self._sealer.forget()  # with it, the SHAREs of round 0 would give every later link
         ratchet.advance(self.number + 1)
         return ratchet
 
@@ -478,6 +479,8 @@ class Round:
         return [Finished(total[:length], self._record(total), confirmed)]
 
     def _record(self, total: Words) -> Record:
+        confirm = self._heard.own[Kind.CONFIRM].message
+        assert isinstance(confirm, Confirm)
         contributors = self.session.contributors
         commitments = {index: self._heard.said(index, Kind.COMMITMENT) for index in contributors}
         partials = {index: self._heard.said(index, Kind.PARTIAL) for index in contributors}
@@ -492,6 +495,7 @@ class Round:
             masks=dict(self._opening.seeds),
             sums=dict(self._sums),
             total=total,
+            total_digest=confirm.total_digest,
         )
 
     def _aborted(self, peer: int, abort: Abort) -> list[Action]:

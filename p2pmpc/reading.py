@@ -25,18 +25,21 @@ from p2pmpc.sources import Numbers
 T = TypeVar("T")
 
 
-async def check_values(numbers: Numbers, parameters: Parameters, observer: Observer) -> None:
+async def check_values(
+    numbers: Numbers, parameters: Parameters, observer: Observer, *, rounds: int = 1
+) -> None:
     """Hold an input against parameters, as far as they are known before the roster is.
 
     Args:
         numbers: The input.
         parameters: Offered, or this peer's own.
         observer: Told how far the reading is.
+        rounds: How many vectors it holds.
 
     Raises:
         InputRefused: The length differs, or a value cannot be used; says where, never what.
     """
-    numbers.check_length(parameters.length)
+    numbers.check_length(parameters.length, rounds)
     bound = parameters.bound or automatic_bound(parameters.arithmetic, [1])
 
     def check() -> None:

@@ -156,7 +156,7 @@ class SessionRunner:
             P2PMPCError: Why there is no total.
         """
         if self._refusal is not None:
-            await self._perform(self._machine.abort(self._refusal))
+            await self._perform(self._agreement.abort(self._refusal))
             await self._end_with_failure(self._refusal)
             raise self._refusal
         if self._agreement.agreed:
@@ -262,14 +262,22 @@ class SessionRunner:
         return self._round.receive(peer, signed)
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
-        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone."""
+        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.
+
+        Whoever is done with a round has confirmed its total, and on a stream that came before.
+        """
         assert self._round is not None
         kept = self._early.setdefault(peer, [])
+        if frame in kept:
+            return []  # said again after a reconnection
         # An honest contributor waits for this one's shares; an observer is not waited for until the end.
-        most = (
-            _MOST_EARLY if self.session.contributes else _MOST_AHEAD + 2 * len(self.session.places)
-        )
-        if frame.round > self._round.number + 1 or len(kept) >= most:
+        most = _MOST_EARLY
+        if not self.session.contributes:
+            pieces = self.session.slices.most_pieces if self.session.parameters.is_sharded else 0
+            most = _MOST_AHEAD + 2 * len(self.session.places) + pieces
+        current, rounds = self._round.number, self.session.parameters.rounds
+        ahead = frame.round > current + 1 or not self._round.has_confirmed(peer)
+        if ahead or 0 < rounds <= frame.round or len(kept) >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",
@@ -321,8 +329,10 @@ class SessionRunner:
         patience = self._options.timeout
         if self._round is not None and self._round.stage >= Stage.OPENED:
             patience /= 3
-        if self._round is not None and self._round.number and self._round.stage <= Stage.DEALT:
-            patience = max(patience, self._options.join_timeout)  # people come to it when they come
+        begins = self._round is None or self._round.stage <= Stage.DEALT
+        if begins and self.session.parameters.rounds == 0:
+            # An open session waits for programs that compute between their sums.
+            patience = max(patience, self._options.join_timeout)
         return trio.current_time() + patience
 
     # -- actions ------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class SliceSums:
                 self._slices.size(place), dtype=self._session.parameters.arithmetic.word
             )
         part = self._own[self._slices.piece(place, piece)]
-        weighted_sum(self._session.parameters.arithmetic, part.size, [(part, 1), (words, 1)], part)
+        self._session.parameters.arithmetic.add_into(part, words)
 
     def own_sum(self) -> Words:
         """Return the sum of this peer's own slice, once all have sent theirs."""

@@ -51,7 +51,7 @@ NOWHERE = "0.0.0.0:1"
 """Transcripts hold no addresses."""
 
 _SHOWN = (
-    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
+    "peers", "field", "length", "rounds", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
     "strict",
 )  # fmt: skip
 
@@ -78,9 +78,7 @@ class Written:
     def of(cls, vector: Words, arithmetic: Ring) -> Written:
         """Return how a vector is written."""
         digest = labelled_hash("public vector", arithmetic.encode(vector))
-        if vector.size > LONGEST_WRITTEN:
-            return cls(digest, None)
-        return cls(digest, tuple(arithmetic.to_signed(vector).tolist()))
+        return cls(digest, _values_of(vector, arithmetic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +132,22 @@ def render(record: Record) -> str:
     """
     arithmetic = record.session.parameters.arithmetic
     sums = {index: Written.of(vector, arithmetic) for index, vector in record.sums.items()}
-    total = _written_total(RoundContext(record.session, record.round), record.total)
+    total = Written(record.total_digest, _values_of(record.total, arithmetic))
     lines = list(_lines(record, sums, total))
     return "\n".join([FORMAT, *map(str, lines)]) + "\n"
+
+
+def _values_of(vector: Words, arithmetic: Ring) -> tuple[int, ...] | None:
+    """Return a vector as signed integers, unless it is too long to be written."""
+    if vector.size > LONGEST_WRITTEN:
+        return None
+    return tuple(arithmetic.to_signed(vector).tolist())
 
 
 def _written_total(context: RoundContext, total: Words) -> Written:
     """Return how the total is written: under the digest that every CONFIRM signs."""
     arithmetic = context.session.parameters.arithmetic
-    written = Written.of(total, arithmetic)
-    return Written(context.total_digest(arithmetic.encode(total)), written.values)
+    return Written(context.total_digest(arithmetic.encode(total)), _values_of(total, arithmetic))
 
 
 def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Iterator[Line]:
@@ -306,6 +310,7 @@ class _Verification:
             masks,
             {},
             np.zeros(0, dtype=np.uint64),
+            total.digest,
         )
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
         return Verified(session, round_number, digest_of(self._text), total, recomputed)

@@ -63,6 +63,9 @@ class PlainSealer:
             raise RemoteProtocolError("a sealed share that does not open")
         return sealed[len(info) :]
 
+    def forget(self) -> None:
+        """Have nothing to forget."""
+
 
 @dataclass
 class Member:
@@ -124,6 +127,18 @@ class Member:
             entropy=entropy,
         )
         return cls(identity, sealing_key, session, notary, agreement, round_, secret)
+
+    def go_on(self, values: Sequence[int]) -> None:
+        """Make the machine of the next round, as the runner would."""
+        session, number = self.session, self.round.number + 1
+        arithmetic = session.parameters.arithmetic
+        self.secret = with_checksum(
+            np.array(values, dtype=np.int64), session.id, number, arithmetic
+        )
+        self.round = self.round.following(self.secret if session.contributes else None)
+        self.finished = self.echo = None
+        self.recorded = self.opened = False
+        self.unmasked, self.steps = set(), []
 
     @property
     def kept(self) -> Words:
@@ -273,7 +288,7 @@ class Party:
             contributors = [m for m in member.session.members if m.weight]
             for other, signature in zip(contributors, message.echoes, strict=True):
                 data = signing_input(
-                    member.session.id, 0, Kind.ECHO, other.id, TO_ALL, member.echo.digest
+                    member.session.id, signed.round, Kind.ECHO, other.id, TO_ALL, member.echo.digest
                 )
                 verify_signature(other.public_key, signature, data)
             member.opened = True
@@ -281,6 +296,19 @@ class Party:
             assert member.opened
             assert message.about not in member.unmasked
             member.unmasked.add(message.about)
+
+    def next_round(self, values: Sequence[Sequence[int]]) -> None:
+        """Let every peer, all of which have finished, begin the next round.
+
+        Args:
+            values: One row of scaled values a peer.
+        """
+        self.values = values
+        for member, row in zip(self.members.values(), values, strict=True):
+            assert member.finished is not None
+            member.go_on(row)
+        for index, member in self.members.items():
+            self.perform(index, member.round.start())
 
     # -- frames -----------------------------------------------------------------------------
 
@@ -292,7 +320,9 @@ class Party:
     def frame(self, sender: int, message: Message, receiver: int | None = None) -> bytes:
         """Return a frame that a peer signed, whatever it says."""
         pairwise = receiver if message.kind in PAIRWISE else None
-        return frame_bytes(self.member(sender).notary.sign(message, receiver=pairwise))
+        member = self.member(sender)
+        number = 0 if message.kind in (Kind.ACCEPT, Kind.ABORT) else member.round.number
+        return frame_bytes(member.notary.sign(message, receiver=pairwise, round_number=number))
 
     def forge(
         self,

@@ -38,6 +38,7 @@ MODULI = {"m31": 2**31 - 1, "m61": 2**61 - 1}
 WIDTHS = {"m31": 4, "m61": 8}
 PRODUCTS = {"m31xm61": ("m31", "m61")}
 """Fields of which an element is a residue mod each of several primes."""
+PIECE = 262144
 
 
 # -- msgpack ----------------------------------------------------------------------------------
@@ -145,6 +146,7 @@ def parameters(nonce: bytes, peers: int, **changes: Value) -> dict[str, Value]:
         "peers": peers,
         "field": "m31",
         "length": 1,
+        "rounds": 1,
         "fraction_bits": 0,
         "bound": 0,
         "weight_bound": 0,
@@ -199,15 +201,21 @@ def session_id(accept_body: bytes) -> bytes:
 # -- caps -------------------------------------------------------------------------------------
 
 
-def caps(peers: int, inputs: int, vector_bytes: int, share_mode: str) -> dict[str, int]:
+def caps(
+    peers: int, inputs: int, length: int, width: int, share_mode: str, sum_mode: str = "broadcast"
+) -> dict[str, int]:
     """Return the largest body of every kind.
 
     Args:
         peers: n.
         inputs: How many of them contribute; n as long as that is not known.
-        vector_bytes: L' times the width; 0 before there is a session.
+        length: L'; 0 before there is a session.
+        width: Bytes an element.
         share_mode: ``seeds`` or ``dense``.
+        sum_mode: ``broadcast`` or ``sharded``.
     """
+    vector_bytes, sharded = length * width, sum_mode == "sharded"
+    piece = 8 + width * min(PIECE, length // inputs + 1) if sharded else 0
     share = vector_bytes if share_mode == "dense" else 32
     made = {
         "JOIN": 128,
@@ -217,9 +225,9 @@ def caps(peers: int, inputs: int, vector_bytes: int, share_mode: str) -> dict[st
         "ACCEPT": 34272 + 160 * peers,
         "COMMITMENT": 64 + 68 * inputs,
         "SHARE": 1136 + 49 + share,
-        "SLICE": 0,
-        "PARTIAL": vector_bytes,
-        "SLICE_SUM": 0,
+        "SLICE": piece,
+        "PARTIAL": 32 * (length // (inputs * PIECE) + 1) if sharded else vector_bytes,
+        "SLICE_SUM": piece,
         "ECHO": 16 + 66 * peers + 208 * inputs,
         "OPEN": 64 + 66 * inputs,
         "UNMASK": 64,
@@ -263,6 +271,40 @@ def joined(field: str, residues: Sequence[int]) -> int:
         others = modulus(field) // MODULI[part]
         value += residue * others * pow(others, -1, MODULI[part])
     return value % modulus(field)
+
+
+# -- slices -----------------------------------------------------------------------------------
+
+
+def slice_bounds(length: int, owners: int, place: int) -> tuple[int, int]:
+    """Return where the slice of an owner begins and ends."""
+    return place * length // owners, (place + 1) * length // owners
+
+
+def pieces(size: int) -> list[tuple[int, int]]:
+    """Return where the pieces of a slice begin and end, within it."""
+    cut = [(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
+    return cut or [(0, 0)]
+
+
+def piece_body(number: int, elements: bytes) -> bytes:
+    """Return the body of a SLICE, or of a SLICE_SUM."""
+    return struct.pack(">Q", number) + elements
+
+
+# -- the ratchet ------------------------------------------------------------------------------
+
+
+def ratchet(
+    session: bytes, round_number: int, dealer: int, receiver: int, link: bytes
+) -> tuple[bytes, bytes, bytes]:
+    """Return the seed, the key and the next link that a link gives in a round."""
+    bound = numbers(round_number, dealer, receiver)
+    made = [
+        reference.hkdf(link, session, reference.label(f"ratchet {purpose}") + bound, 32)
+        for purpose in ("seed", "key", "link")
+    ]
+    return made[0], made[1], made[2]
 
 
 # -- one round --------------------------------------------------------------------------------

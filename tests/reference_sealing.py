@@ -205,15 +205,18 @@ def galois_hash(key: int, data: bytes) -> int:
     return total
 
 
-def gcm(key: bytes, nonce: bytes, data: bytes, *, opens: bool) -> tuple[bytes, bytes]:
-    """Return data encrypted (or decrypted) without AAD, and the tag of the ciphertext."""
+def gcm(
+    key: bytes, nonce: bytes, data: bytes, *, opens: bool, beside: bytes = b""
+) -> tuple[bytes, bytes]:
+    """Return data encrypted (or decrypted), and the tag of the ciphertext and what stands beside it."""
     cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     count = -(-len(data) // 16)
     blocks = b"".join(nonce + struct.pack(">I", 1 + k) for k in range(count + 1))
     stream = cipher.update(blocks)
     out = bytes(a ^ b for a, b in zip(data, stream[16:], strict=False))
     ciphertext = data if opens else out
-    hashed = ciphertext + bytes(-len(data) % 16) + struct.pack(">QQ", 0, 8 * len(data))
+    hashed = beside + bytes(-len(beside) % 16) + ciphertext + bytes(-len(data) % 16)
+    hashed += struct.pack(">QQ", 8 * len(beside), 8 * len(data))
     hash_key = int.from_bytes(cipher.update(bytes(16)), "big")
     tag = galois_hash(hash_key, hashed) ^ int.from_bytes(stream[:16], "big")
     return out, tag.to_bytes(16, "big")
@@ -265,6 +268,11 @@ def seal(public: bytes, plaintext: bytes, info: bytes, randomness: bytes) -> byt
     key, nonce = schedule(combine(lattice, curve, ephemeral, public[1184:]), info)
     sealed, tag = gcm(key, nonce, plaintext, opens=False)
     return ciphertext + ephemeral + sealed + tag
+
+
+def seal_once(key: bytes, plaintext: bytes, info: bytes) -> bytes:
+    """Seal a plaintext under a key that seals nothing else."""
+    return b"".join(gcm(key, bytes(12), plaintext, opens=False, beside=info))
 
 
 def unseal(seed: bytes, sealed: bytes, info: bytes) -> bytes | None:

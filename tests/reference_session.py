@@ -67,17 +67,23 @@ class Peer:
 
 
 class ReferenceSession:
-    """One session and its one round.
+    """One session and one of its rounds.
 
     Args:
         parameters: In their order.
         peers: In any order.
         draw: Where everything random comes from.
+        round_number: The round, whose seeds go on from those drawn for round 0.
     """
 
-    round = 0
-
-    def __init__(self, parameters: dict[str, Value], peers: Sequence[Peer], draw: Draw) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Value],
+        peers: Sequence[Peer],
+        draw: Draw,
+        round_number: int = 0,
+    ) -> None:
+        self.round = round_number
         self.parameters = parameters
         self.peers = dict(enumerate(sorted(peers, key=lambda peer: peer.id), start=1))
         self.contributors = [i for i, peer in self.peers.items() if peer.weight]
@@ -85,6 +91,7 @@ class ReferenceSession:
         self.field = str(parameters["field"])
         self.p, self.width = messages.modulus(self.field), messages.width(self.field)
         self.strict, self.dense = parameters["strict"], parameters["share_mode"] == "dense"
+        self.sharded = parameters["sum_mode"] == "sharded"
         self.threshold = len(self.contributors) // 2 + 1
         self._deal()
         self._sum()
@@ -123,13 +130,17 @@ class ReferenceSession:
         to = messages.TO_ALL if receiver is None else self.peers[receiver].id
         session = messages.NO_SESSION if kind == "ACCEPT" else self.id
         return messages.sign(
-            peer.seed, number, body, session=session, number=self.round, receiver=to
+            peer.seed, number, body, session=session, number=self.round_of(kind), receiver=to
         )
 
     def frame(self, index: int, kind: str, body: bytes, receiver: int | None = None) -> bytes:
         """Return a peer's frame."""
         signature = self.sign(index, kind, body, receiver)
-        return messages.frame(KINDS[kind], self.round, signature, body)
+        return messages.frame(KINDS[kind], self.round_of(kind), signature, body)
+
+    def round_of(self, kind: str) -> int:
+        """Return the round that frames of a kind name."""
+        return 0 if kind in {"ACCEPT", "ABORT"} else self.round
 
     # -- dealing ----------------------------------------------------------------------------
 
@@ -137,6 +148,7 @@ class ReferenceSession:
         self.masks = {i: self.draw(f"mask of {i}", 32) for i in self.contributors}
         self.mask_shares = {i: self._mask_shares(i) for i in self.contributors}
         self.sent: dict[tuple[int, int], bytes] = {}
+        self.keys: dict[tuple[int, int], bytes] = {}
         self.held: dict[tuple[int, int], list[int]] = {}
         for dealer in self.contributors:
             secret = self.secret(dealer)
@@ -170,27 +182,36 @@ class ReferenceSession:
             vector = [int.from_bytes(piece, "big") % self.p for piece in cut]
             self.sent[dealer, receiver] = messages.vector_bytes(self.field, vector)
         else:
-            seed = self.sent[dealer, receiver] = self.draw(purpose, 32)
-            place = self.id, self.round, "share", dealer, receiver, self.field
-            vector = messages.expanded(*place, seed, length)
+            seed = link = self.draw(purpose, 32)
+            for number in range(1, self.round + 1):
+                place = self.id, number, dealer, receiver
+                seed, self.keys[dealer, receiver], link = messages.ratchet(*place, link)
+            self.sent[dealer, receiver] = seed
+            told = self.id, self.round, "share", dealer, receiver, self.field
+            vector = messages.expanded(*told, seed, length)
         self.held[dealer, receiver] = vector
 
     def plaintext(self, dealer: int, receiver: int) -> bytes:
         """Return what a dealer seals to a receiver."""
-        return pack([self.sent[dealer, receiver], self.mask_shares[dealer].get(receiver, b"")])
+        share = b"" if (dealer, receiver) in self.keys else self.sent[dealer, receiver]
+        return pack([share, self.mask_shares[dealer].get(receiver, b"")])
 
     @functools.cached_property
     def sealed(self) -> dict[tuple[int, int], bytes]:
         """Every SHARE's body, by dealer and receiver."""
-        return {
-            (dealer, receiver): reference_sealing.seal(
-                reference_sealing.sealing_public_key(self.peers[receiver].sealing_seed),
-                self.plaintext(dealer, receiver),
-                messages.sealing_info(self.id, self.round, dealer, receiver),
-                self.draw(f"seal from {dealer} to {receiver}", 64),
-            )
-            for dealer, receiver in self.sent
-        }
+        return {place: self._seal(*place) for place in self.sent}
+
+    def _seal(self, dealer: int, receiver: int) -> bytes:
+        plaintext = self.plaintext(dealer, receiver)
+        info = messages.sealing_info(self.id, self.round, dealer, receiver)
+        if (dealer, receiver) in self.keys:
+            return reference_sealing.seal_once(self.keys[dealer, receiver], plaintext, info)
+        return reference_sealing.seal(
+            reference_sealing.sealing_public_key(self.peers[receiver].sealing_seed),
+            plaintext,
+            info,
+            self.draw(f"seal from {dealer} to {receiver}", 64),
+        )
 
     def commitment(self, dealer: int) -> list[Value]:
         """Return a dealer's COMMITMENT."""
@@ -212,6 +233,7 @@ class ReferenceSession:
     def _sum(self) -> None:
         weights = [self.peers[i].weight for i in self.contributors]
         self.sums: dict[int, list[int]] = {}
+        self.masked: dict[int, list[int]] = {}
         self.partials: dict[int, bytes] = {}
         for j in self.contributors:
             column = [self.held[i, j] for i in self.contributors]
@@ -219,9 +241,35 @@ class ReferenceSession:
             place = self.id, self.round, "mask", j, 0, self.field
             mask = messages.expanded(*place, self.masks[j], len(self.sums[j]))
             masked = [(a + b) % self.p for a, b in zip(self.sums[j], mask, strict=True)]
+            self.masked[j] = masked
             self.partials[j] = messages.vector_bytes(self.field, masked)
         ones = [1] * len(self.contributors)
+        self.slices: dict[tuple[int, int], list[bytes]] = {}
+        self.slice_sums: dict[int, list[bytes]] = {}
+        if self.sharded:
+            self._cut(reference.weighted_sum(list(self.masked.values()), ones, self.p))
         self.total = reference.weighted_sum(list(self.sums.values()), ones, self.p)
+
+    def _cut(self, hidden: Sequence[int]) -> None:
+        """Cut the masked sums into slices, and list the sums of these."""
+        for place, owner in enumerate(self.contributors):
+            for sender in self.contributors:
+                if sender != owner:
+                    self.slices[sender, owner] = self._pieces(self.masked[sender], place)
+            self.slice_sums[owner] = self._pieces(hidden, place)
+            digests = [
+                reference.body_digest(KINDS["SLICE_SUM"], body) for body in self.slice_sums[owner]
+            ]
+            self.partials[owner] = b"".join(digests)
+
+    def _pieces(self, vector: Sequence[int], place: int) -> list[bytes]:
+        """Return the bodies in which the slice of an owner travels."""
+        start, stop = messages.slice_bounds(len(vector), len(self.contributors), place)
+        part = vector[start:stop]
+        return [
+            messages.piece_body(number, messages.vector_bytes(self.field, part[first:last]))
+            for number, (first, last) in enumerate(messages.pieces(len(part)))
+        ]
 
     @functools.cached_property
     def acceptances(self) -> dict[int, bytes]:
@@ -292,6 +340,7 @@ def transcript(session: ReferenceSession) -> list[str]:
         "peers": p["peers"],
         "field": p["field"],
         "length": p["length"],
+        "rounds": p["rounds"] or "open",
         "fraction-bits": fraction_bits,
         "bound": shown_bound(bound, fraction_bits),
         "weight-bound": weight_bound or PUBLIC_WEIGHTS,
@@ -326,6 +375,8 @@ def _opened(session: ReferenceSession) -> list[str]:
         data = messages.vector_bytes(session.field, session.sums[i])
         digest = reference.labelled_hash("public vector", data)
         lines.append(line("R4", i, "mask", {"seed": session.masks[i]}))
+        if session.sharded:
+            continue
         lines.append(line("R4", i, "sum", {"digest": digest, **_values(session, session.sums[i])}))
     total: dict[str, Value] = {"round": session.round, "digest": session.total_digest}
     return [*lines, line("R5", 0, "total", {**total, **_values(session, session.total)})]

@@ -12,7 +12,7 @@ import p2pmpc
 # A module may import from the layers above its own, and from nothing beside or below it.
 CORE = (
     ("errors", "hashing"),
-    ("field", "shamir", "weights"),
+    ("field", "ratchet", "shamir", "slices", "weights"),
     ("identity", "product"),
     ("prg",),
     ("encoding", "sharing"),
@@ -23,7 +23,8 @@ CORE = (
     ("session",),
     ("envelope", "ledger", "record"),
     ("actions", "dealing"),
-    ("disputes", "opening"),
+    ("opening", "summing"),
+    ("disputes",),
     ("endings", "hearing"),
     ("agreement", "membership"),
     ("protocol",),
@@ -72,7 +73,10 @@ NOT_IN_THE_CORE = frozenset(
 """Entropy and time are arguments, and bytes come and go through the shell."""
 
 MACHINES = frozenset(
-    {"dealing", "agreement", "disputes", "hearing", "membership", "opening", "protocol"}
+    {
+        *("dealing", "agreement", "disputes", "hearing", "membership", "opening", "protocol"),
+        *("ratchet", "summing"),
+    }
 )
 
 ROOT = Path(p2pmpc.__file__).parent

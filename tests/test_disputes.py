@@ -31,9 +31,12 @@ from p2pmpc.messages import (
     Partial,
     Share,
     Signed,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.parameters import Parameters
+from p2pmpc.session import Session
 from p2pmpc.wire import body_digest, decode_evidence, encode_evidence
 from tests.party import Party, make_sessions
 
@@ -52,6 +55,7 @@ def finished_party(**parameters: Any) -> Party:
 
 PARTY = finished_party()
 SESSION = PARTY.members[1].session
+SHARDED = finished_party(sum_mode="sharded")
 
 
 def said_by(index: int, kind: Kind, receiver: int = TO_EVERYBODY) -> Statement:
@@ -182,7 +186,40 @@ def proofs() -> Iterator[tuple[str, Evidence]]:
     yield "wrong dealing", wrong_dealing()
 
 
+def sharded_proofs() -> Iterator[tuple[str, Evidence]]:
+    """Yield evidence of what can be proven in sharded mode alone."""
+    links, notary = SHARDED.members[1].round.links, SHARDED.members[CULPRIT].notary
+    listed = Statement.of(CULPRIT, links[CULPRIT].message(Kind.PARTIAL))
+
+    def said(message: Message, receiver: int | None = None) -> Statement:
+        signed = notary.sign(message, receiver=receiver)
+        return Statement.of(CULPRIT, signed, receiver=receiver or TO_EVERYBODY)
+
+    other = said(SliceSum(0, memoryview(bytes(4))))
+    yield "a piece that was not listed", of(Claim.WRONG_PIECE, listed, other)
+    lists = listed, said(Partial(ZEROS))
+    yield "two lists", of(Claim.EQUIVOCATION, *lists)
+    yield "half a digest", of(Claim.ILL_FORMED, said(Partial(bytes(16))))
+    too_large = said(Slice(0, memoryview(b"\xff" * 4)), 1)
+    yield "a slice of no elements of the field", of(Claim.ILL_FORMED, too_large)
+    to_observer = said(Slice(0, memoryview(bytes(4))), 3)
+    yield "a slice for an observer", of(Claim.ILL_FORMED, to_observer)
+    yield "a piece that no slice has", of(Claim.ILL_FORMED, said(SliceSum(1, memoryview(bytes(4)))))
+
+
 PROOFS = dict(proofs())
+SHARDED_PROOFS = dict(sharded_proofs())
+PROOFS |= SHARDED_PROOFS
+
+
+def party_of(name: str) -> Party:
+    """Return the party in which a proof's statements were made."""
+    return SHARDED if name in SHARDED_PROOFS else PARTY
+
+
+def session_of(name: str) -> Session:
+    """Return the session of a proof, as its first member sees it."""
+    return party_of(name).members[1].session
 
 
 @pytest.mark.parametrize("name", PROOFS)
@@ -190,7 +227,8 @@ def test_evidence_proves_its_claim_to_every_member(name: str) -> None:
     """Every member, the culprit and the observer included, comes to the same verdict."""
     evidence = decode_evidence(encode_evidence(PROOFS[name]))
     assert evidence == PROOFS[name]
-    verdicts = {check_evidence(member.session, evidence) for member in PARTY.members.values()}
+    members = party_of(name).members.values()
+    verdicts = {check_evidence(member.session, evidence) for member in members}
     assert len(verdicts) == 1
 
 
@@ -269,7 +307,7 @@ def test_evidence_with_anything_changed_proves_nothing(name: str) -> None:
     """Signatures, senders, rounds, receivers, kinds, bodies, culprits: all of them are held."""
     for what, evidence in changed(PROOFS[name]):
         with pytest.raises(VerificationFailed):
-            pytest.fail(f"{what}: {check_evidence(SESSION, evidence)}")
+            pytest.fail(f"{what}: {check_evidence(session_of(name), evidence)}")
 
 
 def test_evidence_of_another_session_proves_nothing() -> None:
@@ -321,20 +359,21 @@ def test_two_reasons_to_end_prove_nothing() -> None:
 @pytest.mark.parametrize("name", PROOFS)
 def test_files_of_evidence_are_judged_as_evidence_is(name: str) -> None:
     """A file needs nothing beside it, has one form, and convicts nobody of what is not proven."""
-    text = render_evidence(SESSION, PROOFS[name])
+    session = session_of(name)
+    text = render_evidence(session, PROOFS[name])
     proven = check_exhibit(text)
-    assert proven.culprit == format_id(SESSION.member(CULPRIT).id)
-    assert proven.what == check_evidence(SESSION, PROOFS[name])
+    assert proven.culprit == format_id(session.member(CULPRIT).id)
+    assert proven.what == check_evidence(session, PROOFS[name])
     with pytest.raises(VerificationFailed, match="not in its canonical form"):
         check_exhibit(json.dumps(json.loads(text)))
     with pytest.raises(VerificationFailed, match="does not prove"):
-        check_exhibit(render_evidence(SESSION, replace(PROOFS[name], culprit=1)))
+        check_exhibit(render_evidence(session, replace(PROOFS[name], culprit=1)))
 
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_an_accusation_that_proves_nothing_speaks_against_who_makes_it(name: str) -> None:
     """Evidence that travels in an ABORT is judged by everybody who takes it."""
-    session = replace(SESSION, founder=4)
+    session = replace(session_of(name), founder=4)
     for culprit, named in ((CULPRIT, CULPRIT), (1, 4)):
         evidence = encode_evidence(replace(PROOFS[name], culprit=culprit))
         error = error_of_abort(session, 4, Abort(4, (culprit,), "it lied", evidence))
@@ -345,10 +384,10 @@ def test_an_accusation_that_proves_nothing_speaks_against_who_makes_it(name: str
 
 def test_without_the_body_nothing_is_read_into_a_digest() -> None:
     """A claim about what a message says needs the message."""
-    for evidence in PROOFS.values():
+    for name, evidence in PROOFS.items():
         bare = tuple(replace(statement, body=b"") for statement in evidence.statements)
         try:
-            check_evidence(SESSION, replace(evidence, statements=bare))
+            check_evidence(session_of(name), replace(evidence, statements=bare))
         except VerificationFailed:
             continue
         assert evidence.claim in {Claim.EQUIVOCATION, Claim.TWO_ENTRIES}

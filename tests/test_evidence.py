@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,8 @@ from p2pmpc.messages import (
     Share,
     SharePlain,
     SignedEntry,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.network import Address
@@ -48,19 +51,20 @@ from tests.nodes import KILLED, Peer, Peers, at_once
 from tests.party import Party, identities
 from tests.processes import Shell
 from tests.test_canary import CANARIES, canary_forms, files_below, leaks, protocol_secrets
-from tests.test_disputes import PROOFS, SESSION
+from tests.test_disputes import PROOFS, session_of
 
 ZEROS, SIGNATURE = bytes(32), bytes(64)
 VALUES = (*CANARIES, 1234567890123456)
 
 
-def gather(directory: Path) -> tuple[Peers, Peer]:
+def gather(directory: Path, **parameters: Any) -> tuple[Peers, Peer]:
     """Return four nodes that know something secret, the last of which is to lie."""
-    peers = Peers(directory, field="m61")
+    peers = Peers(directory, field="m61", **parameters)
+    length = 5 if parameters.get("mode") == "sharded" else 1  # so that nobody's slice is empty
     for value in VALUES[:3]:
-        peers.add(value, weight=1)
+        peers.add(*[value] * length, weight=1)
     apart = str(directory / "liar")
-    return peers, peers.add(VALUES[3], weight=1, name="culprit", log_dir=apart)
+    return peers, peers.add(*[VALUES[3]] * length, weight=1, name="culprit", log_dir=apart)
 
 
 # -- lies that prove themselves -----------------------------------------------------------------
@@ -126,6 +130,27 @@ def wrong_mask_share(_name: str, message: Message) -> Message:
     return replace(message, share=bytes(33))
 
 
+def other_piece(message: Message) -> Message:
+    """Return a piece of a sum with other elements."""
+    assert isinstance(message, SliceSum)
+    return replace(message, vector=memoryview(bytes(len(message.vector))))
+
+
+def too_long(_name: str, message: Message) -> Message:
+    """Return a piece of a slice under a number that its owner's slice does not have."""
+    assert isinstance(message, Slice)
+    return replace(message, piece=1)
+
+
+def other_list(message: Message) -> Message:
+    """Return a list of other digests."""
+    assert isinstance(message, Partial)
+    return Partial(bytes(len(message.content)))
+
+
+IN_SLICES = frozenset(
+    {"a piece not listed", "a piece not listed, to one", "a piece of no slice", "two lists"}
+)
 LIES: dict[str, tuple[Claim, Kind, Change]] = {
     "two commitments": (Claim.EQUIVOCATION, Kind.COMMITMENT, only("peer-01", other_mask)),
     "two partial sums": (Claim.EQUIVOCATION, Kind.PARTIAL, only("peer-02", other_sum)),
@@ -138,6 +163,14 @@ LIES: dict[str, tuple[Claim, Kind, Change]] = {
     "another mask seed": (Claim.WRONG_OPENING, Kind.OPEN, other_seed),
     "an early opening": (Claim.EARLY_OPENING, Kind.OPEN, unsigned),
     "a wrong mask share": (Claim.WRONG_MASK_SHARE, Kind.UNMASK, wrong_mask_share),
+    "a piece not listed": (Claim.WRONG_PIECE, Kind.SLICE_SUM, lambda _, m: other_piece(m)),
+    "a piece not listed, to one": (
+        Claim.WRONG_PIECE,
+        Kind.SLICE_SUM,
+        only("peer-02", other_piece),
+    ),
+    "a piece of no slice": (Claim.ILL_FORMED, Kind.SLICE, too_long),
+    "two lists": (Claim.EQUIVOCATION, Kind.PARTIAL, lambda _, m: [m, other_list(m)]),
 }
 
 
@@ -164,7 +197,8 @@ class Lied:
 def lied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lied:
     """A run of every kind of lie."""
     claim, kind, change = LIES[request.param]
-    peers, culprit = gather(tmp_path_factory.mktemp("lied"))
+    mode = "sharded" if request.param in IN_SLICES else "broadcast"
+    peers, culprit = gather(tmp_path_factory.mktemp("lied"), mode=mode)
     corrupt(culprit, {kind: change})
     if kind is Kind.UNMASK:
         peers.members[2].kill = "open"  # somebody has to be missed for mask shares to be shown
@@ -264,10 +298,11 @@ def test_no_secret_of_an_honest_peer_stands_in_a_proof(lied: Lied) -> None:
 @pytest.mark.parametrize("name", PROOFS)
 def test_every_kind_of_proof_stands_in_a_file(name: str) -> None:
     """Whatever can be proven can be written down, and is judged from the file alone."""
-    text = render_evidence(SESSION, PROOFS[name])
+    session = session_of(name)
+    text = render_evidence(session, PROOFS[name])
     proven = check_exhibit(text)
-    assert proven.culprit == format_id(SESSION.member(PROOFS[name].culprit).id)
-    honest = format_id(SESSION.member(1).id)
+    assert proven.culprit == format_id(session.member(PROOFS[name].culprit).id)
+    honest = format_id(session.member(1).id)
     with pytest.raises(VerificationFailed):
         check_exhibit(text.replace(proven.culprit, honest))
     with pytest.raises(VerificationFailed, match="names nobody"):

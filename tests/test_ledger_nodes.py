@@ -189,7 +189,7 @@ def kinds_queued(peer: Peer) -> set[int]:
     assert peer.node is not None
     assert peer.node._runner is not None
     outboxes = peer.node._runner.mesh._outboxes
-    return {frame[4] for outbox in outboxes.values() for frame in outbox.frames}
+    return {frame[0][4] for outbox in outboxes.values() for frame in outbox.frames}
 
 
 @at_once

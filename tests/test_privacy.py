@@ -232,7 +232,7 @@ def test_shares_that_depend_on_each_other_are_found(
 def test_one_seed_for_two_receivers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in seeds: whoever holds a seed can expand it for others."""
 
-    def reuse(context: RoundContext, sealer: Sealer, entropy: Entropy) -> Dealing:
+    def reuse(context: RoundContext, sealer: Sealer, entropy: Entropy, _: None) -> Dealing:
         seeds: list[bytes] = []
 
         def again(size: int) -> bytes:
@@ -261,7 +261,7 @@ def test_a_sum_without_its_mask_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_one_mask_seed_for_everybody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever can guess the seeds of others opens everything early."""
 
-    def guessed(context: RoundContext, sealer: Sealer, entropy: Entropy) -> Dealing:
+    def guessed(context: RoundContext, sealer: Sealer, entropy: Entropy, _: None) -> Dealing:
         return dealing.deal(
             context, sealer, lambda size: bytes(32) if size == 32 else entropy(size)
         )

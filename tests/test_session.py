@@ -260,8 +260,8 @@ def test_signatures_are_over_the_reference_input() -> None:
     """A signature covers exactly what the protocol says, and nothing is signed twice."""
     session, message = SESSIONS[0], Confirm(b"\x01" * 32)
     signed = NOTARIES[0].sign(message, round_number=3)
-    digest = reference.body_digest(12, signed.body)
-    data = reference.signing_input(session.id, 3, 12, KEYS[0].id, bytes(32), digest)
+    digest = reference.body_digest(14, signed.body)
+    data = reference.signing_input(session.id, 3, 14, KEYS[0].id, bytes(32), digest)
     assert signed.signature == KEYS[0].sign(data)
     accepted = NOTARIES[0].sign(session.acceptance)
     digest = reference.body_digest(5, accepted.body)

@@ -1101,7 +1101,7 @@ async def test_a_message_said_twice_changes_nothing(peers: Peers) -> None:
             return
         for index in runner.session.others:
             for frame in list(runner.mesh._outboxes[index].frames):
-                runner.mesh.send((frame,), index)
+                runner.mesh.send(frame, index)
 
     repeating.on_step = repeat
     await peers.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pmpc import slices
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
 from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.identity import SEALING_KEY_BYTES, SEALING_OVERHEAD
 from p2pmpc.messages import (
+    PIECEWISE,
     Abort,
     Accept,
     AcceptedEntry,
@@ -34,9 +37,12 @@ from p2pmpc.messages import (
     Share,
     SharePlain,
     SignedEntry,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.parameters import MOST_PEERS, Parameters
+from p2pmpc.slices import Slices
 from p2pmpc.weights import LARGEST_WEIGHT
 from p2pmpc.wire import (
     ENVELOPE_BYTES,
@@ -64,7 +70,8 @@ from tests.frames import halves
 from tests.strategies import weights
 
 LIMITS = Limits(peers=3, length=5, width=4)
-RAW = frozenset({Kind.SHARE, Kind.PARTIAL})
+SHARDED = Limits(peers=3, length=5, width=4, sharded=True)
+RAW = frozenset({Kind.SHARE, *PIECEWISE, Kind.PARTIAL})
 PACKED = sorted(frozenset(Kind) - RAW)
 every_packed_kind = pytest.mark.parametrize("kind", PACKED, ids=lambda kind: str(kind.name))
 every_kind = pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: str(kind.name))
@@ -85,7 +92,9 @@ SAMPLES: dict[Kind, Message] = {
         Accept(PARAMETERS, (AcceptedEntry(ID, -7, DIGEST, SIGNATURE),) * 3),
         Commitment(DIGEST, (DIGEST,) * 3, (DIGEST,) * 3),
         Share(b"sealed"),
+        Slice(0, memoryview(bytes(8))),
         Partial(bytes(LIMITS.vector_bytes)),
+        SliceSum(0, memoryview(bytes(8))),
         Echo((SIGNATURE,) * 3, (EchoEntry(DIGEST, SIGNATURE, DIGEST, SIGNATURE),) * 3),
         Open(DIGEST, (SIGNATURE,) * 3),
         Unmask(2, bytes(33)),
@@ -109,6 +118,7 @@ parameter_sets = st.builds(
     fraction_bits=st.integers(0, 52),
     bound=st.integers(0, (1 << 60) - 1),
     share_mode=st.sampled_from(["seeds", "dense"]),
+    sum_mode=st.sampled_from(["broadcast", "sharded"]),
     strict=st.booleans(),
     allow_two=st.booleans(),
 )
@@ -141,6 +151,15 @@ echo_entries = st.builds(
 )
 
 
+piece_numbers = st.integers(0, 2**64 - 1)
+piece_vectors: st.SearchStrategy[memoryview] = st.binary(max_size=8).map(memoryview)
+
+
+def limits_of(kind: Kind) -> Limits:
+    """Return limits under which a kind can be sent at all."""
+    return SHARDED if kind in PIECEWISE else LIMITS
+
+
 def three(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     """Draw one of something for each of three peers."""
     return st.tuples(strategy, strategy, strategy)
@@ -163,7 +182,9 @@ messages: st.SearchStrategy[Message] = st.one_of(
         shares=three(digests),
     ),
     st.builds(Share, sealed=st.binary(max_size=64)),
-    st.builds(Partial, vector=st.binary(min_size=20, max_size=20)),
+    st.builds(Partial, content=st.binary(min_size=20, max_size=20)),
+    st.builds(Slice, piece=piece_numbers, vector=piece_vectors),
+    st.builds(SliceSum, piece=piece_numbers, vector=piece_vectors),
     st.builds(Echo, acceptances=three(signatures), entries=three(echo_entries)),
     st.builds(Open, mask_seed=digests, echoes=three(signatures)),
     st.builds(Unmask, about=st.integers(1, 3), share=st.binary(min_size=33, max_size=33)),
@@ -185,8 +206,9 @@ messages: st.SearchStrategy[Message] = st.one_of(
 def test_messages_survive_their_bytes(message: Message) -> None:
     """Every message decodes from its body to an equal one, of a size below its cap."""
     body = encode_body(message)
-    assert decode_body(message.kind, body, LIMITS) == message
-    assert len(body) <= Limits(3, 5, 4).body_cap(message.kind)
+    limits = limits_of(message.kind)
+    assert decode_body(message.kind, body, limits) == message
+    assert len(body) <= limits.body_cap(message.kind)
 
 
 @given(entries)
@@ -204,6 +226,8 @@ def test_entries_survive_their_bytes(entry: Entry) -> None:
         (Join(DIGEST, NONCE), "9301c420" + "03" * 32 + "c420" + "04" * 32),
         (Share(b"sealed"), "7365616c6564"),
         (Partial(b"vector"), "766563746f72"),
+        (Slice(1, memoryview(b"vector")), "0000000000000001766563746f72"),
+        (SliceSum(2**64 - 1, memoryview(b"")), "ff" * 8),
     ],
 )
 def test_bodies_are_known(message: Message, body: str) -> None:
@@ -214,7 +238,16 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9dc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "00" + "a564656e7365"
+        "9ec420"
+        + "04" * 32
+        + "03"
+        + "a36d3631"
+        + "04"
+        + "01"
+        + "08"
+        + "cd0140"
+        + "00"
+        + "a564656e7365"
         "a962726f616463617374" + "c3c2c2" + "90"
     )
     made = Parameters(
@@ -244,7 +277,7 @@ def test_a_known_signing_input() -> None:
         + b"p2pmpc/1 message".hex()
         + "0a" * 32
         + "00000102"
-        + "09"
+        + "0b"
         + "01" * 32
         + "00" * 32
         + "03" * 32
@@ -287,7 +320,7 @@ def test_kinds_out_of_place_are_refused_by_their_header(kind: Kind) -> None:
         parse_header(HEADER.pack(ENVELOPE_BYTES, kind), LIMITS, frozenset(Kind) - {kind})
 
 
-@pytest.mark.parametrize("number", [0, 14, 255])
+@pytest.mark.parametrize("number", [0, 16, 255])
 def test_unknown_kinds_are_refused(number: int) -> None:
     """A number that is no kind is refused, whatever its size."""
     with pytest.raises(RemoteProtocolError, match=f"unknown kind {number}"):
@@ -312,6 +345,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
         peers,
         "m61",
         1 << 27,
+        1_000_000,
         52,
         (1 << 60) - 1,
         LARGEST_WEIGHT,
@@ -380,6 +414,8 @@ def test_limits_follow_from_the_parameters() -> None:
     """The limits of a session are its own: peers, the extended length, the width and the mode."""
     made = Parameters(NONCE, 5, "m61", length=9, share_mode="dense")
     assert Limits.of(made) == Limits(5, 10, 8, "dense")
+    sharded = Limits.of(replace(made, sum_mode="sharded"), contributors=4)
+    assert sharded == Limits(5, 10, 8, "dense", sharded=True, contributors=4)
 
 
 # -- garbage inside valid frames ------------------------------------------------------------
@@ -388,7 +424,7 @@ def test_limits_follow_from_the_parameters() -> None:
 def refuse_or_be_canonical(kind: Kind, body: bytes) -> bool:
     """Decode a body that may be anything, and return whether it was accepted."""
     try:
-        message = decode_body(kind, body, LIMITS)
+        message = decode_body(kind, body, limits_of(kind))
     except (RemoteProtocolError, AgreementFailed):
         return False
     assert message.kind == kind
@@ -458,13 +494,13 @@ FOREIGN: tuple[object, ...] = (
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
     # The bounds, the switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(2, 5), (2, 9), (2, 10), (2, 11), (2, 12)},
+    Kind.PARAMETERS: {(2, 6), (2, 10), (2, 11), (2, 12), (2, 13)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
     # As in PARAMETERS; the lines, and the weights in them, are compared with the own ones.
     Kind.ACCEPT: {
-        *((0, 5), (0, 9), (0, 10), (0, 11), (0, 12)),
+        *((0, 6), (0, 10), (0, 11), (0, 12), (0, 13)),
         *((1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)),
     },
     # No mask shares in strict mode, and nobody to blame.
@@ -495,8 +531,8 @@ def test_a_missing_or_additional_value_is_refused(kind: Kind) -> None:
     open_lists = {
         (Kind.ACCEPT, (1,)),
         (Kind.ABORT, (1,)),
-        (Kind.PARAMETERS, (2, 12)),
-        (Kind.ACCEPT, (0, 12)),
+        (Kind.PARAMETERS, (2, 13)),
+        (Kind.ACCEPT, (0, 13)),
     }
     for path in places(structure):
         value = structure
@@ -598,7 +634,7 @@ def test_truth_values_are_no_numbers() -> None:
     flags = msgpack.unpackb(encode_parameters(PARAMETERS))
     with pytest.raises(RemoteProtocolError, match="no bool"):
         decode_body(
-            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:9], 1, *flags[10:]]]), LIMITS
+            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:10], 1, *flags[11:]]]), LIMITS
         )
 
 
@@ -619,6 +655,39 @@ def test_indices_outside_the_roster_are_refused(about: int) -> None:
         decode_body(Kind.UNMASK, msgpack.packb([about, bytes(33)]), LIMITS)
     with pytest.raises(RemoteProtocolError, match="nobody in the roster"):
         decode_body(Kind.ABORT, msgpack.packb([4, [1, about], "why", b""]), LIMITS)
+
+
+@pytest.mark.parametrize("kind", sorted(PIECEWISE))
+def test_pieces_have_a_whole_number_and_a_place(kind: Kind) -> None:
+    """A piece's number takes 8 bytes, and there is none where whole sums are sent to all."""
+    whole = encode_body(SAMPLES[kind])
+    assert decode_body(kind, whole, SHARDED) == SAMPLES[kind]
+    assert decode_body(kind, whole[:8], SHARDED)
+    for body in (b"", whole[:1], whole[:7]):
+        with pytest.raises(RemoteProtocolError, match="piece of a slice where there is none"):
+            decode_body(kind, body, SHARDED)
+    with pytest.raises(RemoteProtocolError, match="piece of a slice where there is none"):
+        decode_body(kind, whole, LIMITS)
+    with pytest.raises(RemoteProtocolError, match="over its cap"):
+        parse_header(HEADER.pack(ENVELOPE_BYTES + len(whole), kind), LIMITS, frozenset(Kind))
+
+
+@pytest.mark.parametrize("owners", [2, 3, 7])
+@pytest.mark.parametrize("length", [2, 5, 6, 7, 100])
+def test_the_caps_of_sharded_bodies_follow_from_the_slices(
+    owners: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every piece and list fits its cap, and the largest one hardly leaves room."""
+    monkeypatch.setattr(slices, "PIECE", 4)
+    limits, cut = Limits(9, length, 8, sharded=True, contributors=owners), Slices(length, owners)
+    pieces = [
+        cut.piece(place, number) for place in range(owners) for number in range(cut.pieces(place))
+    ]
+    largest = 8 + 8 * max(piece.stop - piece.start for piece in pieces)
+    for kind in PIECEWISE:
+        assert largest <= limits.body_cap(kind) <= largest + 8
+    listed = 32 * max(map(cut.pieces, range(owners)))
+    assert listed <= limits.body_cap(Kind.PARTIAL) <= listed + 32
 
 
 @pytest.mark.parametrize("size", [0, 19, 21])
@@ -706,7 +775,18 @@ def test_entries_are_refused_or_canonical(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: -1}, {8: "plain"}, {9: "tree"}, {13: [ID]}],
+    [
+        {2: 1},
+        {3: "m127"},
+        {4: 0},
+        {5: -1},
+        {6: 53},
+        {7: -1},
+        {8: -1},
+        {9: "plain"},
+        {10: "tree"},
+        {14: [ID]},
+    ],
     ids=str,
 )
 def test_impossible_parameters_of_others_are_a_violation(change: dict[int, object]) -> None:
@@ -736,6 +816,18 @@ def test_plain_shares_survive_and_have_exact_sizes(mode: str, size: int, strict:
         decode_share(encode_share(plain), limits, strict=not strict)
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_plain_shares_of_later_rounds_hold_no_seed(strict: bool) -> None:
+    """A seed follows from the ratchet, so a SHARE that brings one is refused, even the right one."""
+    mask_share = b"" if strict else bytes(33)
+    plain = SharePlain(b"", mask_share)
+    assert decode_share(encode_share(plain), LIMITS, strict=strict, ratcheted=True) == plain
+    for seed in (bytes(1), bytes(32)):
+        data = encode_share(SharePlain(seed, mask_share))
+        with pytest.raises(RemoteProtocolError, match="wrong length"):
+            decode_share(data, LIMITS, strict=strict, ratcheted=True)
+
+
 @given(st.binary(max_size=60) | structures.map(msgpack.packb), st.booleans())
 def test_plain_shares_are_refused_or_canonical(data: bytes, strict: bool) -> None:
     """Whatever a dealer seals, it is refused or has one encoding."""
@@ -761,6 +853,8 @@ def test_mask_shares_have_one_size(size: int) -> None:
 def test_secrets_are_in_no_repr() -> None:
     """Sealed bytes, partial sums, shares and mask shares never stand in a repr."""
     secret = b"\xc5secret\xc5" * 5
-    shown = repr((Share(secret), Partial(secret), SharePlain(secret, secret[:33]), SIGNED_ENTRY))
+    pieces = Slice(0, memoryview(secret)), SliceSum(0, memoryview(secret))
+    plain = SharePlain(secret, secret[:33])
+    shown = repr((Share(secret), Partial(secret), *pieces, plain, SIGNED_ENTRY))
     assert "secret" not in shown
     assert secret.hex() not in shown

@@ -132,7 +132,7 @@ def _(given: Json) -> Json:
     kind, (body,) = Kind[given["kind"]], unhex(given, "body")
     message = decode_body(kind, body, limits(given))
     assert encode_body(message) == body
-    if isinstance(message, Partial):
+    if isinstance(message, Partial) and given["sum_mode"] == "broadcast":
         FIELDS[given["field"]].decode(message.content, given["length"])
     return shown_message(message)
 

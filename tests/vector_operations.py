@@ -113,8 +113,14 @@ def scripted(data: bytes) -> Entropy:
 def limits(given: Json) -> Limits:
     """Return the limits of a session."""
     width = FIELDS[given["field"]].width
-    peers, contributors = given["peers"], given["contributors"]
-    return Limits(peers, given["length"], width, given["share_mode"], contributors=contributors)
+    return Limits(
+        given["peers"],
+        given["length"],
+        width,
+        given["share_mode"],
+        sharded=given["sum_mode"] == "sharded",
+        contributors=given["contributors"],
+    )
 
 
 @operation("read a header")

@@ -218,8 +218,9 @@ class Run:
             also: What it is told against the rules.
         """
         view = View(self.plan.case)
-        for i in coalition:
-            self._look_inside(i, view)
+        with self.toys():
+            for i in coalition:
+                self._look_inside(i, view)
         for sender, receiver, signed in self.heard:
             if receiver in coalition:
                 view.hear(sender, signed.message)

@@ -23,7 +23,11 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         "field",
         "field",
         [
-            ("p is accepted as an element", "too_large = vector >= _U", "too_large = vector > _U"),
+            (
+                "p is accepted as an element",
+                "int(words.max()) >= self.modulus",
+                "int(words.max()) > self.modulus",
+            ),
             (
                 "the size of a vector is not checked",
                 "if len(data) != length * self.width:",
@@ -46,13 +50,13 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "inner products join their halves a bit off",
-                "(low + (high << 32)) % self.modulus",
-                "(low + (high << 31)) % self.modulus",
+                "(int(high.sum()) << 32)",
+                "(int(high.sum()) << 31)",
             ),
             (
                 "weighted sums are folded too late",
-                "_CAPACITY: Final = (1 << 33) - 1",
-                "_CAPACITY: Final = (1 << 34) - 1",
+                "CAPACITY: Final = (1 << 33) - 1",
+                "CAPACITY: Final = (1 << 34) - 1",
             ),
             (
                 "the weight -1 counts as 1",
@@ -151,9 +155,19 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         "sharing",
         [
             (
-                "the correction forgets a share",
-                "*((share, -1) for share in others)",
-                "*((share, -1) for share in list(others)[1:])",
+                "terms of one weight are summed beyond a word",
+                "len(group) >= min(",
+                "len(group) >= max(",
+            ),
+            (
+                "vectors of one weight count as one",
+                "summed=len(sources)",
+                "summed=1",
+            ),
+            (
+                "a group of vectors forgets all but two",
+                "        words = total\n",
+                "        pass\n",
             ),
             (
                 "dealer and receiver are exchanged in an expansion",
@@ -209,8 +223,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the checksum coordinate is always 0",
-                "np.uint64(field.inner(gamma, residues))",
-                "np.uint64(0)",
+                "return total % field.modulus",
+                "return 0",
             ),
             (
                 "every session has the same gamma",

@@ -139,8 +139,8 @@ MESSAGES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "bytes behind a PARTIAL are taken",
-                "if len(body) != limits.vector_bytes:",
-                "if len(body) < limits.vector_bytes:",
+                "if not limits.sharded and len(body) != limits.vector_bytes:",
+                "if not limits.sharded and len(body) < limits.vector_bytes:",
             ),
             (
                 "an UNMASK may be about peer 0",

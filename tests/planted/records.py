@@ -119,8 +119,8 @@ RECORDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a SHARE may be signed to everybody",
-                "if (statement.receiver == TO_EVERYBODY) == (statement.kind is Kind.SHARE):",
-                "if statement.receiver != TO_EVERYBODY and statement.kind is not Kind.SHARE:",
+                "if (statement.receiver == TO_EVERYBODY) == (statement.kind in _PAIRWISE):",
+                "if statement.receiver != TO_EVERYBODY and statement.kind not in _PAIRWISE:",
             ),
         ],
     ),
@@ -219,8 +219,8 @@ RECORDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a transcript's total is not checked",
-                "        check_total(context, total)\n",
-                "        check_total\n",
+                "        total = sum_of(parameters.arithmetic, vectors, parameters.extended_length)\n        check_total(context, total)\n",
+                "        total = sum_of(parameters.arithmetic, vectors, parameters.extended_length)\n",
             ),
             (
                 "lines behind the end of a transcript are taken",

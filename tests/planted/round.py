@@ -13,13 +13,13 @@ ROUND: Final[tuple[Bug, ...]] = (
         [
             (
                 "the mask seed is used as a share's seed",
-                "            share = entropy(SEED_BYTES)\n",
-                "            share = mask_seed\n",
+                "if ratchet else entropy(SEED_BYTES)",
+                "if ratchet else mask_seed",
             ),
             (
                 "two receivers get one seed",
-                "            share = entropy(SEED_BYTES)\n",
-                "            share = next((p.share for p in plains.values()), entropy(SEED_BYTES))\n",
+                "if ratchet else entropy(SEED_BYTES)",
+                "if ratchet else next((p.share for p in plains.values()), entropy(SEED_BYTES))",
             ),
             (
                 "every mask is expanded from one seed",
@@ -96,31 +96,57 @@ ROUND: Final[tuple[Bug, ...]] = (
                 "if commitment.shares[context.session.places[dealer]] != NO_DIGEST:",
                 "if not commitment.shares[context.session.places[dealer]]:",
             ),
+        ],
+    ),
+    *bugs(
+        "summing",
+        "dealing protocol adversary",
+        [
+            (
+                "the correction forgets a share",
+                "for receiver, plain in dealing.plains.items()\n    ]",
+                "for receiver, plain in list(dealing.plains.items())[1:]\n    ]",
+            ),
+            (
+                "the partial sum leaves without its mask",
+                "    terms.append((context.mask(own, dealing.mask_seed), 1))\n",
+                "",
+            ),
+            (
+                "a total forgets a partial sum",
+                "for vector in vectors.values()]",
+                "for vector in list(vectors.values())[1:]]",
+            ),
+            (
+                "elements >= p of a partial sum are taken",
+                "parameters.arithmetic.decode(content, parameters.extended_length)",
+                "assert len(content) >= parameters.extended_length",
+            ),
             (
                 "the weights of others are left out",
                 "(context.share(plain, dealer, own), session.member(dealer).weight)",
                 "(context.share(plain, dealer, own), 1)",
             ),
-            ("the own weight is left out", "[(kept, session.member(own).weight)]", "[(kept, 1)]"),
+            ("the own weight is left out", "= [(secret, weight)]", "= [(secret, 1)]"),
             (
                 "the checksum of a total is not compared",
-                "if arithmetic.inner(gamma, total[:length]) != int(total[length]):",
-                "if arithmetic.inner(gamma, total[:length]) < 0:",
+                "if due != int(total[length]):",
+                "if due < 0:",
             ),
             (
                 "only large positive totals are noticed",
-                "outside = np.abs(arithmetic.to_signed(total[:length])) > limits",
-                "outside = arithmetic.to_signed(total[:length]) > limits",
+                "(residues > limit) & (residues < field.modulus - limit)",
+                "(residues > limit) & (residues <= field.largest_magnitude)",
             ),
             (
                 "one good element excuses the others of a total",
-                "    if outside.any():\n",
-                "    if outside.all():\n",
+                "        if outside.any():\n",
+                "        if outside.all():\n",
             ),
             (
                 "a total of private weights has the range of values",
-                "limits[-1] = min(weight_limit, largest)",
-                "limits[-1] = largest",
+                "total[length : length + 1], weight_limit)",
+                "total[length : length + 1], limit)",
             ),
         ],
     ),
@@ -130,8 +156,8 @@ ROUND: Final[tuple[Bug, ...]] = (
         [
             (
                 "the SHARE can be left out",
-                "Column.COMMITTED: {Kind.SHARE: Column.SHARED},",
-                "Column.COMMITTED: {Kind.SHARE: Column.SHARED, Kind.PARTIAL: Column.SUMMED},",
+                "{Kind.SHARE: Column.SHARED},\n    Column.SHARED: {Kind.PARTIAL: Column.SUMMED},",
+                "{Kind.SHARE: Column.SHARED, Kind.PARTIAL: Column.SUMMED},",
             ),
             (
                 "the ECHO can be left out",
@@ -213,11 +239,6 @@ ROUND: Final[tuple[Bug, ...]] = (
                 "messages of later rounds are taken",
                 "if signed.round != self._context.number:",
                 "if signed.round < self._context.number:",
-            ),
-            (
-                "elements >= p of a partial sum are taken",
-                "parameters.arithmetic.decode(vector, parameters.extended_length)",
-                "assert len(vector) >= parameters.extended_length",
             ),
             (
                 "a mask share of an observer is looked up",
@@ -311,16 +332,6 @@ ROUND: Final[tuple[Bug, ...]] = (
                 "mask shares leave before n echoes are held",
                 "        if self.stage < Stage.OPENED:\n            return []\n        return [\n            Send(",
                 "        if self.stage < Stage.ECHOED:\n            return []\n        return [\n            Send(",
-            ),
-            (
-                "the partial sum leaves without its mask",
-                "hidden = masked(self._context, own, total, dealing.mask_seed)",
-                "hidden = total",
-            ),
-            (
-                "a total forgets a partial sum",
-                "(self._sums[i] for i in self.session.contributors), length",
-                "(self._sums[i] for i in self.session.contributors[1:]), length",
             ),
             (
                 "a total is not checked",

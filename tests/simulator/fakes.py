@@ -251,6 +251,10 @@ class SimSealer:
         self.opened[dealer] = plaintext
         return plaintext
 
+    def forget(self) -> None:
+        """Give the key up."""
+        self.sealer.forget()
+
 
 # -- expansion ------------------------------------------------------------------------------
 

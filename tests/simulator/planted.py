@@ -21,11 +21,13 @@ from p2pmpc.errors import (
 )
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
-from p2pmpc.messages import Abort, Confirm, Message, Open, Partial, Share, Unmask
+from p2pmpc.messages import Abort, Confirm, Message, Open, Share, Unmask
 from p2pmpc.protocol import Joint, Round
+from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
+from p2pmpc.summing import unmasked
 from p2pmpc.wire import decode_evidence
 
 NO_SIGNATURE = bytes(64)
@@ -49,6 +51,7 @@ class Planted(Round):
         sealer: Sealer,
         entropy: Entropy,
         number: int = 0,
+        ratchet: Ratchet | None = None,
     ) -> None:
         super().__init__(
             session,
@@ -58,6 +61,7 @@ class Planted(Round):
             sealer=sealer,
             entropy=entropy,
             number=number,
+            ratchet=ratchet,
         )
         self._table = {
             stage: replace(joint, ready=_looked_up(joint.ready), act=_looked_up(joint.act))
@@ -181,11 +185,10 @@ class Careless(Planted):
 class Bare(Planted):
     """Says its partial sum without the mask."""
 
-    def _say(self, message: Message) -> Send:
-        if isinstance(message, Partial):
-            total = self._sums[self.session.own_index]
-            message = Partial(self.session.parameters.arithmetic.encode(total))
-        return super()._say(message)
+    def _masked_sum(self) -> Words:
+        hidden, own = super()._masked_sum(), self.session.own_index
+        assert self.dealing is not None
+        return unmasked(self._context, own, hidden, self.dealing.mask_seed)
 
 
 class Suspicious(Planted):

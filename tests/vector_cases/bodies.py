@@ -10,9 +10,10 @@ from tests import reference_messages as messages
 from tests.reference_messages import Raw, Value, pack
 from tests.reference_session import ReferenceSession
 from tests.vector_cases.case import Json, Topic, fixed
-from tests.vector_cases.world import limits_of, observed, three
+from tests.vector_cases.world import limits_of, narrow, observed, sharded, three
 from tests.vector_cases.wrong_bodies import WRONG, at, item, misshapen
 
+PIECES = ("SLICE", "SLICE_SUM")
 ENTRY = ("entry", "signature", "address")
 LINE = ("id", "weight", "digest", "signature")
 HEARD = ("commitment", "commitment_signature", "partial", "partial_signature")
@@ -54,8 +55,10 @@ def named_parameters(values: Value) -> Json:
 
 def shown_body(kind: str, value: Value) -> Json:
     """Return what a body says."""
+    if isinstance(value, bytes) and kind in PIECES:
+        return {"piece": int.from_bytes(value[:8], "big"), "vector": value[8:].hex()}
     if isinstance(value, bytes):
-        return {"sealed" if kind == "SHARE" else "vector": value.hex()}
+        return {"sealed" if kind == "SHARE" else "content": value.hex()}
     assert isinstance(value, Sequence)
     if kind == "ROSTER":
         return {"entries": [named(ENTRY, line) for line in value]}
@@ -113,6 +116,7 @@ def messages_topic() -> Topic:
         for kind, data in raw.items():
             case = {**given, "kind": kind, "body": data.hex()}
             topic.accept("decode a body", f"{name}: {kind}", case, shown_body(kind, data))
+    _sharded(topic)
     _largest(topic)
     given = limits_of(three())
     for kind, body_value in bodies_of(three()).items():
@@ -130,6 +134,28 @@ def messages_topic() -> Topic:
         topic.reject("decode a body", f"{kind} with an observer: {why}", case)
     _addresses(topic)
     return topic
+
+
+def _sharded(topic: Topic) -> None:
+    """Add what is said in sharded mode alone, and what is no piece."""
+    for name, session in ("sharded", sharded()), ("narrow", narrow()):
+        given = limits_of(session)
+        first, second = session.contributors[:2]
+        raw = {
+            "SLICE": session.slices[first, second][0],
+            "PARTIAL": session.partials[second],
+            "SLICE_SUM": session.slice_sums[second][0],
+        }
+        for kind, data in raw.items():
+            case = {**given, "kind": kind, "body": data.hex()}
+            topic.accept("decode a body", f"{name}: {kind}", case, shown_body(kind, data))
+    slice_, given = sharded().slices[1, 2][0], limits_of(sharded())
+    for kind in PIECES:
+        for size in range(8):
+            case = {**given, "kind": kind, "body": slice_[:size].hex()}
+            topic.reject("decode a body", f"{kind}: the number has {size} bytes of 8", case)
+        broadcast = {**limits_of(three()), "kind": kind, "body": slice_.hex()}
+        topic.reject("decode a body", f"{kind} where whole sums are sent to all", broadcast)
 
 
 def _largest(topic: Topic) -> None:

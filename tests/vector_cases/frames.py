@@ -11,16 +11,29 @@ from tests.vector_cases.case import Json, Topic, fixed
 ENVELOPE = 68
 
 
-def limits_of(peers: int, contributors: int, length: int, field: str, share_mode: str) -> Json:
+def limits_of(
+    peers: int,
+    contributors: int,
+    length: int,
+    field: str,
+    share_mode: str,
+    sum_mode: str = "broadcast",
+) -> Json:
     """Return what the caps depend on."""
     made: Json = {"peers": peers, "contributors": contributors, "length": length}
-    return {**made, "field": field, "share_mode": share_mode}
+    return {**made, "field": field, "share_mode": share_mode, "sum_mode": sum_mode}
 
 
 LIMITS: dict[str, Json] = {
     "three peers, seeds, m31": limits_of(3, 3, 5, "m31", "seeds"),
     "five peers of whom four contribute, long vectors": limits_of(5, 4, 100_000, "m31", "seeds"),
     "1000 peers, dense, m61": limits_of(1000, 1000, 1001, "m61", "dense"),
+    "four of five, sharded": limits_of(5, 4, 100_000, "m31", "seeds", "sharded"),
+    "two, sharded, slices of two pieces": limits_of(2, 2, 524_288, "m61", "seeds", "sharded"),
+    "three, sharded, an element more than two pieces each": limits_of(
+        3, 3, 3 * 524_288 + 1, "m31", "dense", "sharded"
+    ),
+    "1000, sharded, most slices empty": limits_of(1000, 1000, 2, "m31", "seeds", "sharded"),
     "no session yet": limits_of(1000, 1000, 0, "m31", "seeds"),
 }
 BEFORE = ("JOIN", "PARAMETERS", "HELLO", "ROSTER", "ABORT")
@@ -36,11 +49,11 @@ def frames_topic() -> Topic:
     """The first five bytes of frames, and what follows them."""
     topic = Topic("frames", "5 and 6.2", "Frames, the caps of all kinds, and which kinds may come.")
     for name, limits in LIMITS.items():
-        vector_bytes = limits["length"] * WIDTHS[limits["field"]]
-        peers, contributors = limits["peers"], limits["contributors"]
-        caps = messages.caps(peers, contributors, vector_bytes, limits["share_mode"])
+        length, width = limits["length"], WIDTHS[limits["field"]]
+        of = limits["peers"], limits["contributors"], length, width
+        caps = messages.caps(*of, limits["share_mode"], limits["sum_mode"])
         for kind, cap in caps.items():
-            if not vector_bytes and kind not in BEFORE:
+            if not length and kind not in BEFORE:
                 continue
             given = {**limits, "accepted": list(KINDS)}
             topic.accept(

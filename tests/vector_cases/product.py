@@ -185,7 +185,7 @@ def _dense_shares(topic: Topic) -> None:
 
 
 @functools.cache
-def wide() -> ReferenceSession:
+def wide(sum_mode: str) -> ReferenceSession:
     """Three peers whose totals fit neither prime, with private weights near the largest."""
     weights = [2**31 - 2, -(2**31 - 3), 2**31 - 5]
     inputs = [[2**57, -1, 2**57], [-(2**57), 7, 2**57], [2**57, 0, 2**57 - 1]]
@@ -194,16 +194,18 @@ def wide() -> ReferenceSession:
         for row, weight in zip(inputs, weights, strict=True)
     ]
     return make(
-        "wide", [1, 1, 1], values,
-        field=FIELD, length=3, bound=2**57, weight_bound=2**31 - 2,
+        f"wide, {sum_mode}", [1, 1, 1], values,
+        field=FIELD, length=3, bound=2**57, weight_bound=2**31 - 2, sum_mode=sum_mode,
     )  # fmt: skip
 
 
 def _transcripts(topic: Topic) -> None:
-    good = transcript(wide())
-    topic.shared["transcripts"] = {"wide": good}
-    verified(topic, "wide", wide(), good)
-    totals = [reference.centred(value, M) for value in wide().total]
+    lines = {mode: transcript(wide(mode)) for mode in ("broadcast", "sharded")}
+    topic.shared["transcripts"] = {f"wide, {mode}": text for mode, text in lines.items()}
+    for mode, text in lines.items():
+        verified(topic, f"wide, {mode}", wide(mode), text)
+    good = lines["sharded"]
+    totals = [reference.centred(value, M) for value in wide("sharded").total]
     assert totals[0] > 2**61
     values = field_of(good[-1], "values").split(",")
     for why, value in {
@@ -215,5 +217,5 @@ def _transcripts(topic: Topic) -> None:
     }.items():
         line = with_field(good[-1], "values", ",".join([value, *values[1:]]))
         edits = [{"line": len(good), "by": [line]}]
-        given: Json = {"transcript": "wide", "edits": edits}
+        given: Json = {"transcript": "wide, sharded", "edits": edits}
         topic.reject("verify a transcript", why, given, FAILED)

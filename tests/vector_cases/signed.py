@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from tests import reference
@@ -11,7 +12,7 @@ from tests.reference_session import ReferenceSession
 from tests.vector_cases.bodies import bodies_of
 from tests.vector_cases.case import DISAGREEMENT, Json, Topic, fixed, flipped
 from tests.vector_cases.keys import ORDER, seed_of
-from tests.vector_cases.world import observed, three
+from tests.vector_cases.world import SESSIONS, observed, sharded, three
 
 FOUNDER, JOINER = seed_of("north"), seed_of("south")
 BEFORE = {
@@ -23,7 +24,7 @@ BEFORE = {
 }
 """Who sends what before there is a session."""
 
-PAIRWISE = frozenset({"JOIN", "PARAMETERS", "HELLO", "SHARE"})
+PAIRWISE = frozenset({"JOIN", "PARAMETERS", "HELLO", "SHARE", "SLICE"})
 
 
 def signed_topic() -> Topic:
@@ -32,7 +33,8 @@ def signed_topic() -> Topic:
         "signed", "5 and 6", "Frames of all kinds with their signatures, and forged ones."
     )
     sessions: Json = {}
-    for name, session in ("three peers", three()), ("observed", observed()):
+    for name in "three peers", "observed", "sharded", "later":
+        session = SESSIONS[name]()
         sessions[name] = {
             "parameters": messages.parameters_bytes(session.parameters).hex(),
             "entries": [
@@ -45,6 +47,9 @@ def signed_topic() -> Topic:
     _before(topic)
     for why, sender, receiver, data in _forged(three()):
         place = {"session": "three peers", "sender": sender, "receiver": receiver}
+        topic.reject("open a frame", why, {**place, "frame": data.hex()})
+    for why, receiver, data in _forged_slices(sharded()):
+        place = {"session": "sharded", "sender": 1, "receiver": receiver}
         topic.reject("open a frame", why, {**place, "frame": data.hex()})
     return topic
 
@@ -64,17 +69,23 @@ def _frames_of(topic: Topic, name: str, session: ReferenceSession) -> None:
             (i, to, "OPEN", pack(session.open(i))),
         ]
     said += [(i, j, "SHARE", sealed) for (i, j), sealed in session.sealed.items()]
+    said += [(i, j, "SLICE", body) for (i, j), bodies in session.slices.items() for body in bodies]
+    said += [
+        (i, last if i == 1 else 1, "SLICE_SUM", body)
+        for i, bodies in session.slice_sums.items()
+        for body in bodies
+    ]
     said += [(i, last if i == 1 else 1, "CONFIRM", pack(made["CONFIRM"])) for i in session.peers]
     said += [(1, last, "UNMASK", pack(made["UNMASK"])), (last, 1, "ABORT", pack(made["ABORT"]))]
     for sender, receiver, kind, body in said:
-        data = session.frame(sender, kind, body, receiver if kind == "SHARE" else None)
+        data = session.frame(sender, kind, body, receiver if kind in PAIRWISE else None)
         topic.accept(
             "open a frame",
             f"{name}: {kind} from {sender} to {receiver}",
             {"session": name, "sender": sender, "receiver": receiver, "frame": data.hex()},
             {
                 "kind": kind,
-                "round": session.round,
+                "round": session.round_of(kind),
                 "digest": reference.body_digest(KINDS[kind], body).hex(),
             },
         )
@@ -190,6 +201,26 @@ def _forged_later(session: ReferenceSession) -> Iterator[tuple[str, int, int, by
         yield f"{kind}: {why}", 1, 2, session.frame(1, kind, body)
 
 
+def _forged_slices(session: ReferenceSession) -> Iterator[tuple[str, int, bytes]]:
+    """Yield why, receiver and frame of pieces that the first peer did not sign like that."""
+    body, kind = session.slices[1, 2][0], KINDS["SLICE"]
+    for why, to in {"signed to all": None, "signed to the fourth peer": 4}.items():
+        data = messages.frame(kind, 0, session.sign(1, "SLICE", body, to), body)
+        yield f"SLICE: {why}", 2, data
+    signature = session.sign(1, "SLICE", body, 2)
+    yield "SLICE: shown to the fourth peer", 4, messages.frame(kind, 0, signature, body)
+    other = flipped(body, 7)
+    yield "SLICE: another piece's number", 2, messages.frame(kind, 0, signature, other)
+    yield (
+        "SLICE: the frame says SLICE_SUM",
+        2,
+        messages.frame(KINDS["SLICE_SUM"], 0, session.sign(1, "SLICE", body), body),
+    )
+    body = session.slice_sums[1][0]
+    yield "SLICE_SUM: signed to one", 2, session.frame(1, "SLICE_SUM", body, 2)
+    yield "SLICE_SUM: rightly signed, without a number", 2, session.frame(1, "SLICE_SUM", b"")
+
+
 def _wrong_confirms(
     session: ReferenceSession, body: bytes, good: bytes
 ) -> Iterator[tuple[str, bytes]]:
@@ -225,7 +256,9 @@ def _wrong_confirms(
     yield "the digest leaves the kind out", signed(covered[:-32] + plain)
     kind_of_open = reference.body_digest(KINDS["OPEN"], body)
     yield "the digest is one of an OPEN", signed(covered[:-32] + kind_of_open)
-    little = covered.replace(b"\x00\x00\x00\x00\x0c", b"\x00\x00\x00\x00\x00\x00\x00\x0c", 1)
+    wide = struct.pack(">II", 0, kind)
+    little = covered.replace(struct.pack(">IB", 0, kind), wide, 1)
+    assert little != covered
     yield "the kind takes four bytes", signed(little)
     yield "one bit of R", flipped(good, 0)
     yield "one bit of S", flipped(good, 63)

@@ -24,6 +24,7 @@ def make(
     name: str,
     weights: Sequence[int],
     values: Sequence[Sequence[int]],
+    number: int = 0,
     **parameters: Value,
 ) -> ReferenceSession:
     """Return a session.
@@ -32,6 +33,7 @@ def make(
         name: Of the session; what it draws follows from it.
         weights: In roster order.
         values: Likewise, scaled; empty for an observer.
+        number: Of the round.
         parameters: Those that are not the default.
     """
     made = messages.parameters(fixed(f"nonce of {name}"), len(weights), **parameters)
@@ -47,7 +49,9 @@ def make(
         )
         for peer, weight, row in zip(identifiers(len(weights)), weights, values, strict=True)
     ]
-    return ReferenceSession(made, peers, lambda what, size: fixed(f"{what} in {name}", size))
+    return ReferenceSession(
+        made, peers, lambda what, size: fixed(f"{what} in {name}", size), number
+    )
 
 
 @functools.cache
@@ -91,7 +95,52 @@ def long() -> ReferenceSession:
     return make("long", [1, 1], values, length=64, strict=True, allow_two=True)
 
 
-SESSIONS = {"three peers": three, "dense": dense, "observed": observed, "long": long}
+@functools.cache
+def sharded() -> ReferenceSession:
+    """Four peers whose sums travel in slices of unequal sizes; the third only observes."""
+    values = [[1, -2, 3, 4], [-40, 50, 60, 70], [], [700, 800, -900, 1000]]
+    return make("sharded", [3, -1, 0, 2], values, length=4, sum_mode="sharded")
+
+
+@functools.cache
+def narrow() -> ReferenceSession:
+    """Four peers whose vectors have fewer elements than there are slices, in 61 bits."""
+    values = [[5], [-6], [7], [-8]]
+    return make("narrow", [1, 1, 1, 1], values, field="m61", sum_mode="sharded", strict=True)
+
+
+@functools.cache
+def sharded_long() -> ReferenceSession:
+    """Two peers in sharded mode whose vectors are too long for a transcript."""
+    values = [[k * k for k in range(64)], [-k for k in range(64)]]
+    return make("sharded long", [1, 1], values, length=64, allow_two=True, sum_mode="sharded")
+
+
+@functools.cache
+def later() -> ReferenceSession:
+    """Three peers in the third round of their session."""
+    values = [[1, -2, 3], [-40, 50, 60], [700, 800, -900]]
+    return make("later", [3, -1, 2], values, number=2, length=3)
+
+
+@functools.cache
+def later_sharded() -> ReferenceSession:
+    """Three peers in the second round of a session in sharded mode."""
+    values = [[1, -2, 3], [-40, 50, 60], [700, 800, -900]]
+    return make("later, sharded", [3, -1, 2], values, 1, length=3, sum_mode="sharded")
+
+
+SESSIONS = {
+    "three peers": three,
+    "dense": dense,
+    "observed": observed,
+    "long": long,
+    "sharded": sharded,
+    "narrow": narrow,
+    "sharded long": sharded_long,
+    "later": later,
+    "later, sharded": later_sharded,
+}
 
 
 def limits_of(session: ReferenceSession) -> Json:
@@ -102,4 +151,5 @@ def limits_of(session: ReferenceSession) -> Json:
         "length": len(session.total),
         "field": session.field,
         "share_mode": session.parameters["share_mode"],
+        "sum_mode": session.parameters["sum_mode"],
     }
