@@ -13,8 +13,9 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,9 @@ from p2pmpc.hashing import Bytes
 Vector = npt.NDArray[np.uint64]
 """Residues in [0, p), one-dimensional."""
 
-Words = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
-"""Residues as they are kept and sent: as wide as on the wire. A Vector may stand for them."""
+Words = npt.NDArray[Any]
+"""Residues as they are kept and sent: of the type of the wire. In a prime field these are unsigned
+integers, and a Vector may stand for them; over a product, records of them (p2pmpc/product.py)."""
 
 _U = np.uint64
 _LOW: Final = _U((1 << 31) - 1)
@@ -105,6 +107,19 @@ class Field:
     def zeros(self, length: int) -> Vector:
         """Return the zero vector."""
         return np.zeros(length, dtype=np.uint64)
+
+    def vector(self, values: Iterable[int]) -> Words:
+        """Return integers of any size as a vector."""
+        return np.array([value % self.modulus for value in values], dtype=self.word)
+
+    def integers(self, words: Words) -> list[int]:
+        """Return the elements as plain integers in [0, p)."""
+        found: list[int] = words.tolist()
+        return found
+
+    def holds(self, words: Words) -> bool:
+        """Return whether words are unsigned integers, and all are reduced."""
+        return words.dtype.kind == "u" and int(words.max(initial=0)) < self.modulus
 
     def add(self, left: Words, right: Words) -> Vector:
         """Return left + right."""
@@ -211,6 +226,12 @@ class Field:
         signed = vector.astype(np.int64)
         return np.where(signed > self.largest_magnitude, signed - np.int64(self.modulus), signed)
 
+    def beyond(self, words: Words, limit: int) -> npt.NDArray[np.bool_]:
+        """Return where centred residues are larger in size than a limit."""
+        limit = min(limit, self.largest_magnitude)
+        beyond: npt.NDArray[np.bool_] = (words > limit) & (words < self.modulus - limit)
+        return beyond
+
     # -- bytes ------------------------------------------------------------------------------
 
     def encode(self, vector: Words) -> bytes:
@@ -234,11 +255,19 @@ class Field:
             raise RemoteProtocolError(
                 f"a vector of {len(data)} bytes where {length * self.width} were due"
             )
-        words: Words = np.frombuffer(data, dtype=self.word)  # type: ignore[assignment]
-        if length and int(words.max()) >= self.modulus:
+        words: Words = np.frombuffer(data, dtype=self.word)
+        self.check_reduced(words)
+        return words
+
+    def check_reduced(self, words: Words) -> None:
+        """Refuse words of the wire that are no residues.
+
+        Raises:
+            RemoteProtocolError: An element is >= p; says which.
+        """
+        if words.size and int(words.max()) >= self.modulus:
             where = int(np.argmax(words >= self.modulus))
             raise RemoteProtocolError(f"element {where} of a vector is not below p ({self.name})")
-        return words
 
 
 class Accumulator:
@@ -392,4 +421,3 @@ class Accumulator:
 
 M31: Final = Field("m31", (1 << 31) - 1, 4)
 M61: Final = Field("m61", (1 << 61) - 1, 8)
-FIELDS: Final = {field.name: field for field in (M31, M61)}

@@ -61,8 +61,8 @@ class Sum:
     """A verified weighted sum.
 
     Args:
-        total: In the shape of this peer's vector: integers, or doubles where the session has
-            fraction bits.
+        total: In the shape of this peer's vector: integers (Python's, as objects, where 64 bits do
+            not hold them), or doubles where the session has fraction bits.
         weight: The sum of the weights, signs included.
         round: Which sum of the session it is, from 1.
         agreed: Names of the members that confirmed it.

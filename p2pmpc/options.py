@@ -66,8 +66,10 @@ class NodeOptions:
         int | None, _option("How many peers, this one included.", _SESSION, converter=whole_number)
     ] = None
     field: Annotated[
-        Literal["m31", "m61"] | None,
-        _option("The prime field: 2^31-1 (m31, the default) or 2^61-1.", _SESSION),
+        Literal["m31", "m61", "m31xm61"] | None,
+        _option(
+            "What totals fit: 2^30 (m31, the default), 2^60 (m61), or 2^91 (m31xm61).", _SESSION
+        ),
     ] = None
     length: Annotated[
         int | None,
@@ -191,7 +193,11 @@ class NodeOptions:
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
     output: Annotated[
-        str | None, _option("Write the total to a file, replacing it: text, or .npy.", _OUT)
+        str | None,
+        _option(
+            "Write the total to a file, replacing it: text, or .npy (doubles where integers do not do).",
+            _OUT,
+        ),
     ] = None
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[

@@ -12,8 +12,8 @@ from p2pmpc.encoding import (
     parse_scaled,
 )
 from p2pmpc.errors import AgreementFailed, ConfigurationError
-from p2pmpc.field import FIELDS, Field
 from p2pmpc.identity import ID_BYTES, short_id
+from p2pmpc.product import FIELDS, Ring
 from p2pmpc.weights import LARGEST_WEIGHT
 
 PROTOCOL_VERSION: Final = 1
@@ -34,7 +34,7 @@ class Parameters:
     Args:
         nonce: 32 bytes of the founder, new for every session; zero where a roster file founds it.
         peers: n.
-        field: ``m31`` or ``m61``.
+        field: ``m31``, ``m61`` or ``m31xm61``.
         length: L, elements of every vector.
         rounds: How many sums; 0 means as many as all members go on with.
         fraction_bits: f of the fixed point.
@@ -97,7 +97,7 @@ class Parameters:
         return [reason for holds, reason in checks if not holds]
 
     @property
-    def arithmetic(self) -> Field:
+    def arithmetic(self) -> Ring:
         """The field itself."""
         return FIELDS[self.field]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from p2pmpc.encoding import Scaled, check_bound
+from p2pmpc.encoding import Scaled, automatic_bound, check_bound
 from p2pmpc.errors import ResourceExhausted
 from p2pmpc.field import Words
 from p2pmpc.ledger import InputDigest
@@ -40,7 +40,7 @@ async def check_values(
         InputRefused: The length differs, or a value cannot be used; says where, never what.
     """
     numbers.check_length(parameters.length, rounds)
-    bound = parameters.bound or parameters.arithmetic.largest_magnitude
+    bound = parameters.bound or automatic_bound(parameters.arithmetic, [1])
 
     def check() -> None:
         for _ in _values(numbers, bound, parameters.fraction_bits, observer):

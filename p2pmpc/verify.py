@@ -17,7 +17,7 @@ from typing import Any
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, VerificationFailed
 from p2pmpc.exhibit import Proven, check_exhibit
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.identity import format_id
 from p2pmpc.logs import CHAIN_START, chain
 from p2pmpc.outcome import json_values
@@ -262,7 +262,7 @@ def _verify_partials(path: Path, stated: str | None) -> None:
 
 
 def _verify_transcript(path: Path, text: str, partials: Path) -> Verified:
-    kept: dict[int, Vector] | None = None
+    kept: dict[int, Words] | None = None
     if partials.exists():
         try:
             kept = read_partials(partials)

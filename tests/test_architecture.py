@@ -13,7 +13,8 @@ import p2pmpc
 CORE = (
     ("errors", "hashing"),
     ("field", "ratchet", "shamir", "slices", "weights"),
-    ("identity", "prg"),
+    ("identity", "product"),
+    ("prg",),
     ("encoding", "sharing"),
     ("blocks", "lines", "npy", "parameters", "residues", "totals"),
     ("messages",),

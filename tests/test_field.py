@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
-from p2pmpc.field import FIELDS, M31, M61, Accumulator, Field
+from p2pmpc.field import M31, M61, Accumulator, Field
+from p2pmpc.product import FIELDS
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
 from tests.strategies import (
@@ -28,10 +29,11 @@ every_field = pytest.mark.parametrize("field", ALL_FIELDS, ids=lambda field: fie
 
 
 def test_fields_are_what_the_protocol_says() -> None:
-    """The names, primes and widths of the fields are fixed."""
+    """The names, moduli and widths of the fields are fixed."""
     assert {name: (f.modulus, f.width, f.bits) for name, f in FIELDS.items()} == {
         "m31": (2147483647, 4, 31),
         "m61": (2305843009213693951, 8, 61),
+        "m31xm61": (4951760154835678088235319297, 12, 92),
     }
 
 

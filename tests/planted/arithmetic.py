@@ -171,10 +171,10 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "dealer and receiver are exchanged in an expansion",
-                '"share", round_number, i, j, field',
-                '"share", round_number, j, i, field',
+                "round_number=round_number, i=i, j=j)",
+                "round_number=round_number, i=j, j=i)",
             ),
-            ("masks are expanded as shares", 'expansion_info("mask"', 'expansion_info("share"'),
+            ("masks are expanded as shares", 'expansion("mask"', 'expansion("share"'),
             (
                 "p is drawn as a dense element",
                 "masked[masked < field.modulus]",
@@ -218,8 +218,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the automatic bound has no room for a sign",
-                "return field.largest_magnitude // total_magnitude",
-                "return field.modulus // total_magnitude",
+                "field.largest_magnitude // total_magnitude",
+                "field.modulus // total_magnitude",
             ),
             (
                 "the checksum coordinate is always 0",
@@ -306,8 +306,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         [
             (
                 "a private weight does not multiply the input",
-                "else block * weight",
-                "else block",
+                "[(part, weight)], part)",
+                "[(part, 1)], part)",
             ),
             (
                 "every round has the gamma of the first",
@@ -385,6 +385,54 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "a common factor of all but one is not told",
                 "if factor > 1 and sizes[position] % factor:",
                 "if factor > 1 and not sizes[position] % factor:",
+            ),
+        ],
+    ),
+    *bugs(
+        "product",
+        "product sharing",
+        [
+            (
+                "both components share the name of their stream",
+                'replace(part, name=f"{self.name}.{part.name}")',
+                "replace(part, name=self.name)",
+            ),
+            (
+                "components have the streams of the prime fields",
+                'replace(part, name=f"{self.name}.{part.name}")',
+                "part",
+            ),
+            ("CRT takes the other inverse", "pow(q, -1, p)", "pow(q, 1, p)"),
+            (
+                "the upper digit is taken without the lower one",
+                "(first.astype(np.int64) - low) % p",
+                "first.astype(np.int64) % p",
+            ),
+            (
+                "values just beyond 64 bits wrap",
+                "(_INT64 - modulus // 2) // modulus:",
+                "(_INT64 + modulus // 2) // modulus:",
+            ),
+            (
+                "only the upper digit is held against a limit",
+                "((sign * high == due) & (sign * low > rest))",
+                "np.zeros_like(beyond)",
+            ),
+            ("negative totals have no limit", "for sign in (1, -1):", "for sign in (1,):"),
+            (
+                "a component of p and above is accepted",
+                "            field.check_reduced(words[key])",
+                "            assert field",
+            ),
+            (
+                "records of another type are held to be words",
+                "words.dtype == self.word and all(",
+                "all(",
+            ),
+            (
+                "an input is reduced mod the first prime alone",
+                "out[key] = values % field.modulus",
+                "out[key] = values % self.first.modulus",
             ),
         ],
     ),

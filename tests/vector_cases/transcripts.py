@@ -22,7 +22,7 @@ def transcripts_topic() -> Topic:
     topic = Topic("transcripts", "14.1", "Transcripts of whole sessions, and changes to them.")
     lines = {name: transcript(session()) for name, session in SESSIONS.items()}
     for name, session in SESSIONS.items():
-        _verified(topic, name, session(), lines[name])
+        verified(topic, name, session(), lines[name])
     for name, dishonest in DISHONEST.items():
         lines[name] = transcript(dishonest())
         dishonest_input: Json = {"transcript": name, "edits": []}
@@ -42,7 +42,8 @@ def transcripts_topic() -> Topic:
     return topic
 
 
-def _verified(topic: Topic, name: str, session: ReferenceSession, lines: Sequence[str]) -> None:
+def verified(topic: Topic, name: str, session: ReferenceSession, lines: Sequence[str]) -> None:
+    """Add a transcript that holds."""
     text = "\n".join(lines) + "\n"
     short = len(session.total) <= 64
     signed = [reference.centred(value, session.p) for value in session.total]
