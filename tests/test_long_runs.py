@@ -19,6 +19,7 @@ from p2pmpc.progress import Meter
 from p2pmpc.sources import ArrayNumbers, PartOfNumbers
 from p2pmpc.summing import masked_sum
 from p2pmpc.verify import verify_directory
+from tests.liars import runner_of
 from tests.nodes import Peers, at_once, numbers
 from tests.processes import Processes
 
@@ -184,10 +185,11 @@ async def test_what_was_said_in_past_rounds_is_let_go(tmp_path: Path) -> None:
     members = [peers.add(*range(50)) for _ in range(3)]
 
     def note(peer: Any, step: str) -> None:
-        if step == "confirm" and peer is members[0] and peer.node is not None:
-            mesh = peer.node._runner.mesh
-            number = peer.node._runner._round.number
-            held[number] = sum(len(outbox.frames) for outbox in mesh._outboxes.values())
+        if step == "confirm" and peer is members[0]:
+            running = runner_of(peer)
+            assert running._round is not None
+            outboxes = running.mesh._outboxes.values()
+            held[running._round.number] = sum(len(outbox.frames) for outbox in outboxes)
 
     members[0].on_step = note
     await peers.run()

@@ -51,7 +51,7 @@ class Seated(Party):
         weights: Sequence[int] | None = None,
         **parameters: Any,
     ) -> None:
-        super().__init__(values, weights, **parameters)
+        super().__init__(values, weights, **{"rounds": 0, **parameters})
         member = self.members.pop(SEAT)
         self.mine = member
         session = member.session

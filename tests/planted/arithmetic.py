@@ -39,6 +39,11 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "np.minimum(out, out, out=out)",
             ),
             (
+                "only large positive totals are noticed",
+                "(words > limit) & (words < self.modulus - limit)",
+                "(words > limit) & (words <= self.largest_magnitude)",
+            ),
+            (
                 "a reduction folds once only",
                 "for _ in range(_FOLDED[self.bits]):",
                 "for _ in range(1):",
@@ -60,13 +65,28 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the weight -1 counts as 1",
-                "sign, size = (1 if weight > 0 else -1), abs(weight)",
-                "sign, size = (1 if weight > -2 else -1), abs(weight)",
+                "sign, size, n = (1 if weight > 0 else -1), abs(weight), words.size",
+                "sign, size, n = (1 if weight > -2 else -1), abs(weight), words.size",
             ),
             (
-                "negative weights change their vector in place",
-                "np.bitwise_and(words, _LOW, out=scratch)",
-                "np.bitwise_and(words, _LOW, out=words if words.dtype == np.uint64 else scratch)\n        scratch[:] = words & _LOW",
+                "a limb is weighted after it was added",
+                "            if size != 1:\n                np.multiply(target, factor, out=target)\n            if used is not None:\n                np.add(limb, scratch, out=limb)",
+                "            if used is not None:\n                np.add(limb, scratch, out=limb)\n            if size != 1:\n                np.multiply(target, factor, out=target)",
+            ),
+            (
+                "what a negative sum is taken from is no multiple of p",
+                "least = -(-(used[-1] << 31) // modulus) * modulus",
+                "least = used[-1] << 31",
+            ),
+            (
+                "one fold is thought to be enough for everything",
+                "if field.bits != 31 or used >= field.modulus or",
+                "if field.bits != 31 or",
+            ),
+            (
+                "room for positive sums is forgotten beside negative ones",
+                "if (used.get(1, 0) << 31) + least >> 64:",
+                "if least >> 64:",
             ),
             (
                 "the largest positive number is read as negative",
