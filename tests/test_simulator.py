@@ -203,7 +203,7 @@ def test_a_faulty_machine_is_reported(
 ) -> None:
     """Each invariant is broken by a machine made for that, and within a few seeds reported."""
     broken = set()
-    for seed in range(60):
+    for seed in range(150):
         scenario = draw(seed, peers=4)
         honest = [index for index in scenario.indices if index not in scenario.dishonest]
         culprits = honest if everybody else honest[:1]
