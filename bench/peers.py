@@ -102,7 +102,9 @@ def main() -> None:
         outcome = trio.run(_run, options, clock, order["input"])
     stopwatch.note_memory()
     modulus = FIELDS[order["session"].get("field", "m31")].modulus
-    right = outcome.trouble is None and is_expected(outcome.total.residues, order["expected"], modulus)
+    right = outcome.trouble is None and is_expected(
+        outcome.total.residues, order["expected"], modulus
+    )
     report(stopwatch, sent=clock.sent, right=right)
 
 
