@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ from p2pmpc.errors import (
 from p2pmpc.messages import Commitment, Kind, Share, Unmask
 from p2pmpc.parameters import Parameters
 from p2pmpc.transcript import render, verify
-from p2pmpc.wire import decode_share
+from p2pmpc.wire import decode_share, encode_share
 from tests import reference_messages
 from tests.party import Member, Party
 from tests.test_protocol import MODES
@@ -330,3 +331,39 @@ def test_the_number_of_rounds_is_agreed_or_open() -> None:
     assert Parameters(bytes(32), 3, rounds=0).shown("rounds") == "open"
     with pytest.raises(ConfigurationError, match="rounds"):
         Parameters(bytes(32), 3, rounds=-1)
+
+
+def test_the_number_of_rounds_is_no_parameter() -> None:
+    """Peers need not agree how many there will be; a session goes on as long as all do."""
+    assert "rounds" not in Parameters.__dataclass_fields__
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_share_of_a_later_round_that_brings_a_seed_is_refused(strict: bool) -> None:
+    """Even the right seed: what follows from the ratchet is not said again."""
+    party = Party(values_of(0), WEIGHTS, strict=strict)
+    party.start()
+    party.run()
+    rows = values_of(1)
+    party.values = rows
+    for member, row in zip(party.members.values(), rows, strict=True):
+        member.go_on(row)
+    ratchet = party.members[4].round._ratchet
+    assert ratchet is not None
+    honest = ratchet.seal
+
+    def seal(receiver: int, plaintext: bytes, info: bytes) -> bytes:
+        limits = party.members[4].session.limits
+        plain = decode_share(plaintext, limits, strict=strict, ratcheted=True)
+        told = replace(plain, share=ratchet.seed(4, receiver))
+        return honest(receiver, encode_share(told), info)
+
+    vars(ratchet)["seal"] = seal
+    for index, member in party.members.items():
+        party.perform(index, member.round.start())
+    party.run()
+    for index in (1, 2):
+        error = party.members[index].error
+        assert isinstance(error, RemoteProtocolError)
+        assert 4 in error.peers
+    assert party.totals() == []

@@ -10,5 +10,6 @@ from tests.planted.arithmetic import ARITHMETIC
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
 from tests.planted.round import ROUND
+from tests.planted.rounds import ROUNDS
 
-ALL: Final[tuple[Bug, ...]] = (*ARITHMETIC, *MESSAGES, *AGREEMENT, *ROUND, *RECORDS)
+ALL: Final[tuple[Bug, ...]] = (*ARITHMETIC, *MESSAGES, *AGREEMENT, *ROUND, *ROUNDS, *RECORDS)

@@ -2,7 +2,8 @@
 
 The machines of every peer are the production ones, and so is every byte that they sign. What is
 replaced by something cheap is what the machines are given: signatures, seals, and the expansion of
-seeds. A smaller campaign (``--real``) replaces nothing, and gives the same traces.
+seeds. In sharded mode pieces have two elements. A run is one round; later rounds are for
+tests/test_rounds.py. A smaller campaign (``--real``) replaces nothing, and gives the same traces.
 
     scenario   what a seed draws: the peers, their inputs, the pace of every link, the faults
     faults     what a fault makes its culprit do, and those in which nobody is dishonest

@@ -91,6 +91,7 @@ class Cast:
             field=scenario.field,
             length=len(scenario.values[0]),
             share_mode=scenario.share_mode,
+            sum_mode=scenario.sum_mode,
             strict=scenario.strict,
             allow_two=True,
             allow_revealing_weights=True,

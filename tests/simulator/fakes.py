@@ -116,6 +116,13 @@ def cheap_signatures() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def small_pieces() -> Iterator[None]:
+    """Let slices travel in pieces of two elements, so that short vectors have several."""
+    with patch("p2pmpc.slices.PIECE", 2):
+        yield
+
+
 @cache
 def real_identities() -> tuple[RealIdentity, ...]:
     """Return real identities, the same in every process, in the order of their IDs."""

@@ -22,7 +22,7 @@ from typing import Final
 from p2pmpc.mesh import RECONNECT_SECONDS
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
-from tests.simulator.fakes import cheap_signatures
+from tests.simulator.fakes import cheap_signatures, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -65,7 +65,8 @@ class HeapDriver:
         real: bool = False,
         planted: dict[int, type[Round]] | None = None,
     ) -> None:
-        self.world = World(scenario, real=real, planted=planted)
+        with small_pieces():  # the limits of a session follow from them
+            self.world = World(scenario, real=real, planted=planted)
         self.world.driver = self
         self.schedule: list[Step] = []
         """What happened to whom, in order: enough for another driver to do the same."""
@@ -93,7 +94,7 @@ class HeapDriver:
         Raises:
             ViolationError: An invariant does not hold.
         """
-        with cheap_signatures():
+        with cheap_signatures(), small_pieces():
             self._run()
         return self.world
 

@@ -19,6 +19,8 @@ from p2pmpc.messages import (
     Open,
     Partial,
     Share,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.wire import Frame, body_digest, encode_evidence
@@ -91,6 +93,9 @@ class Injected(Behaviour):
             Echo((NO_SIGNATURE,) * peers, (entry,) * inputs),
             Confirm(ZEROS),
         ]
+        if self.cast.parameters.is_sharded:
+            made_up[2] = Partial(ZEROS)
+            made_up += [Slice(0, memoryview(bytes(8))), SliceSum(1, memoryview(bytes(4)))]
         return random.choice(made_up)
 
     def _early_open(self, victim: int) -> Frame | None:
@@ -130,7 +135,7 @@ class Injected(Behaviour):
         statements = tuple(
             Statement(
                 culprit,
-                self.peer.index if frame.kind is Kind.SHARE else 0,
+                self.peer.index if frame.kind in (Kind.SHARE, Kind.SLICE) else 0,
                 frame.kind,
                 frame.round,
                 body_digest(frame.kind, frame.body),

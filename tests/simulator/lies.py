@@ -12,13 +12,15 @@ from dataclasses import replace
 import numpy as np
 
 from p2pmpc.encoding import checksum
-from p2pmpc.field import Vector
+from p2pmpc.field import Vector, Words
 from p2pmpc.messages import (
     Commitment,
     Echo,
     Message,
     Partial,
     SharePlain,
+    Slice,
+    SliceSum,
 )
 from p2pmpc.wire import decode_share, encode_share
 from tests.simulator.faults import Behaviour
@@ -31,6 +33,7 @@ from tests.simulator.substituted import (
     ExtraUnmask,
     Forged,
     Misdirected,
+    MissingPiece,
     TwoSignatures,
     Uncommitted,
     Withheld,
@@ -55,6 +58,10 @@ class Consistent(Behaviour):
 
     def prepare(self) -> None:
         """Stand between the machine and its notary, behind any other lie."""
+        shifts = {"wrong sum": False, "shifted sum": True}
+        if self.cast.parameters.is_sharded and self.fault.kind in shifts:
+            self._shift_slices(checked=shifts[self.fault.kind])
+            return
         before = self.peer.notary.lie
         self.peer.notary.lie = lambda said: self._lie(before(said) if before else said)
 
@@ -78,17 +85,43 @@ class Consistent(Behaviour):
 
     def wrong_element(self, message: Message) -> Message:
         """Say a sum with an element that is no residue."""
-        if not isinstance(message, Partial):
-            return message
         arithmetic = self.cast.parameters.arithmetic
-        width = arithmetic.width
-        return Partial(arithmetic.modulus.to_bytes(width, "little") + message.content[width:])
+        width, p = arithmetic.width, arithmetic.modulus.to_bytes(arithmetic.width, "little")
+        if isinstance(message, Slice | SliceSum) and message.vector:
+            return replace(message, vector=memoryview(p + bytes(message.vector[width:])))
+        if not isinstance(message, Partial) or self.cast.parameters.is_sharded:
+            return message
+        return Partial(p + message.content[width:])
 
     def wrong_length(self, message: Message) -> Message:
         """Say a sum that is too short."""
+        width = self.cast.parameters.arithmetic.width
+        if isinstance(message, Slice | SliceSum) and message.vector:
+            return replace(message, vector=message.vector[:-width])
         if not isinstance(message, Partial):
             return message
         return Partial(message.content[: -self.cast.parameters.arithmetic.width])
+
+    def listed_otherwise(self, message: Message) -> Message:
+        """List other pieces than are sent."""
+        if not isinstance(message, Partial):
+            return message
+        return changed(message, self.peer, self.fault.variant)
+
+    def _shift_slices(self, *, checked: bool) -> None:
+        """Let the machine cut another masked sum into slices than it should."""
+        round_, shift = self.peer.round, shift_of_one(self.peer, checked=checked)
+        if not self.peer.session.contributes:
+            return
+        honest = round_._masked_sum
+
+        def masked_sum() -> Words:
+            self.fired = True
+            hidden = honest()
+            hidden[:] = self.cast.parameters.arithmetic.add(hidden, shift)
+            return hidden
+
+        vars(round_)["_masked_sum"] = masked_sum
 
     def wrong_sum(self, message: Message) -> Message:
         """Say another sum, which the checksum does not fit."""
@@ -115,7 +148,40 @@ _LIES: dict[str, Callable[[Consistent, Message], Message]] = {
     "wrong length": Consistent.wrong_length,
     "wrong sum": Consistent.wrong_sum,
     "shifted sum": Consistent.shifted_sum,
+    "listed otherwise": Consistent.listed_otherwise,
 }
+
+
+class OwnerOfLies(Behaviour):
+    """Sums its slice wrongly, and lists what it says: with a fitting checksum if that is in its slice."""
+
+    def prepare(self) -> None:
+        """Stand between the machine and what it has summed."""
+        session = self.peer.session
+        if not session.contributes:
+            return
+        sums, bounds = (
+            self.peer.round._heard.slices,
+            session.slices.bounds(session.places[session.own_index]),
+        )
+        parameters, arithmetic = self.cast.parameters, self.cast.parameters.arithmetic
+        checked = self.fault.kind == "shifted slice sum"
+        size, length = bounds.stop - bounds.start, parameters.summed_length
+        if size <= checked or (checked and bounds.stop <= length):
+            return  # nothing to change, or the checksum is in another's hands
+        shift = arithmetic.zeros(parameters.extended_length)
+        shift[bounds.start] = 1
+        if checked:
+            shift[length] = checksum(shift[:length], session.id, 0, arithmetic)
+        honest = sums.own_sum
+
+        def own_sum() -> Words:
+            self.fired = True
+            words = honest().copy()
+            words[:] = arithmetic.add(words, shift[bounds])
+            return words
+
+        vars(sums)["own_sum"] = own_sum
 
 
 class Dealer(Behaviour):
@@ -198,4 +264,12 @@ MALICIOUS_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "false ABORT": Injected,
     "false evidence": Injected,
     "junk": Injected,
+    "equivocation in SLICE_SUM": Equivocation,
+    "contradiction in pieces": Contradiction,
+    "misdirected slice": Misdirected,
+    "missing piece": MissingPiece,
+    "reordered pieces": MissingPiece,
+    "wrong slice sum": OwnerOfLies,
+    "shifted slice sum": OwnerOfLies,
+    "listed otherwise": Consistent,
 }

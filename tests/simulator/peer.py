@@ -11,7 +11,7 @@ from collections.abc import Callable
 from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
 from p2pmpc.agreement import Agreement
 from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, ResourceExhausted
-from p2pmpc.messages import Kind
+from p2pmpc.messages import Kind, Slice, SliceSum
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
 from p2pmpc.script import Stage
@@ -53,6 +53,8 @@ class SimPeer:
                 entropy=entropy,
             )
         )
+        self.pieces: dict[tuple[int, Kind, int], bytes] = {}
+        """Of slices, and of their sums, by who said them and their number: the first that came."""
         self.retired: set[int] = set()
         """Peers of which nothing more is expected."""
         self.cannot_record = False
@@ -119,6 +121,9 @@ class SimPeer:
             signed = self.notary.open(other, frame)
         except P2PMPCError as error:
             return self.machine.fault(other, error)
+        if isinstance(signed.message, Slice | SliceSum):
+            place = other, frame.kind, signed.message.piece
+            self.pieces.setdefault(place, bytes(signed.message.vector))
         if frame.kind is Kind.ABORT:
             self.retired.add(other)
             return self.machine.receive(other, signed)

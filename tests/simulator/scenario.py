@@ -65,8 +65,19 @@ MALICIOUS: Final = (
     "false ABORT",
     "false evidence",
     "junk",
+    "equivocation in SLICE_SUM",
+    "contradiction in pieces",
+    "misdirected slice",
+    "missing piece",
+    "reordered pieces",
+    "wrong slice sum",
+    "shifted slice sum",
+    "listed otherwise",
 )
 """The culprit is dishonest, and held to no rule."""
+
+IN_SLICES: Final = frozenset(MALICIOUS[MALICIOUS.index("equivocation in SLICE_SUM") :])
+"""These are of pieces, or of sums of slices: a scenario with one of them is in sharded mode."""
 
 KINDS: Final = (*BENIGN, *MALICIOUS)
 
@@ -109,6 +120,7 @@ class Scenario:
         biases: Seconds that single links, from sender to receiver, take longer.
         faults: In the order in which they were drawn.
         dishonest: The peers that are held to no rule.
+        sum_mode: ``broadcast`` or ``sharded``.
     """
 
     seed: int
@@ -121,6 +133,7 @@ class Scenario:
     biases: dict[tuple[int, int], float]
     faults: tuple[Fault, ...]
     dishonest: frozenset[int]
+    sum_mode: str = "broadcast"
 
     @property
     def peers(self) -> int:
@@ -147,7 +160,9 @@ class Scenario:
 
     def describe(self) -> str:
         """Return the lines that say what is special about this run."""
-        mode = f"{'strict, ' if self.strict else ''}{self.share_mode}, {self.field}"
+        mode = (
+            f"{'strict, ' if self.strict else ''}{self.share_mode}, {self.sum_mode}, {self.field}"
+        )
         lines = [f"seed {self.seed}: {self.peers} peers, weights {self.weights}, {mode}"]
         lines += [f"  {fault}" for fault in self.faults]
         return "\n".join(lines)
@@ -169,10 +184,14 @@ def draw(
     field = random.choice(("m31", "m31", "m31", "m61"))
     weights = _weights(random, count)
     limit = min(1000, automatic_bound(FIELDS[field], [w for w in weights if w]))
+    sharded = random.random() < 0.3
     length = random.choice((1, 2, 3))
+    longer = random.choice((0, 3, 7))
     wanted = random.choice((0, 1, 1, 1, 1, 2, 2, 3)) if faults is None else faults
-    values = tuple(tuple(random.randint(-limit, limit) for _ in range(length)) for _ in weights)
     drawn = _faults(random, weights, wanted, only)
+    sharded = sharded or any(fault.kind in IN_SLICES for fault in drawn)
+    length += longer * sharded
+    values = tuple(tuple(random.randint(-limit, limit) for _ in range(length)) for _ in weights)
     return Scenario(
         seed=seed,
         weights=weights,
@@ -184,6 +203,7 @@ def draw(
         biases=_biases(random, count),
         faults=drawn,
         dishonest=frozenset(f.culprit for f in drawn if f.kind in MALICIOUS),
+        sum_mode="sharded" if sharded else "broadcast",
     )
 
 
@@ -217,6 +237,9 @@ def _faults(
     dishonest: set[int] = set()
     while len(drawn) < wanted:
         fault = _fault(random, peers, only)
+        if fault.kind == "shifted slice sum":  # the checksum is in the hands of the last owner
+            last = max(index for index, weight in enumerate(weights, start=1) if weight)
+            fault = _fault(random, peers, fault.kind, culprit=last)
         if fault.kind in MALICIOUS:
             if len(dishonest | {fault.culprit}) >= threshold:
                 fault = _fault(random, peers, only, culprit=min(dishonest))

@@ -17,7 +17,7 @@ import trio.testing
 from p2pmpc.links import Link
 from p2pmpc.mesh import SESSION_KINDS
 from p2pmpc.wire import Frame, encode_frame
-from tests.simulator.fakes import cheap_signatures
+from tests.simulator.fakes import cheap_signatures, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -65,7 +65,8 @@ class StreamDriver:
     """
 
     def __init__(self, scenario: Scenario, schedule: Sequence[Step], *, real: bool = False) -> None:
-        self.world = World(scenario, real=real, planted=None)
+        with small_pieces():  # the limits of a session follow from them
+            self.world = World(scenario, real=real, planted=None)
         self.world.driver = self
         self._schedule = schedule
         self._random = Random(scenario.seed)
@@ -98,7 +99,7 @@ class StreamDriver:
         Raises:
             ViolationError: An invariant does not hold.
         """
-        with cheap_signatures():
+        with cheap_signatures(), small_pieces():
             await self._run()
         if self._violation is not None:
             raise self._violation

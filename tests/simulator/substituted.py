@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from p2pmpc.messages import (
+    PIECEWISE,
     Accept,
     Commitment,
     Confirm,
@@ -17,6 +18,8 @@ from p2pmpc.messages import (
     Partial,
     Share,
     Signed,
+    Slice,
+    SliceSum,
     Unmask,
 )
 from p2pmpc.wire import Frame
@@ -33,7 +36,7 @@ def _replaced(items: tuple[Any, ...], place: int, item: object) -> tuple[Any, ..
 # -- other messages of the same kind ----------------------------------------------------------
 
 
-def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: C901 - a case a kind
+def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: C901, PLR0912 - a case a kind
     """Return another message of the same kind and shape, in one of several ways."""
     place = variant // 4 % len(peer.session.members)
     match message:
@@ -48,6 +51,11 @@ def changed(message: Message, peer: SimPeer, variant: int) -> Message:  # noqa: 
             return replace(message, mask=ZEROS)
         case Share():
             return Share(message.sealed[:-1] if variant % 2 else message.sealed + b"\x00")
+        case Slice(piece, vector) | SliceSum(piece, vector) if not vector:
+            return replace(message, piece=piece + 1)
+        case Slice(_, vector) | SliceSum(_, vector):
+            other = bytes(len(vector)) if any(vector) else b"\x01" + bytes(vector[1:])
+            return replace(message, vector=memoryview(other))
         case Partial(vector):
             return Partial(bytes(len(vector)) if any(vector) else b"\x01" + vector[1:])
         case Echo():
@@ -111,6 +119,13 @@ class Contradiction(Behaviour):
     def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:
         """Return both messages, once the moment has come."""
         is_said = signed.message.kind is not Kind.ABORT and other in self.fault.victims
+        if self.fault.kind == "contradiction in pieces":
+            is_said = signed.message.kind in PIECEWISE and other in self.fault.victims
+            if not is_said:
+                return [frame]
+            self.fired = True
+            lie = changed(signed.message, self.peer, self.fault.variant)
+            return [frame, self.peer.notary.frame(lie, other)]
         if not is_said or not self.is_time:
             return [frame]
         self.fired = True
@@ -178,15 +193,16 @@ class Forged(Behaviour):
 
 
 class Misdirected(Behaviour):
-    """Victims get the share that another receiver was to have."""
+    """Victims get the share, or piece of a slice, that another receiver was to have."""
 
     def prepare(self) -> None:
         """Nothing was said yet."""
         self._before: Frame | None = None
 
     def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:
-        """Return the share before this one."""
-        if signed.message.kind is not Kind.SHARE:
+        """Return the share, or the piece, before this one."""
+        kind = Kind.SLICE if self.fault.kind == "misdirected slice" else Kind.SHARE
+        if signed.message.kind is not kind:
             return [frame]
         before, self._before = self._before, frame
         if before is None:
@@ -194,7 +210,7 @@ class Misdirected(Behaviour):
         self.fired = True
         if self.fault.variant % 2:
             return [before]  # signed to its receiver
-        return [self.peer.notary.frame(Share(before.body), other)]
+        return [self.peer.notary.forge(kind, before.body, other)]
 
 
 class Uncommitted(Behaviour):
@@ -208,6 +224,35 @@ class Uncommitted(Behaviour):
         return [
             self.peer.notary.frame(changed(signed.message, self.peer, self.fault.variant), other)
         ]
+
+
+class MissingPiece(Behaviour):
+    """Victims do not get one piece, of a slice or of its sum, or get it behind the next one."""
+
+    def prepare(self) -> None:
+        """Draw which."""
+        self._kind = (Kind.SLICE, Kind.SLICE_SUM)[self.fault.variant % 2]
+        self._held: dict[int, Frame] = {}
+
+    def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:
+        """Return nothing, or the next piece and the one before it."""
+        message, session = signed.message, self.peer.session
+        if message.kind is not self._kind or other not in self.fault.victims:
+            return [frame]
+        assert isinstance(message, Slice | SliceSum)
+        owner = other if isinstance(message, Slice) else self.peer.index
+        pieces = session.slices.pieces(session.places[owner])
+        if self.fault.kind == "missing piece":
+            missing = message.piece == self.fault.variant // 2 % pieces
+            self.fired = self.fired or missing
+            return [] if missing else [frame]
+        if other in self._held:
+            self.fired = True
+            return [frame, self._held.pop(other)]
+        if message.piece == 0 and pieces > 1:
+            self._held[other] = frame
+            return []
+        return [frame]
 
 
 class Withheld(Behaviour):

@@ -32,7 +32,20 @@ from p2pmpc.errors import (
     exit_code_of,
 )
 from p2pmpc.evidence import Claim, Dispute
-from p2pmpc.messages import Confirm, Echo, Kind, Message, Open, Partial, Share, Signed, Unmask
+from p2pmpc.field import Words
+from p2pmpc.hashing import Bytes
+from p2pmpc.messages import (
+    Confirm,
+    Echo,
+    Kind,
+    Message,
+    Open,
+    Partial,
+    Share,
+    Signed,
+    Slice,
+    Unmask,
+)
 from p2pmpc.script import Stage
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import opening_threshold
@@ -85,6 +98,8 @@ class Watch:
         self._confirmed: tuple[int, bytes] | None = None
         self._finished: tuple[int, Finished] | None = None
         self._secrets: dict[int, list[bytes]] = {}
+        self._bare: dict[int, Words] = {}
+        """What each contributor hides under its mask."""
 
     # -- what honest peers say --------------------------------------------------------------
 
@@ -96,9 +111,11 @@ class Watch:
         if isinstance(message, Share):
             self._is_sealed_for(index, message, receiver)
             return
-        if isinstance(message, Partial):
+        if isinstance(message, Partial | Slice) and index not in self._secrets:
             self._secrets[index] = self._secrets_of(self._peers[index])
-            self._is_masked(self._peers[index], message)
+            self._bare[index] = self._bare_sum(self._peers[index])
+        if isinstance(message, Partial | Slice):
+            self._is_masked(self._peers[index], message, receiver)
         self._is_free_of_secrets(index, message, signed.body)
         match message:
             case Echo():
@@ -164,8 +181,20 @@ class Watch:
         seeds = [plain.share for plain in plains]
         return [dealing.mask_seed, *seeds, *(share for share in shares if share)]
 
-    def _is_masked(self, peer: SimPeer, message: Partial) -> None:
+    def _is_masked(self, peer: SimPeer, message: Partial | Slice, receiver: int | None) -> None:
         """Hold a partial sum against its mask: what is said is not the sum itself."""
+        session, bare = peer.session, self._bare[peer.index]
+        said: Bytes = message.content if isinstance(message, Partial) else message.vector
+        if isinstance(message, Slice):
+            assert receiver is not None
+            place = session.places[receiver]
+            bare = bare[session.slices.bounds(place)]
+            bare = bare[session.slices.piece(place, message.piece)]
+        if said and bytes(said) == session.parameters.arithmetic.encode(bare):
+            raise ViolationError(5, f"{peer.index} says its partial sum without a mask")
+
+    def _bare_sum(self, peer: SimPeer) -> Words:
+        """Return the partial sum of a peer."""
         session = peer.session
         dealing, secret = peer.round.dealing, peer.secret
         assert dealing is not None
@@ -178,9 +207,7 @@ class Watch:
             assert held is not None
             terms.append((context.share(given, peer.index, index), -own))
             terms.append((context.share(held, index, peer.index), other))
-        arithmetic = session.parameters.arithmetic
-        if message.content == arithmetic.encode(weighted_sum(arithmetic, secret.size, terms)):
-            raise ViolationError(5, f"{peer.index} says its partial sum without a mask")
+        return weighted_sum(session.parameters.arithmetic, secret.size, terms)
 
     def _is_free_of_secrets(self, index: int, message: Message, body: bytes) -> None:
         if isinstance(message, Unmask):
