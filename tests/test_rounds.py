@@ -333,11 +333,6 @@ def test_the_number_of_rounds_is_agreed_or_open() -> None:
         Parameters(bytes(32), 3, rounds=-1)
 
 
-def test_the_number_of_rounds_is_no_parameter() -> None:
-    """Peers need not agree how many there will be; a session goes on as long as all do."""
-    assert "rounds" not in Parameters.__dataclass_fields__
-
-
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_share_of_a_later_round_that_brings_a_seed_is_refused(strict: bool) -> None:
     """Even the right seed: what follows from the ratchet is not said again."""
