@@ -113,7 +113,7 @@ parameter_sets = st.builds(
     Parameters,
     nonce=digests,
     peers=st.integers(2, 1000),
-    field=st.sampled_from(["m31", "m61"]),
+    field=st.sampled_from(["m31", "m61", "m31xm61"]),
     length=st.integers(1, 1 << 27),
     fraction_bits=st.integers(0, 52),
     bound=st.integers(0, (1 << 60) - 1),

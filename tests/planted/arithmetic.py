@@ -409,8 +409,24 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
+        "field",
         "product",
-        "product sharing",
+        [
+            (
+                "only large positive totals are noticed",
+                "(words > limit) & (words < self.modulus - limit)",
+                "(words > limit) & (words <= self.largest_magnitude)",
+            ),
+            (
+                "the largest residues of kept vectors are not looked at",
+                "int(words.max(initial=0)) < self.modulus",
+                "int(words.max(initial=0)) <= self.modulus",
+            ),
+        ],
+    ),
+    *bugs(
+        "product",
+        "product sharing slices",
         [
             (
                 "both components share the name of their stream",
@@ -437,6 +453,11 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "only the upper digit is held against a limit",
                 "((sign * high == due) & (sign * low > rest))",
                 "np.zeros_like(beyond)",
+            ),
+            (
+                "a piece over a product is not added, but the sum to itself",
+                "field.add_into(total[key], words[key])",
+                "field.add_into(total[key], total[key])",
             ),
             ("negative totals have no limit", "for sign in (1, -1):", "for sign in (1,):"),
             (
