@@ -31,6 +31,7 @@ _COPIED: Final = ("p2pmpc", "tests", "pyproject.toml", "swarm.py")
 _LEFT_OUT: Final = frozenset(
     [
         "architecture",
+        "bench",
         "canary",
         "documents",
         "gate",

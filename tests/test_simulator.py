@@ -196,7 +196,7 @@ CAUGHT: list[tuple[type[Round], set[int]]] = [
 ]
 
 
-PROVOKED_BY = {planted.Credulous: "false evidence"}
+PROVOKED_BY: dict[type[Round], str] = {planted.Credulous: "false evidence"}
 """What has to happen before a machine shows its fault, where that is too rare to wait for."""
 
 
