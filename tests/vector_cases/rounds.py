@@ -18,7 +18,7 @@ from tests.vector_cases.world import later, narrow, sharded, three
 
 def slices_topic() -> Topic:
     """How vectors are cut, and which pieces are none."""
-    topic = Topic("slices", "11.2", "Slices, their pieces, and the lists of what they sum to.")
+    topic = Topic("slices", "11.1", "Slices, their pieces, and the lists of what they sum to.")
     for length, owners in (
         (2, 2), (2, 3), (3, 2), (4, 3), (5, 3), (7, 3), (8, 4), (2, 1000), (1001, 1000),
         (2 * PIECE, 2), (2 * PIECE + 1, 2), (3 * PIECE + 2, 3), (10_000_001, 7), (1 << 27, 2),
