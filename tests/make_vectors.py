@@ -17,6 +17,7 @@ from tests.vector_cases.case import Topic
 from tests.vector_cases.frames import frames_topic
 from tests.vector_cases.keys import identities_topic, sealing_topic, signatures_topic
 from tests.vector_cases.product import product_topic
+from tests.vector_cases.rounds import ratchet_topic, slices_topic
 from tests.vector_cases.sharing import bshares_topic, dense_topic, masks_topic, seeds_topic
 from tests.vector_cases.signed import signed_topic
 from tests.vector_cases.transcripts import transcripts_topic
@@ -32,6 +33,8 @@ TOPICS: tuple[Callable[[], Topic], ...] = (
     masks_topic,
     bshares_topic,
     totals_topic,
+    slices_topic,
+    ratchet_topic,
     identities_topic,
     signatures_topic,
     sealing_topic,

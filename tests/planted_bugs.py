@@ -31,6 +31,7 @@ _COPIED: Final = ("bench", "examples", "p2pmpc", "tests", "pyproject.toml", "swa
 _LEFT_OUT: Final = frozenset(
     [
         "architecture",
+        "bench",
         "canary",
         "documents",
         "gate",

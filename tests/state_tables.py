@@ -10,8 +10,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from p2pmpc.protocol import CONTRIBUTING, OBSERVING, Joint
-from p2pmpc.script import AMONG_CONTRIBUTORS, OF_AN_OBSERVER, TO_AN_OBSERVER, Script, Stage
+from p2pmpc.protocol import CONTRIBUTING, OBSERVING, SHARDING, Joint
+from p2pmpc.script import (
+    AMONG_CONTRIBUTORS,
+    AMONG_OWNERS,
+    OF_AN_OBSERVER,
+    OF_SLICES_TO_AN_OBSERVER,
+    TO_AN_OBSERVER,
+    Script,
+    Stage,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "protocol.md"
 BEGIN, END = "<!-- tables from the code: begin -->\n", "<!-- tables from the code: end -->\n"
@@ -39,14 +47,22 @@ def rendered() -> str:
     """Return all tables as they stand in the page."""
     parts = (
         ("What a contributor's link walks, towards another contributor:", AMONG_CONTRIBUTORS),
+        ("The same in sharded mode:", AMONG_OWNERS),
         ("What a contributor's link walks, towards an observer:", TO_AN_OBSERVER),
+        ("The same in sharded mode:", OF_SLICES_TO_AN_OBSERVER),
         ("What an observer's link walks:", OF_AN_OBSERVER),
+    )
+    tables = (
+        ("The stages of a contributor:", CONTRIBUTING),
+        ("The stages of a contributor in sharded mode:", SHARDING),
+        ("The stages of an observer, in both modes:", OBSERVING),
     )
     text = ""
     for heading, script in parts:
         text += "\n".join([heading, "", *script_rows(script)]) + "\n\n"
-    text += "\n".join(["The stages of a contributor:", "", *stage_rows(CONTRIBUTING)]) + "\n\n"
-    return text + "\n".join(["The stages of an observer:", "", *stage_rows(OBSERVING)]) + "\n"
+    for heading, table in tables:
+        text += "\n".join([heading, "", *stage_rows(table)]) + "\n\n"
+    return text.removesuffix("\n")
 
 
 def rewritten(page: str) -> str:

@@ -475,6 +475,20 @@ def test_a_list_of_another_number_of_pieces_proves_itself(size: int) -> None:
         proven(party, error, Claim.ILL_FORMED)
 
 
+def test_a_list_is_in_the_order_of_the_pieces() -> None:
+    """The digest of a piece in the place of another one is not its own."""
+    party = begun()
+
+    def turned(message: Message) -> Message:
+        assert isinstance(message, Partial)
+        return Partial(message.content[32:] + message.content[:32])
+
+    party.corrupt(CULPRIT, {Kind.PARTIAL: lying(party, turned)})
+    party.run()
+    for error in blamed(party):
+        proven(party, error, Claim.WRONG_PIECE)
+
+
 def test_different_lists_for_different_peers_are_equivocation() -> None:
     """Each with its fitting sums: the echoes differ, and the two lists prove it."""
     party = begun()

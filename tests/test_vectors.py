@@ -11,11 +11,12 @@ import pytest
 
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import SealingPublicKey
-from tests import make_vectors, reference_sealing, vector_cases, vector_messages
+from tests import make_vectors, reference_sealing, vector_cases, vector_messages, vector_rounds
 from tests.vector_cases.case import ERRORS, fixed
 from tests.vector_operations import OPERATIONS, Json
 
 assert vector_messages  # it registers its operations
+assert vector_rounds
 
 FILES = {
     path.stem: json.loads(path.read_text()) for path in sorted(make_vectors.FOLDER.glob("*.json"))

@@ -11,7 +11,7 @@ from tests.reference_messages import KINDS, Value, pack
 from tests.reference_session import ReferenceSession, line, transcript
 from tests.vector_cases.case import FAILED, Json, Topic, decimals, fixed, flipped
 from tests.vector_cases.keys import ORDER
-from tests.vector_cases.world import SESSIONS, make, three
+from tests.vector_cases.world import SESSIONS, make, sharded, three
 
 Edit = tuple[str, list[tuple[int, list[str]]]]
 """What is wrong, and which lines are replaced by which."""
@@ -38,6 +38,10 @@ def transcripts_topic() -> Topic:
         topic.reject("verify a transcript", why, given, FAILED)
     given = {"transcript": "three peers", "edits": [], "separator": "\r\n"}
     topic.reject("verify a transcript", "lines end with CR LF", given, FAILED)
+    for why, edits in _in_slices(sharded(), lines["sharded"]):
+        shown = [{"line": number, "by": by} for number, by in edits]
+        given = {"transcript": "sharded", "edits": shown}
+        topic.reject("verify a transcript", f"sharded: {why}", given, FAILED)
     _other_sessions(topic, lines)
     return topic
 
@@ -251,6 +255,57 @@ def _sum_line(session: ReferenceSession, index: int, vector: list[int]) -> str:
     return line("R4", index, "sum", {"digest": digest, "values": values})
 
 
+def _in_slices(session: ReferenceSession, good: list[str]) -> Iterator[Edit]:
+    """Yield changes to a transcript of sharded mode, which has no sums."""
+    last, total = len(good), session.total
+    p = session.p
+
+    def told(vector: list[int]) -> str:
+        data = reference.little_endian(vector, session.width)
+        digest = messages.total_digest(session.id, session.round, data)
+        values = ",".join(str(reference.centred(value, p)) for value in vector)
+        return line("R5", 0, "total", {"round": 0, "digest": digest, "values": values})
+
+    assert told(total) == good[-1]
+    yield "another total, with its digest", [(last, [told([(total[0] + 1) % p, *total[1:]])])]
+    gamma = messages.checksum_vector(session.id, session.round, session.field, len(total) - 1)
+    fitting = [(total[0] + 1) % p, *total[1:-1], (total[-1] + gamma[0]) % p]
+    yield "another total, with its digest and checksum", [(last, [told(fitting)])]
+    yield "a total of one element too many", [(last, [told([*total, 0])])]
+    yield "the digest of another total", [(last, [with_field(good[-1], "digest", "00" * 32)])]
+    masks = [k for k, text in enumerate(good, start=1) if text.startswith("R4 ")]
+    assert len(masks) == 3
+    mine = session.contributors[0]
+    data = reference.little_endian(session.sums[mine], session.width)
+    digest = reference.labelled_hash("public vector", data)
+    values = ",".join(str(reference.centred(value, p)) for value in session.sums[mine])
+    summed = line("R4", mine, "sum", {"digest": digest, "values": values})
+    yield "the sum of a peer, rightly", [(masks[0], [good[masks[0] - 1], summed])]
+    yield "a mask seed is missing", [(masks[1], [])]
+    lists = [k for k, text in enumerate(good, start=1) if text.startswith("R2 ")]
+    one, two = good[lists[0] - 1], good[lists[1] - 1]
+    yield (
+        "the lists of peers 1 and 2 exchanged",
+        [
+            (lists[0], [two.replace(" 2 ", " 1 ", 1)]),
+            (lists[1], [one.replace(" 1 ", " 2 ", 1)]),
+        ],
+    )
+    whole = reference.little_endian(session.masked[mine], session.width)
+    partial = reference.body_digest(KINDS["PARTIAL"], whole)
+    peer = session.peers[mine]
+    covered = reference.signing_input(session.id, 0, KINDS["PARTIAL"], peer.id, bytes(32), partial)
+    signed: dict[str, Value] = {
+        "digest": partial,
+        "signature": reference.ed25519_sign(peer.seed, covered),
+    }
+    yield (
+        "peer 1 signed its masked sum, as in broadcast mode",
+        [(lists[0], [line("R2", mine, "partial", signed)])],
+    )
+    yield "the parameters show the other mode", [(2, [good[1].replace("=sharded", "=broadcast")])]
+
+
 def _other_sessions(topic: Topic, lines: dict[str, list[str]]) -> None:
     """Add the lines of one session among those of another."""
 
@@ -333,7 +388,34 @@ def one_missing() -> ReferenceSession:
     return OneMissing(base.parameters, list(base.peers.values()), base.draw)
 
 
+def beyond_in_slices() -> ReferenceSession:
+    """Three peers in sharded mode of whom one shares a value beyond the bound."""
+    return make("beyond in slices", [1, 1, 1], [[10], [10], [11]], bound=10, sum_mode="sharded")
+
+
+def wrong_checksum_in_slices() -> ReferenceSession:
+    """Three peers in sharded mode of whom the first shares a wrong checksum."""
+    base = make("wrong in slices", [1, 1, 1], [[1], [2], [3]], sum_mode="sharded")
+    return WrongChecksum(base.parameters, list(base.peers.values()), base.draw)
+
+
+class OtherSum(ReferenceSession):
+    """A session in which the first owner lists another sum of its slice, which all confirm."""
+
+    def _cut(self, hidden: Sequence[int]) -> None:
+        super()._cut([(hidden[0] + 1) % self.p, *hidden[1:]])
+
+
+def other_sum_in_slices() -> ReferenceSession:
+    """Three peers of whom the first lists another sum than the others know the total of."""
+    base = make("other sum", [1, 1, 1], [[1], [2], [3]], sum_mode="sharded")
+    return OtherSum(base.parameters, list(base.peers.values()), base.draw)
+
+
 DISHONEST = {
+    "beyond, in slices": beyond_in_slices,
+    "wrong checksum, in slices": wrong_checksum_in_slices,
+    "other sum, in slices": other_sum_in_slices,
     "beyond the bound": beyond_the_bound,
     "weight beyond the bound": weight_beyond_the_bound,
     "wrong checksum": wrong_checksum,
@@ -343,6 +425,9 @@ DISHONEST = {
 """Sessions that all members signed to the end, though they should not have."""
 
 WHY = {
+    "beyond, in slices": "in sharded mode the total is beyond what inputs within the bound give",
+    "wrong checksum, in slices": "in sharded mode the total does not fit its checksum coordinate",
+    "other sum, in slices": "the masks on the total do not give what an owner listed",
     "beyond the bound": "the total is beyond what inputs within the bound can give",
     "weight beyond the bound": "the total of the weights is beyond what the weight bound allows",
     "wrong checksum": "the total does not fit its checksum coordinate, and everything else does",
