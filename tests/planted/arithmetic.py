@@ -39,11 +39,6 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "np.minimum(out, out, out=out)",
             ),
             (
-                "only large positive totals are noticed",
-                "(words > limit) & (words < self.modulus - limit)",
-                "(words > limit) & (words <= self.largest_magnitude)",
-            ),
-            (
                 "a reduction folds once only",
                 "for _ in range(_FOLDED[self.bits]):",
                 "for _ in range(1):",
