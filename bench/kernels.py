@@ -21,7 +21,8 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from p2pmpc.field import M31, M61, Field
-from p2pmpc.prg import CHUNK, Expansion, expansion_info
+from p2pmpc.prg import CHUNK, expansion
+from p2pmpc.product import M31XM61, Ring
 from p2pmpc.sharing import Source, weighted_sum
 
 AES = "AES-256-CTR of 4 bytes"
@@ -58,25 +59,31 @@ def aes(size: int) -> Callable[[], object]:
     return work
 
 
-def kernels(field: Field, length: int, runs: int) -> dict[str, tuple[float, float]]:
+def kernels(field: Ring, length: int, runs: int) -> dict[str, tuple[float, float]]:
     """Return what one field's loops cost."""
     seeds = [os.urandom(32) for _ in range(PAIRS)]
-    info = expansion_info("share", 0, 1, 2, field, length)
     weights = [7, 3, -9, 5, 2, 8, 6, -4, 1000]
-    made = [Expansion(seed, b"", info, field) for seed in seeds]
+    made = [
+        expansion("share", seed, b"", field, length, round_number=0, i=1, j=2) for seed in seeds
+    ]
     weighted: list[tuple[Source, int]] = list(zip(made, weights, strict=True))
     encoded = field.encode(weighted_sum(field, length, [(made[0], 1)]))
-    left, right = (
-        weighted_sum(field, length, [(source, 1)]).astype(np.uint64) for source in made[:2]
-    )
-    return {
+    left, right = (weighted_sum(field, length, [(source, 1)]) for source in made[:2])
+    figures = {
         f"{field.name} expand and add, weighted": timed(
             lambda: weighted_sum(field, length, weighted), PAIRS * length, runs
-        ),
-        f"{field.name} multiply": timed(lambda: field.multiply(left, right), length, runs),
-        f"{field.name} encode": timed(lambda: field.encode(left), length, runs),
-        f"{field.name} decode": timed(lambda: field.decode(encoded, length), length, runs),
+        )
     }
+    if isinstance(field, Field):
+        left, right = left.astype(np.uint64), right.astype(np.uint64)
+        figures[f"{field.name} multiply"] = timed(lambda: field.multiply(left, right), length, runs)
+    else:
+        figures[f"{field.name} read as integers"] = timed(
+            lambda: field.to_signed(left), length, runs
+        )
+    figures[f"{field.name} encode"] = timed(lambda: field.encode(left), length, runs)
+    figures[f"{field.name} decode"] = timed(lambda: field.decode(encoded, length), length, runs)
+    return figures
 
 
 def measure(length: int, runs: int) -> dict[str, tuple[float, float]]:
@@ -91,7 +98,7 @@ def measure(length: int, runs: int) -> dict[str, tuple[float, float]]:
         "memcpy of 4 bytes": timed(lambda: np.copyto(target, source), length, runs),
         AES: timed(aes(4 * length), length, runs),
     }
-    for field in (M31, M61):
+    for field in (M31, M61, M31XM61):
         figures |= kernels(field, length, runs)
     return figures
 

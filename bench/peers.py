@@ -16,12 +16,12 @@ from typing import Any
 import trio
 
 from bench.child import Stopwatch, introduce, is_expected, read_line, report
-from p2pmpc.field import FIELDS
 from p2pmpc.inputs import read_numbers
 from p2pmpc.network import TcpNetwork
 from p2pmpc.node import run_options
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
+from p2pmpc.product import FIELDS
 
 _PATIENCE = 900.0
 

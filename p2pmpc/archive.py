@@ -50,6 +50,11 @@ def file_stem(name: str, identity: Identity) -> str:
     return kept or f"peer-{short_id(identity.id)}"
 
 
+def round_suffix(session: Session, number: int) -> str:
+    """Return what the names of a round's files end with: nothing where there is only one round."""
+    return "" if session.parameters.rounds == 1 else f".r{number + 1:04}"
+
+
 def keep_evidence(session: Session, dispute: Dispute, directory: Path, stem: str) -> Path:
     """Write down the proof of what ended a run.
 
@@ -82,6 +87,7 @@ def write_down(
     directory: Path,
     log: NodeLog,
     traffic: tuple[int, int],
+    is_last: bool = True,
 ) -> Outcome:
     """Write a finished round down; whatever fails here, the total stands and is returned.
 
@@ -91,8 +97,9 @@ def write_down(
         identity: This peer's, which signs the receipt.
         options: Say which files are wanted.
         directory: Where they go.
-        log: This peer's; it ends here, since the receipt holds its last hash.
+        log: This peer's; it ends with the last round, since the receipt holds its last hash.
         traffic: Bytes sent and received on the mesh.
+        is_last: Whether no other round comes.
     """
     text = render(finished.record)
     digest = digest_of(text)
@@ -105,9 +112,11 @@ def write_down(
         bytes_sent=sent,
         bytes_received=received,
     )
-    log.file.close()
+    if is_last:
+        log.file.close()
     attempts = _Attempts()
-    stem = file_stem(options.name, identity)
+    suffix = round_suffix(session, finished.record.round)
+    stem = file_stem(options.name, identity) + suffix
     attempts.make(lambda: write_text(directory / f"{stem}.transcript", text))
     kept: bytes | None = None
     if options.keep_partials:
@@ -125,8 +134,9 @@ def write_down(
     attempts.make(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
     if options.output is not None:
         output = Path(options.output)
+        output = output.with_name(f"{output.stem}{suffix}{output.suffix}")
         attempts.make(lambda: write_output(output, outcome.total))
-        outcome = replace(outcome, output=options.output)
+        outcome = replace(outcome, output=str(output))
     if log.failure is not None:
         reason = f"the log could not be written: {log.failure.strerror}"
         attempts.failed(ResourceExhausted(reason))
@@ -148,4 +158,6 @@ def _outcome(session: Session, finished: Finished, digest: bytes, directory: Pat
         missing=tuple(session.label(i) for i in session.indices if i not in finished.confirmed),
         transcript=digest.hex(),
         log_dir=str(directory),
+        round=finished.record.round + 1,
+        rounds=parameters.rounds,
     )

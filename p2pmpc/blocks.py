@@ -114,6 +114,41 @@ class ArrayBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOfBlock:
+    """Some numbers of a block, which keep their places.
+
+    Args:
+        whole: The block.
+        part: Which of its numbers.
+    """
+
+    whole: Block
+    part: slice
+
+    @property
+    def first(self) -> int:
+        """How many numbers stand before these."""
+        return self.whole.first + int(self.part.start)
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return int(self.part.stop - self.part.start)
+
+    def check_form(self) -> None:
+        """See :meth:`Block.check_form`."""
+        self.whole.check_form()
+
+    def scaled(self, fraction_bits: int) -> Scaled:
+        """See :meth:`Block.scaled`."""
+        return self.whole.scaled(fraction_bits)[self.part]
+
+    def floats(self) -> Floats:
+        """See :meth:`Block.floats`."""
+        return self.whole.floats()[self.part]
+
+
+@dataclass(frozen=True, slots=True)
 class ScaledBlock:
     """Numbers that are scaled from the start: drawn ones.
 

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pmpc.errors import InputRefused
-from p2pmpc.field import FIELDS, Field, Words
+from p2pmpc.field import Words
 from p2pmpc.hashing import labelled_hash
-from p2pmpc.prg import CHUNK, Expansion, expansion_info
+from p2pmpc.prg import CHUNK, Expansion, JointExpansion, expansion
+from p2pmpc.product import FIELDS, Ring
 from p2pmpc.weights import total_magnitude
 
 Scaled = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 """Values as they were read, to the nearest double, one-dimensional."""
 
 LARGEST_SCALED: Final = (1 << 60) - 1
-"""(p - 1) / 2 of the largest field; no input beyond it can ever fit."""
+"""(p - 1) / 2 of m61: inputs end here in every field, and only totals go beyond."""
 
 MOST_FRACTION_BITS: Final = 52
 
@@ -104,12 +105,12 @@ def format_scaled(value: int, fraction_bits: int) -> str:
     return f"-{text}" if value < 0 else text
 
 
-def automatic_bound(field: Field, weights: Sequence[int]) -> int:
+def automatic_bound(field: Ring, weights: Sequence[int]) -> int:
     """Return the largest scaled bound that fits the roster's weights: from public data only."""
-    return field.largest_magnitude // total_magnitude(weights)
+    return min(LARGEST_SCALED, field.largest_magnitude // total_magnitude(weights))
 
 
-def check_budget(field: Field, weights: Sequence[int], bound: int, fraction_bits: int) -> None:
+def check_budget(field: Ring, weights: Sequence[int], bound: int, fraction_bits: int) -> None:
     """Refuse a sum whose total could wrap around p.
 
     Args:
@@ -126,7 +127,8 @@ def check_budget(field: Field, weights: Sequence[int], bound: int, fraction_bits
         return
     fitting = automatic_bound(field, weights)
     if fitting == 0:
-        wider = [f.name for f in FIELDS.values() if automatic_bound(f, weights)]
+        due = max(needed, total_magnitude(weights))
+        wider = [f.name for f in FIELDS.values() if due <= f.largest_magnitude]
         raise InputRefused(
             f"the weights, {total_magnitude(weights)} together, leave no room for values in "
             f"{field.name}",
@@ -170,7 +172,9 @@ def check_bound(
         )
 
 
-def gamma_expansion(session_id: bytes, round_number: int, field: Field, length: int) -> Expansion:
+def gamma_expansion(
+    session_id: bytes, round_number: int, field: Ring, length: int
+) -> Expansion | JointExpansion:
     """Return the public gamma of the checksum coordinate <gamma, x>, chunk by chunk.
 
     It is known to everybody, so it says no more than the total does: it catches faults, not malice.
@@ -182,11 +186,10 @@ def gamma_expansion(session_id: bytes, round_number: int, field: Field, length: 
         length: Elements, the checksum coordinate not included.
     """
     seed = labelled_hash("gamma seed", session_id, round_number.to_bytes(4, "big"))
-    info = expansion_info("gamma", round_number, 0, 0, field, length)
-    return Expansion(seed, session_id, info, field)
+    return expansion("gamma", seed, session_id, field, length, round_number=round_number)
 
 
-def checksum(residues: Words, session_id: bytes, round_number: int, field: Field) -> int:
+def checksum(residues: Words, session_id: bytes, round_number: int, field: Ring) -> int:
     """Return the checksum coordinate <gamma, x>, without ever holding a whole gamma.
 
     Args:

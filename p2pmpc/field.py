@@ -13,8 +13,9 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,9 @@ from p2pmpc.hashing import Bytes
 Vector = npt.NDArray[np.uint64]
 """Residues in [0, p), one-dimensional."""
 
-Words = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
-"""Residues as they are kept and sent: as wide as on the wire. A Vector may stand for them."""
+Words = npt.NDArray[Any]
+"""Residues as they are kept and sent: of the type of the wire. In a prime field these are unsigned
+integers, and a Vector may stand for them; over a product, records of them (p2pmpc/product.py)."""
 
 _U = np.uint64
 _LOW: Final = _U((1 << 31) - 1)
@@ -106,9 +108,33 @@ class Field:
         """Return the zero vector."""
         return np.zeros(length, dtype=np.uint64)
 
+    def vector(self, values: Iterable[int]) -> Words:
+        """Return integers of any size as a vector."""
+        return np.array([value % self.modulus for value in values], dtype=self.word)
+
+    def integers(self, words: Words) -> list[int]:
+        """Return the elements as plain integers in [0, p)."""
+        found: list[int] = words.tolist()
+        return found
+
+    def holds(self, words: Words) -> bool:
+        """Return whether words are unsigned integers, and all are reduced."""
+        return words.dtype.kind == "u" and int(words.max(initial=0)) < self.modulus
+
     def add(self, left: Words, right: Words) -> Vector:
         """Return left + right."""
         return self.reduce(left.astype(np.uint64) + right)  # < 2p < 2^62
+
+    def add_into(self, total: Words, words: Words) -> None:
+        """Add words to a total where it lies; both are as wide as on the wire."""
+        p, scratch = self.word.type(self.modulus), np.empty(min(_BLOCK, total.size), self.word)
+        for start in range(0, total.size, _BLOCK):
+            part = total[start : start + _BLOCK]
+            less = scratch[: part.size]
+            np.add(part, words[start : start + _BLOCK], out=part)  # < 2p, which fits
+            # v - p wraps to something huge where v < p, so the smaller of the two is v mod p.
+            np.subtract(part, p, out=less)
+            np.minimum(part, less, out=part)
 
     def subtract(self, left: Words, right: Words) -> Vector:
         """Return left - right."""
@@ -200,6 +226,12 @@ class Field:
         signed = vector.astype(np.int64)
         return np.where(signed > self.largest_magnitude, signed - np.int64(self.modulus), signed)
 
+    def beyond(self, words: Words, limit: int) -> npt.NDArray[np.bool_]:
+        """Return where centred residues are larger in size than a limit."""
+        limit = min(limit, self.largest_magnitude)
+        beyond: npt.NDArray[np.bool_] = (words > limit) & (words < self.modulus - limit)
+        return beyond
+
     # -- bytes ------------------------------------------------------------------------------
 
     def encode(self, vector: Words) -> bytes:
@@ -223,11 +255,19 @@ class Field:
             raise RemoteProtocolError(
                 f"a vector of {len(data)} bytes where {length * self.width} were due"
             )
-        words: Words = np.frombuffer(data, dtype=self.word)  # type: ignore[assignment]
-        if length and int(words.max()) >= self.modulus:
+        words: Words = np.frombuffer(data, dtype=self.word)
+        self.check_reduced(words)
+        return words
+
+    def check_reduced(self, words: Words) -> None:
+        """Refuse words of the wire that are no residues.
+
+        Raises:
+            RemoteProtocolError: An element is >= p; says which.
+        """
+        if words.size and int(words.max()) >= self.modulus:
             where = int(np.argmax(words >= self.modulus))
             raise RemoteProtocolError(f"element {where} of a vector is not below p ({self.name})")
-        return words
 
 
 class Accumulator:
@@ -235,13 +275,15 @@ class Accumulator:
 
     Words of 61 bits are cut at 31 bits, so that a limb times a weight fits 62 bits. Signs are handled
     apart from sizes: a negative weight taken as a residue would be near p and overflow after four terms.
+    What a limb can have grown to is counted in units of 2^31, so that no more is folded at the end than
+    must be.
 
     Args:
         field: The field of the blocks.
         size: The largest block.
     """
 
-    __slots__ = ("_field", "_limbs", "_part", "_room", "_scratch", "_size", "_total")
+    __slots__ = ("_field", "_limbs", "_narrow", "_part", "_scratch", "_size", "_used")
 
     CAPACITY: Final = (1 << 33) - 1
     """Sum of |w| that limbs below 2^31 may reach: (2^33 - 1) * 2^31 < 2^64."""
@@ -251,11 +293,11 @@ class Accumulator:
         self._size = size
         self._scratch = np.empty(size, dtype=np.uint64)
         self._part = np.empty(size, dtype=np.uint64)
-        self._total = np.empty(size, dtype=np.uint64)
+        self._narrow = np.empty(size, dtype=field.word)
         self._limbs: dict[int, list[Vector]] = {}
         """By the sign of the weight: the low limbs, and in a field of 61 bits the high ones."""
-        self._room: dict[int, int] = {}
-        """By sign, what is left of the capacity; no entry where nothing was added yet."""
+        self._used: dict[int, int] = {}
+        """By sign, the sum of |w| so far; no entry where nothing was added yet."""
 
     def add(self, words: Words, weight: int, *, summed: int = 1) -> None:
         """Add weight * words.
@@ -263,30 +305,32 @@ class Accumulator:
         Args:
             words: As many as in every other block since the last :meth:`take`.
             weight: Any integer with |weight| < 2^31 - 1.
-            summed: How many residues each word is the sum of, at most :meth:`Field.fitting`.
+            summed: How many residues each word is the sum of, at most :attr:`Field.fitting`.
         """
-        sign, size = (1 if weight > 0 else -1), abs(weight)
-        if sign not in self._room:
-            self._begin(sign)
-        if size * summed > self._room[sign]:
-            self._fold(sign)
-        self._room[sign] -= size * summed
-        n, factor = words.size, _U(size)
-        low, *high = (limb[:n] for limb in self._limbs[sign])
-        scratch = self._scratch[:n]
+        sign, size, n = (1 if weight > 0 else -1), abs(weight), words.size
+        used = self._used.get(sign)
+        if used is not None and used + size * summed > self.CAPACITY:
+            self._fold(sign, n)
+            used = 1
+        self._used[sign] = (used or 0) + size * summed
+        factor, scratch = _U(size), self._scratch[:n]
+        low, *high = (limb[:n] for limb in self._limbs_of(sign))
         if not high:
-            if size == 1:
+            if used is None:
+                np.multiply(words, factor, out=low, dtype=np.uint64)
+            elif size == 1:
                 np.add(low, words, out=low)
-                return
-            np.multiply(words, factor, out=scratch, dtype=np.uint64)
-            np.add(low, scratch, out=low)
+            else:
+                np.multiply(words, factor, out=scratch, dtype=np.uint64)
+                np.add(low, scratch, out=low)
             return
-        np.bitwise_and(words, _LOW, out=scratch)
-        np.multiply(scratch, factor, out=scratch)
-        np.add(low, scratch, out=low)
-        np.right_shift(words, _U(31), out=scratch)
-        np.multiply(scratch, factor, out=scratch)
-        np.add(high[0], scratch, out=high[0])
+        for limb, cut in ((low, np.bitwise_and), (high[0], np.right_shift)):
+            target = limb if used is None else scratch
+            cut(words, _LOW if limb is low else _U(31), out=target)
+            if size != 1:
+                np.multiply(target, factor, out=target)
+            if used is not None:
+                np.add(limb, scratch, out=limb)
 
     def take(self, out: Words) -> None:
         """Write the sum, reduced, and begin anew.
@@ -294,58 +338,86 @@ class Accumulator:
         Args:
             out: As large as the blocks that were added.
         """
-        n, field = out.size, self._field
-        part, scratch, total = self._part[:n], self._scratch[:n], self._total[:n]
-        if 1 in self._room:
-            self._join(1, total)
-        else:
-            total[:] = 0
-        if -1 in self._room:
-            self._join(-1, part)
-            np.subtract(_U(field.modulus), part, out=part)
-            np.add(total, part, out=total)  # < 2p + 1
-            field.reduce_into(total, total, scratch)
-        np.copyto(out, total, casting="same_kind")
-        self._room.clear()
+        n, used = out.size, self._used
+        self._used = {}
+        if -1 not in used:
+            if 1 in used:
+                self._write(1, used[1], out)
+            else:
+                out[:] = 0
+            return
+        # A multiple of p that no negative sum exceeds: what is left of it is no less than zero.
+        modulus = self._field.modulus
+        least = -(-(used[-1] << 31) // modulus) * modulus
+        if (used.get(1, 0) << 31) + least >> 64:
+            self._fold(-1, n)
+            if 1 in used:
+                self._fold(1, n)
+            used = dict.fromkeys(used, 1)
+            least = -(-(1 << 31) // modulus) * modulus
+        for low, negative in zip(self._limbs_of(1), self._limbs_of(-1), strict=True):
+            limb, minus = low[:n], negative[:n]
+            np.subtract(_U(least), minus, out=minus)
+            if 1 in used:
+                np.add(limb, minus, out=limb)
+            else:
+                limb[:] = minus
+        self._write(1, used.get(1, 0) + (least >> 31) + 1, out)
 
-    def _begin(self, sign: int) -> None:
+    def _limbs_of(self, sign: int) -> list[Vector]:
         if sign not in self._limbs:
             count = 1 if self._field.bits <= 32 else 2
             self._limbs[sign] = [np.empty(self._size, dtype=np.uint64) for _ in range(count)]
-        for limb in self._limbs[sign]:
-            limb[:] = 0
-        self._room[sign] = self.CAPACITY
+        return self._limbs[sign]
 
-    def _fold(self, sign: int) -> None:
+    def _fold(self, sign: int, n: int) -> None:
         """Bring the limbs of one sign back below 2^31, the room of a weight of 1."""
-        low, *high = self._limbs[sign]
-        self._join(sign, self._part)
+        low, *high = (limb[:n] for limb in self._limbs_of(sign))
+        whole = self._part[:n]
+        self._join(sign, self.CAPACITY, whole)
         if high:
-            np.right_shift(self._part, _U(31), out=high[0])
-            np.bitwise_and(self._part, _LOW, out=low)
+            np.right_shift(whole, _U(31), out=high[0])
+            np.bitwise_and(whole, _LOW, out=low)
         else:
-            low[:] = self._part
-        self._room[sign] = self.CAPACITY - 1
+            low[:] = whole
 
-    def _join(self, sign: int, out: Vector) -> None:
+    def _write(self, sign: int, used: int, out: Words) -> None:
+        """Write what the limbs of one sign stand for, reduced; they are of no use any more."""
+        field, n = self._field, out.size
+        if field.bits != 31 or used >= field.modulus or out.dtype != field.word:
+            whole = self._part[:n]
+            self._join(sign, used, whole)
+            np.copyto(out, whole, casting="same_kind")
+            return
+        # One fold leaves at most p + used < 2p, which fits 32 bits; v - p wraps where v < p.
+        (low,), p = self._limbs_of(sign), np.uint32(field.modulus)
+        limb, scratch, narrow = low[:n], self._scratch[:n], self._narrow[:n]
+        np.right_shift(limb, _U(31), out=scratch)
+        np.bitwise_and(limb, _U(field.modulus), out=limb)
+        np.add(limb, scratch, out=out, casting="same_kind")
+        np.subtract(out, p, out=narrow)
+        np.minimum(out, narrow, out=out)
+
+    def _join(self, sign: int, used: int, out: Vector) -> None:
         """Write what the limbs of one sign stand for, reduced."""
         n, field = out.size, self._field
         scratch = self._scratch[:n]
-        low, *high = (limb[:n] for limb in self._limbs[sign])
+        low, *high = (limb[:n] for limb in self._limbs_of(sign))
         if not high:
             field.reduce_into(low, out, scratch)
             return
         # h * 2^31 mod p for h < 2^61: the upper 31 bits of h come round to the bottom.
-        field.reduce_into(high[0], out, scratch)
-        np.right_shift(out, _U(30), out=scratch)
-        np.bitwise_and(out, _U((1 << 30) - 1), out=out)
+        top = high[0]
+        if used >= 1 << 30:
+            field.reduce_into(top, top, scratch)
+            field.reduce_into(low, low, scratch)
+        np.right_shift(top, _U(30), out=scratch)
+        np.bitwise_and(top, _U((1 << 30) - 1), out=out)
         np.left_shift(out, _U(31), out=out)
         np.add(out, scratch, out=out)  # < 2^61 + 2^31
-        field.reduce_into(low, low, scratch)
-        np.add(out, low, out=out)
+        np.add(out, low, out=out)  # < 2^62 + 2^31
         field.reduce_into(out, out, scratch)
 
 
 M31: Final = Field("m31", (1 << 31) - 1, 4)
 M61: Final = Field("m61", (1 << 61) - 1, 8)
-FIELDS: Final = {field.name: field for field in (M31, M61)}

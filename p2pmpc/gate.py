@@ -69,14 +69,18 @@ class Gate:
 
     async def serve(self, listener: Listener) -> None:
         """Accept connections until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._patience.run)
-            while True:
-                stream = await listener.accept()
-                if self._pending.available_tokens == 0:
-                    nursery.start_soon(trio.aclose_forcefully, stream)
-                    continue
-                nursery.start_soon(self._handle, stream)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._patience.run)
+                while True:
+                    stream = await listener.accept()
+                    if self._pending.available_tokens == 0:
+                        nursery.start_soon(trio.aclose_forcefully, stream)
+                        continue
+                    nursery.start_soon(self._handle, stream)
+        finally:
+            with trio.CancelScope(shield=True):
+                await listener.aclose()
 
     async def _handle(self, stream: Stream) -> None:
         try:

@@ -244,7 +244,7 @@ class Hearing:
         number, arithmetic = message.piece, self.session.parameters.arithmetic
         if number and (message.kind, number - 1) not in self.links[peer].said:
             raise RemoteProtocolError(f"piece {number} came before the one before it")
-        words: Words = np.frombuffer(message.vector, dtype=arithmetic.word)  # type: ignore[assignment]
+        words: Words = np.frombuffer(message.vector, dtype=arithmetic.word)
         if isinstance(message, Slice):
             self.slices.add(words, number)
             return

@@ -21,7 +21,9 @@ from cyclopts import App
 from p2pmpc import __version__
 from p2pmpc.app import leave_at_once, run_app
 from p2pmpc.archive import file_stem
+from p2pmpc.consent import Ask
 from p2pmpc.errors import (
+    ConfigurationError,
     Interrupted,
     LocalProtocolError,
     P2PMPCError,
@@ -38,7 +40,7 @@ from p2pmpc.logs import NodeLog
 from p2pmpc.network import Network, TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
-from p2pmpc.peer import Ask, Peer
+from p2pmpc.peer import Peer
 from p2pmpc.progress import JsonLines, Meter, Observer, Silent, TextLines
 from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers
@@ -54,6 +56,7 @@ async def run_options(
     observer: Observer,
     ask: Ask | None = None,
     on_peer: Callable[[Peer], None] = lambda _peer: None,
+    told: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     """Make a peer from its options, and run it.
 
@@ -65,6 +68,7 @@ async def run_options(
         observer: Told of progress.
         ask: Asks the person at the terminal.
         on_peer: Given the peer before it runs, for signals.
+        told: Called with the total of every round.
 
     Raises:
         P2PMPCError: Why there is no total.
@@ -90,7 +94,7 @@ async def run_options(
             ask=ask,
         )
         on_peer(peer)
-        return await peer.run()
+        return await peer.run(told)
     finally:
         log.file.close()
 
@@ -106,7 +110,7 @@ def _observer(kind: str) -> Observer:
 
 
 async def _run_until_signal(
-    options: NodeOptions, numbers: Numbers | None, observer: Observer
+    options: NodeOptions, numbers: Numbers | None, observer: Observer, results: _Results
 ) -> Outcome:
     """Run a peer; SIGINT and SIGTERM end it in good order."""
     at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
@@ -128,6 +132,7 @@ async def _run_until_signal(
                 observer=observer,
                 ask=ask_at_terminal if at_terminal else None,
                 on_peer=lambda peer: nursery.start_soon(watch, peer),
+                told=results.take,
             )
         except P2PMPCError as error:
             failure = error
@@ -135,6 +140,31 @@ async def _run_until_signal(
     if outcome is None:
         raise failure or LocalProtocolError("the run ended without an outcome")
     return outcome
+
+
+class _Results:
+    """Shows totals on standard output: one at the end of the run, several as they come.
+
+    Args:
+        as_json: One JSON object a total, each on a line.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.trouble: P2PMPCError | None = None
+        """The first thing that went wrong after a total was known."""
+
+    def take(self, outcome: Outcome) -> None:
+        """Take the total of a round."""
+        self.trouble = self.trouble or outcome.trouble
+        if outcome.rounds != 1:
+            self.show(outcome)
+
+    def show(self, outcome: Outcome) -> None:
+        """Write a total."""
+        if self._as_json:
+            sys.stdout.writelines(outcome.json_pieces())
+        print("" if self._as_json else outcome.as_text(), flush=True)
 
 
 async def ask_at_terminal(question: str) -> bool:
@@ -154,6 +184,8 @@ def run_node(options: NodeOptions | None = None) -> int:
     options = options or NodeOptions()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every secret
     try:
+        if options.rounds is not None and options.rounds < 1:
+            raise ConfigurationError("--rounds is a whole number above zero")
         if options.value is not None:
             print(
                 "warning: others on this machine can see --value; use --input or P2PMPC_VALUE",
@@ -164,7 +196,8 @@ def run_node(options: NodeOptions | None = None) -> int:
         observer = _observer(options.progress)
         meter = Meter(observer.tell, "reading")
         numbers = read_numbers(options.value, options.input, meter.at)
-        outcome = trio.run(_run_until_signal, options, numbers, observer)
+        results = _Results(as_json=options.json)
+        outcome = trio.run(_run_until_signal, options, numbers, observer, results)
     except P2PMPCError as error:
         return report_failure(error, as_json=options.json, debug=options.debug)
     except KeyboardInterrupt:  # while it reads, nothing is up that would take the signal
@@ -172,12 +205,11 @@ def run_node(options: NodeOptions | None = None) -> int:
     except MemoryError:
         exhausted = ResourceExhausted("out of memory", hint="use a shorter vector")
         return report_failure(exhausted, as_json=options.json, debug=options.debug)
-    if options.json:
-        sys.stdout.writelines(outcome.json_pieces())
-    print("" if options.json else outcome.as_text(), flush=True)
-    if outcome.trouble is not None:
-        print(outcome.trouble.describe(), file=sys.stderr)
-        return exit_code_of(outcome.trouble)
+    if outcome.rounds == 1:
+        results.show(outcome)
+    if results.trouble is not None:
+        print(results.trouble.describe(), file=sys.stderr)
+        return exit_code_of(results.trouble)
     return 0
 
 

@@ -66,13 +66,23 @@ class NodeOptions:
         int | None, _option("How many peers, this one included.", _SESSION, converter=whole_number)
     ] = None
     field: Annotated[
-        Literal["m31", "m61"] | None,
-        _option("The prime field: 2^31-1 (m31, the default) or 2^61-1.", _SESSION),
+        Literal["m31", "m61", "m31xm61"] | None,
+        _option(
+            "What totals fit: 2^30 (m31, the default), 2^60 (m61), or 2^91 (m31xm61).", _SESSION
+        ),
     ] = None
     length: Annotated[
         int | None,
         _option(
             "Elements of every vector; by default as many as the input has, else 1.",
+            _SESSION,
+            converter=whole_number,
+        ),
+    ] = None
+    rounds: Annotated[
+        int | None,
+        _option(
+            "How many sums, one after the other; the input holds as many vectors, one behind the other.",
             _SESSION,
             converter=whole_number,
         ),
@@ -183,7 +193,11 @@ class NodeOptions:
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
     output: Annotated[
-        str | None, _option("Write the total to a file, replacing it: text, or .npy.", _OUT)
+        str | None,
+        _option(
+            "Write the total to a file, replacing it: text, or .npy (doubles where integers do not do).",
+            _OUT,
+        ),
     ] = None
     log_dir: Annotated[str | None, _option("Where logs go; logs/UTC-TIME by default.", _OUT)] = None
     log_secrets: Annotated[
@@ -244,6 +258,7 @@ class NodeOptions:
             peers=self.peers,
             field=self.field,
             length=self.length,
+            rounds=self.rounds,
             fraction_bits=self.fraction_bits,
             bound=self.bound,
             private_weights=self.private_weights,
@@ -273,7 +288,7 @@ class NodeOptions:
         """
         table = dict(roster.parameters) if roster else {}
         names = (
-            "field", "length", "fraction_bits", "bound", "private_weights", "weight_bound",
+            "field", "length", "rounds", "fraction_bits", "bound", "private_weights", "weight_bound",
             "share_mode", "mode", "strict", "allow_two", "allow_revealing_weights",
         )  # fmt: skip
         unknown = {key.replace("-", "_") for key in table} - set(names)
@@ -284,7 +299,7 @@ class NodeOptions:
             )
         merged: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
         merged |= {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        merged.setdefault("length", length or 1)
+        merged.setdefault("length", _length_of_one(length or 1, merged.get("rounds", 1)))
         fraction_bits, given = merged.get("fraction_bits", 0), "bound" in merged
         if type(fraction_bits) is not int or not 0 <= fraction_bits <= MOST_FRACTION_BITS:
             raise ConfigurationError(
@@ -326,6 +341,22 @@ class NodeOptions:
     def listen_address(self) -> Address | None:
         """Where to listen, where it is said."""
         return Address.parse(self.listen) if self.listen else None
+
+
+def _length_of_one(length: int, rounds: object) -> int:
+    """Return the length of each vector, of an input that holds one for every round.
+
+    Raises:
+        ConfigurationError: It cannot hold so many.
+    """
+    if type(rounds) is not int or rounds < 1 or length < rounds:
+        return length  # refused elsewhere, or drawn
+    if length % rounds:
+        raise ConfigurationError(
+            f"the input's {length} numbers are not {rounds} vectors of one length",
+            hint="give every round a vector of the same length, one behind the other",
+        )
+    return length // rounds
 
 
 def _settle_privacy(merged: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ class Outcome:
         transcript: The transcript's digest, hex.
         log_dir: Where the files are.
         output: The file that was to hold the total, where one was asked for.
+        round: Which sum of the session it is, from 1.
+        rounds: How many there are; 0 where that is open.
         trouble: What went wrong after the total was known, if anything did.
     """
 
@@ -43,6 +45,8 @@ class Outcome:
     log_dir: str
     private_weights: bool = False
     output: str | None = None
+    round: int = 1
+    rounds: int = 1
     trouble: P2PMPCError | None = None
 
     @property
@@ -80,6 +84,8 @@ class Outcome:
             "log_dir": self.log_dir,
             "length": self.total.length,
             "output": self.output,
+            "round": self.round,
+            "rounds": self.rounds,
         }
         yield f", {json.dumps(content)[1:]}"
 
@@ -109,8 +115,11 @@ class Outcome:
             f"agreed         {agreed}",
             f"transcript     {self.transcript}",
         ]
+        if self.rounds != 1:
+            of = f" of {self.rounds}" if self.rounds else ""
+            lines.insert(0, f"round          {self.round}{of}")
         if self.private_weights:
-            lines.insert(1, f"total weight   {self.total_weight} (of private weights)")
+            lines.insert(-3, f"total weight   {self.total_weight} (of private weights)")
         return "\n".join(lines)
 
 

@@ -12,13 +12,14 @@ from p2pmpc.encoding import (
     parse_scaled,
 )
 from p2pmpc.errors import AgreementFailed, ConfigurationError
-from p2pmpc.field import FIELDS, Field
 from p2pmpc.identity import ID_BYTES, short_id
+from p2pmpc.product import FIELDS, Ring
 from p2pmpc.weights import LARGEST_WEIGHT
 
 PROTOCOL_VERSION: Final = 1
 NONCE_BYTES: Final = 32
 MOST_PEERS: Final = 1000
+MOST_ROUNDS: Final = 1_000_000
 LARGEST_LENGTH: Final = 1 << 27
 SHARE_MODES: Final = ("seeds", "dense")
 SUM_MODES: Final = ("broadcast", "sharded")
@@ -33,8 +34,9 @@ class Parameters:
     Args:
         nonce: 32 bytes of the founder, new for every session; zero where a roster file founds it.
         peers: n.
-        field: ``m31`` or ``m61``.
+        field: ``m31``, ``m61`` or ``m31xm61``.
         length: L, elements of every vector.
+        rounds: How many sums; 0 means as many as all members go on with.
         fraction_bits: f of the fixed point.
         bound: The public limit on |v| in scaled units; 0 means the largest that fits the roster.
         weight_bound: Weights are private: the public limit on their size, and every contributor's
@@ -51,6 +53,7 @@ class Parameters:
     peers: int
     field: str = "m31"
     length: int = 1
+    rounds: int = 1
     fraction_bits: int = 0
     bound: int = 0
     weight_bound: int = 0
@@ -72,6 +75,7 @@ class Parameters:
             (2 <= self.peers <= MOST_PEERS, f"a session has 2..{MOST_PEERS} peers"),
             (self.field in FIELDS, f"the field is one of {', '.join(FIELDS)}"),
             (1 <= self.length <= LARGEST_LENGTH, f"the length is 1..{LARGEST_LENGTH}"),
+            (0 <= self.rounds <= MOST_ROUNDS, f"the rounds are 1..{MOST_ROUNDS}"),
             (
                 0 <= self.fraction_bits <= MOST_FRACTION_BITS,
                 f"the fraction bits are 0..{MOST_FRACTION_BITS}",
@@ -93,7 +97,7 @@ class Parameters:
         return [reason for holds, reason in checks if not holds]
 
     @property
-    def arithmetic(self) -> Field:
+    def arithmetic(self) -> Ring:
         """The field itself."""
         return FIELDS[self.field]
 
@@ -127,6 +131,8 @@ class Parameters:
         value = getattr(self, name)
         if name == "bound":
             return format_scaled(value, self.fraction_bits) if value else "automatic"
+        if name == "rounds":
+            return str(value) if value else "open"
         if name == "weight_bound":
             return str(value) if value else "public"
         if name == "allowed":
@@ -157,6 +163,7 @@ class Stated:
     peers: int | None = None
     field: str | None = None
     length: int | None = None
+    rounds: int | None = None
     fraction_bits: int | None = None
     bound: str | None = None
     private_weights: bool | None = None

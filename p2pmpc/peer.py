@@ -1,4 +1,4 @@
-"""One peer: it finds the others, takes part in one sum, and writes down what happened.
+"""One peer: it finds the others, takes part in their sums, and writes down what happened.
 
 It checks the options and the input, finds the session (as founder, as joiner, or by a roster file),
 shows the roster and asks where that is due, and hands over to :class:`p2pmpc.runner.SessionRunner`,
@@ -8,18 +8,18 @@ which holds the loop of the session itself.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
 
-from p2pmpc.agreement import check_allowed
 from p2pmpc.archive import file_stem, keep_evidence, write_down
+from p2pmpc.consent import Ask, Consent, roster_text
 from p2pmpc.discovery import Found, Founder, Joiner, Self
-from p2pmpc.encoding import check_budget
 from p2pmpc.errors import (
     ConfigurationError,
-    InputRefused,
     Interrupted,
     LocalProtocolError,
     P2PMPCError,
@@ -49,23 +49,11 @@ from p2pmpc.roster_file import Gathering, RosterFile
 from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.sources import Numbers
+from p2pmpc.sources import Numbers, PartOfNumbers
 from p2pmpc.storage import check_output
-from p2pmpc.weights import (
-    check_contributors,
-    check_exposure,
-    check_private_weight,
-    check_weight,
-    exposure,
-)
+from p2pmpc.weights import check_private_weight, check_weight
 
 _DRAIN_SECONDS = 2.0
-_ASKED = (
-    "compare the IDs with the others over another channel; --allow, --roster or #ID asks no more"
-)
-
-Ask = Callable[[str], Awaitable[bool]]
-"""Asks the person at the terminal; None where there is nobody."""
 
 
 class Peer:
@@ -73,7 +61,7 @@ class Peer:
 
     Args:
         options: What it is told to do.
-        numbers: Its input; None draws one.
+        numbers: Its input; None draws one, or where it is brought later waits for it.
         identity: Its key.
         directory: Where its log and transcript go.
         log: Its log, open.
@@ -81,6 +69,7 @@ class Peer:
         entropy: The operating system's.
         observer: Told of progress.
         ask: Asks the person at the terminal.
+        brings_later: Every round is given its input when it begins; see :meth:`sum`.
     """
 
     def __init__(
@@ -95,24 +84,25 @@ class Peer:
         entropy: Entropy,
         observer: Observer,
         ask: Ask | None = None,
+        brings_later: bool = False,
     ) -> None:
         options.check()
         self._options = options
         self._numbers = numbers
+        self._is_drawn = numbers is None and not brings_later
         self._identity = identity
         self._directory = directory
         self._log = log
         self._network = network
         self._entropy = entropy
         self._observer = observer
-        self._ask = ask
         self._ledger: Ledger = MemoryLedger()
         if options.key:
             key = Path(options.key)
             self._ledger = LedgerFile(ledger_path(key), key)
         weight = options.weight
         if weight is None:
-            weight = draw_weight(entropy) if numbers is None else 1
+            weight = draw_weight(entropy) if self._is_drawn else 1
         if weight == 0 and numbers is not None:
             raise ConfigurationError(
                 "a peer of weight 0 only observes, and this one is given an input",
@@ -120,6 +110,9 @@ class Peer:
             )
         self._me = Self(identity, check_weight(weight), options.name, entropy)
         self._gate = Gate(identity, log)
+        self._consent = Consent(options, is_drawn=self._is_drawn, warn=self._warn, ask=ask)
+        self._begun = 0
+        """Rounds so far."""
         self._nursery: trio.Nursery | None = None
         self._runner: SessionRunner | None = None
         self._founder: Founder | None = None
@@ -130,32 +123,61 @@ class Peer:
 
     # -- the whole run ------------------------------------------------------------------------
 
-    async def run(self) -> Outcome:
-        """Take part in one sum.
+    async def run(self, told: Callable[[Outcome], None] = lambda _outcome: None) -> Outcome:
+        """Take part in as many sums as the parameters say, or as the input is for.
+
+        Args:
+            told: Called with every total as it is verified.
 
         Returns:
-            The verified total.
+            The last total.
 
         Raises:
             P2PMPCError: Why there is none.
         """
         outcome: Outcome | None = None
-        failure: P2PMPCError | None = None
+        async with self.joined():
+            parameters = self.runner.session.parameters
+            length, numbers = parameters.length, self._numbers
+            for number in range(_rounds_of(parameters, numbers)):
+                outcome = await self.sum(partial(_part_of, numbers, number, length))
+                told(outcome)
+        assert outcome is not None
+        return outcome
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[None]:
+        """Find the others, and stay among them until the end of the block.
+
+        Raises:
+            P2PMPCError: Why there is no session, or no sum.
+        """
+        failure: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 try:
                     self._observer.tell("identity", id=format_id(self._identity.id))
-                    found = await self._discover()
-                    outcome = await self._sum(found)
-                except P2PMPCError as error:
+                    self._meet(await self._discover())
+                    yield
+                    await self.runner.close()
+                except Exception as error:
                     failure = error
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
-        if failure is None and outcome is not None:
-            return outcome
-        failure = failure or LocalProtocolError("the run ended without an outcome")
+        if isinstance(failure, P2PMPCError):
+            self._note(failure)
+        if failure is not None:
+            raise failure
+
+    @property
+    def runner(self) -> SessionRunner:
+        """The session, once it is found."""
+        assert self._runner is not None
+        return self._runner
+
+    def _note(self, failure: P2PMPCError) -> None:
         if isinstance(failure, Dispute):
             self._keep_evidence(failure)
         self._log.warning(
@@ -164,7 +186,32 @@ class Peer:
             code=exit_code_of(failure),
             revealed=failure.revealed.value,
         )
-        raise failure
+
+    def _meet(self, found: Found) -> None:
+        """Connect to the members of a closed session, and show who they are."""
+        runner = self._runner = SessionRunner(
+            found,
+            self._identity,
+            self._network,
+            options=self._options,
+            log=self._log,
+            observer=self._observer,
+            checkpoint=self._checkpoint,
+            commit=self._ledger.commit,
+            dismissed=self._go_on_without,
+        )
+        session = found.session
+        assert self._nursery is not None
+        self._gate.mesh_handler = runner.mesh.attach
+        self._gate.open_mesh(session)
+        self._nursery.start_soon(runner.mesh.run)
+        self._observer.tell("roster", text=roster_text(session), peers=len(session.members))
+        self._log.info(
+            "roster",
+            session=session.id.hex(),
+            peers=[member.label for member in session.members],
+            weights=[member.weight for member in session.members],
+        )
 
     def _go_on_without(self, error: P2PMPCError) -> None:
         """Tell of an observer that broke the protocol."""
@@ -305,82 +352,26 @@ class Peer:
                 self._warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
         if self._numbers is None:
             return
-        await check_values(self._numbers, parameters, self._observer)
+        rounds = _rounds_of(parameters, self._numbers)
+        await check_values(self._numbers, parameters, self._observer, rounds=rounds)
 
-    def _check_policies(self, session: Session) -> None:
-        """Refuse a closed session that this peer takes no part in.
-
-        Raises:
-            AgreementFailed: Somebody takes part whom this peer does not allow.
-            InputRefused: Too few contribute, or the total could wrap.
-        """
-        parameters = session.parameters
-        check_allowed(session, self._options.allowed)
-        self._check_contributors(session)
-        fraction_bits = parameters.fraction_bits
-        found = exposure(session.weights, session.bound * (parameters.weight_bound or 1))
-        names = [session.label(index) for index in session.contributors]
-        for warning in check_exposure(found, names, allowed=parameters.allow_revealing_weights):
-            self._warn(warning)
-        check_budget(parameters.arithmetic, session.possible_weights, session.bound, fraction_bits)
-
-    def _check_contributors(self, session: Session) -> None:
-        """Refuse too few: that two may sum must be said by both whose input it shows."""
-        agreed = session.parameters.allow_two
-        stated = self._options.allow_two or self._options.roster or self._numbers is None
-        if not session.contributes:
-            self._warn("this peer observes: it brings nothing, and learns the total")
-        check_contributors(len(session.places), allow_two=bool(agreed and stated))
-        if len(session.places) == 2:
-            self._warn("two peers sum: each learns the other's input from the total")
-
-    async def _confirm_roster(self, session: Session) -> None:
-        """Show with whom this peer is about to sum, and ask where that rests on trust alone.
-
-        Raises:
-            InputRefused: The person said no, or nothing.
-        """
-        self._observer.tell("roster", text=roster_text(session), peers=len(session.members))
-        self._log.info(
-            "roster",
-            session=session.id.hex(),
-            peers=[member.label for member in session.members],
-            weights=[member.weight for member in session.members],
-        )
-        options = self._options
-        where = options.where
-        pinned = bool(options.roster or options.allowed or (where and where.pinned))
-        if pinned or self._numbers is None or options.yes:
-            return
-        reason = (
-            "a dishonest bootstrap peer could play all the others, and the total would be yours"
-            if options.bootstrap
-            else "anybody could have joined, and one party could be all the others"
-        )
-        if self._ask is None:
-            self._warn(f"{reason}: pin the founder with #ID, or use --allow or --roster")
-            return
-        question = (
-            f"{reason}.\nShare your input with these peers, within {options.timeout:g} s? [y/N] "
-        )
-        with trio.move_on_after(options.timeout):
-            if await self._ask(question):
-                return
-            raise InputRefused("you did not agree to share with this roster", hint=_ASKED)
-        raise InputRefused(f"nobody answered within {options.timeout:g} s", hint=_ASKED)
-
-    async def _bring(self, session: Session) -> Words | None:
+    async def _bring(
+        self, session: Session, numbers: Numbers | None, round_number: int
+    ) -> Words | None:
         """Return what is summed of this peer, once its ledger has nothing against it."""
-        self._check_policies(session)
+        if round_number == 0:
+            self._consent.check(session)
         if not session.contributes:
             return None
         parameters, weight = session.parameters, self._me.weight
-        numbers = self._numbers or draw_numbers(
-            parameters.length, session.bound, parameters.fraction_bits, self._entropy
-        )
+        if numbers is None:
+            numbers = draw_numbers(
+                parameters.length, session.bound, parameters.fraction_bits, self._entropy
+            )
+        numbers.check_length(parameters.length)
         key = self._identity.ledger_key()
         residues, digest = await read_residues(
-            numbers, session, weight, self._observer, ledger_key=key
+            numbers, session, weight, self._observer, ledger_key=key, round_number=round_number
         )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         entry = OpenedSum.of(session, digest, weight, key, date=date)
@@ -390,31 +381,31 @@ class Peer:
             self._warn("this input was in another sum before: the difference of both may tell it")
         return residues
 
-    async def _sum(self, found: Found) -> Outcome:
-        runner = self._runner = SessionRunner(
-            found,
-            self._identity,
-            self._network,
-            options=self._options,
-            log=self._log,
-            observer=self._observer,
-            checkpoint=self._checkpoint,
-            commit=self._ledger.commit,
-            dismissed=self._go_on_without,
-        )
-        assert self._nursery is not None
-        self._gate.mesh_handler = runner.mesh.attach
-        self._gate.open_mesh(found.session)
-        self._nursery.start_soon(runner.mesh.run)
+    async def sum(self, take: Callable[[], Numbers | None]) -> Outcome:
+        """Take part in the next sum of the session.
+
+        Args:
+            take: Returns this peer's input; None draws one, or observes. What it refuses, the others
+                are told of.
+
+        Raises:
+            P2PMPCError: Why there is no total; the session ends with it.
+        """
+        runner, number = self.runner, self._begun
+        self._begun += 1
         try:
-            with self._asking:
-                await self._confirm_roster(found.session)
+            if number == 0:
+                with self._asking:
+                    await self._consent.confirm()
             if self._interrupted is not None:
                 raise self._interrupted
-            runner.prepare(await self._bring(found.session), self._entropy)
+            runner.prepare(await self._bring(runner.session, take(), number), self._entropy)
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
+        is_last = runner.session.parameters.rounds == number + 1
+        if is_last:
+            await runner.close()
         self._observer.tell("finished", bytes_sent=runner.mesh.bytes_sent)
         return write_down(
             runner.session,
@@ -424,16 +415,19 @@ class Peer:
             directory=self._directory,
             log=self._log,
             traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
+            is_last=is_last,
         )
 
 
-def roster_text(session: Session) -> str:
-    """Return the roster as a table for people."""
-    rows = [f"  {'weight':>11}  {'ID':<71}  name"]
-    for index in session.indices:
-        member = session.member(index)
-        you = " (you)" if index == session.own_index else ""
-        weight = "private" if session.parameters.private_weights else str(member.weight)
-        shown = weight if member.contributes else "observes"
-        rows.append(f"  {shown:>11}  {format_id(member.id)}  {member.entry.name}{you}")
-    return "\n".join([f"session {session.id.hex()[:16]} of {len(session.members)}:", *rows])
+def _part_of(numbers: Numbers | None, number: int, length: int) -> Numbers | None:
+    """Return what a round takes of an input that may hold the vectors of several."""
+    if numbers is None or numbers.length <= length:
+        return numbers
+    return PartOfNumbers(numbers, number * length, length)
+
+
+def _rounds_of(parameters: Parameters, numbers: Numbers | None) -> int:
+    """Return how many sums there are: where it is open, as many as an input holds vectors for."""
+    if parameters.rounds or numbers is None:
+        return parameters.rounds or 1
+    return max(1, numbers.length // parameters.length)

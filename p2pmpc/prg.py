@@ -5,12 +5,14 @@ the stream is AES-256-CTR over zeros, in chunks of 2^16 elements, each with its 
 counter block (chunk index in 8 bytes, big-endian, then 8 zero bytes), so that chunks can be sought
 and made in parallel. Words are masked to the bits of the field and words >= p are skipped: exactly
 uniform. Without the skip, each m31 element would be 2^-31 away from uniform, too much for a million.
+Over a product of fields every component is a stream of its own, under the component's name.
 
 Source: HKDF is RFC 5869; counter mode is NIST SP 800-38A.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from p2pmpc.field import Field, Vector, Words
 from p2pmpc.hashing import label
+from p2pmpc.product import ProductField, Ring
 
 SEED_BYTES: Final = 32
 CHUNK: Final = 1 << 16
@@ -77,6 +80,66 @@ class Expansion:
             accepted = words[words < modulus]
             words[: accepted.size] = accepted
             filled += accepted.size
+
+
+class JointExpansion:
+    """One seed's uniform vector over a product of fields: an expansion for each component.
+
+    Args:
+        parts: By the components' keys.
+    """
+
+    def __init__(self, parts: Mapping[str, Expansion]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, key: str) -> Expansion:
+        """Return a component's expansion, as a vector's component is had."""
+        return self._parts[key]
+
+    def write(self, chunk: int, out: Words) -> None:
+        """Write the first elements of one chunk.
+
+        Args:
+            chunk: Its index.
+            out: At most CHUNK words of the product.
+        """
+        for key, part in self._parts.items():
+            words = np.empty(out.size, dtype=out.dtype[key])
+            part.write(chunk, words)
+            out[key] = words
+
+
+def expansion(
+    purpose: str,
+    seed: bytes,
+    salt: bytes,
+    field: Ring,
+    length: int,
+    *,
+    round_number: int,
+    i: int = 0,
+    j: int = 0,
+) -> Expansion | JointExpansion:
+    """Return the expansion of a seed for a purpose; see :func:`expansion_info`.
+
+    Args:
+        purpose: The label.
+        seed: 32 bytes; secret, but for ``gamma``.
+        salt: The session id.
+        field: What to be uniform in.
+        length: Elements.
+        round_number: The round within the session.
+        i: A roster index, or 0.
+        j: Likewise.
+    """
+
+    def of(part: Field) -> Expansion:
+        info = expansion_info(purpose, round_number, i, j, part, length)
+        return Expansion(seed, salt, info, part)
+
+    if isinstance(field, ProductField):
+        return JointExpansion({key: of(part) for key, part in field.components.items()})
+    return of(field)
 
 
 def expand(seed: bytes, salt: bytes, info: bytes, field: Field, length: int) -> Vector:

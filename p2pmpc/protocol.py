@@ -479,6 +479,8 @@ class Round:
         return [Finished(total[:length], self._record(total), confirmed)]
 
     def _record(self, total: Words) -> Record:
+        confirm = self._heard.own[Kind.CONFIRM].message
+        assert isinstance(confirm, Confirm)
         contributors = self.session.contributors
         commitments = {index: self._heard.said(index, Kind.COMMITMENT) for index in contributors}
         partials = {index: self._heard.said(index, Kind.PARTIAL) for index in contributors}
@@ -493,6 +495,7 @@ class Round:
             masks=dict(self._opening.seeds),
             sums=dict(self._sums),
             total=total,
+            total_digest=confirm.total_digest,
         )
 
     def _aborted(self, peer: int, abort: Abort) -> list[Action]:

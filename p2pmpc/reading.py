@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from p2pmpc.encoding import Scaled, check_bound
+from p2pmpc.encoding import Scaled, automatic_bound, check_bound
 from p2pmpc.errors import ResourceExhausted
 from p2pmpc.field import Words
 from p2pmpc.ledger import InputDigest
@@ -25,19 +25,22 @@ from p2pmpc.sources import Numbers
 T = TypeVar("T")
 
 
-async def check_values(numbers: Numbers, parameters: Parameters, observer: Observer) -> None:
+async def check_values(
+    numbers: Numbers, parameters: Parameters, observer: Observer, *, rounds: int = 1
+) -> None:
     """Hold an input against parameters, as far as they are known before the roster is.
 
     Args:
         numbers: The input.
         parameters: Offered, or this peer's own.
         observer: Told how far the reading is.
+        rounds: How many vectors it holds.
 
     Raises:
         InputRefused: The length differs, or a value cannot be used; says where, never what.
     """
-    numbers.check_length(parameters.length)
-    bound = parameters.bound or parameters.arithmetic.largest_magnitude
+    numbers.check_length(parameters.length, rounds)
+    bound = parameters.bound or automatic_bound(parameters.arithmetic, [1])
 
     def check() -> None:
         for _ in _values(numbers, bound, parameters.fraction_bits, observer):

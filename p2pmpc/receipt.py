@@ -10,7 +10,6 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from p2pmpc.dealing import RoundContext
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError, VerificationFailed
 from p2pmpc.hashing import label
 from p2pmpc.identity import Identity, format_id, parse_id, verify_signature
@@ -51,8 +50,6 @@ def make_receipt(
         partials: SHA-256 of the file of partial sums, where it is kept.
     """
     session = record.session
-    arithmetic = session.parameters.arithmetic
-    context = RoundContext(session, record.round)
     content: dict[str, Any] = {
         "format": FORMAT,
         "peer": format_id(identity.id),
@@ -60,7 +57,7 @@ def make_receipt(
         "session": session.id.hex(),
         "round": record.round,
         "transcript": transcript_digest.hex(),
-        "total_digest": context.total_digest(arithmetic.encode(record.total)).hex(),
+        "total_digest": record.total_digest.hex(),
         "confirmed": {
             format_id(session.member(index).id): signature.hex()
             for index, signature in sorted(confirmed.items())

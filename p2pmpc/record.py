@@ -37,6 +37,7 @@ class Record:
         masks: Every opened mask seed b_j, by index.
         sums: Every S_j, by index; none in sharded mode, where nobody knows them.
         total: T, the checksum coordinate included.
+        total_digest: Of its bytes; what every CONFIRM signs.
     """
 
     session: Session
@@ -49,3 +50,4 @@ class Record:
     masks: Mapping[int, bytes]
     sums: Mapping[int, Words] = field(repr=False)
     total: Words = field(repr=False)
+    total_digest: bytes

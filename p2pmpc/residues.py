@@ -8,13 +8,15 @@ import numpy as np
 
 from p2pmpc.encoding import Scaled, checksum
 from p2pmpc.errors import LocalProtocolError
-from p2pmpc.field import Field, Words
+from p2pmpc.field import Words
+from p2pmpc.product import Ring
+from p2pmpc.sharing import weighted_sum
 
 
 def fill_residues(
     blocks: Iterable[Scaled],
     weight: int | None,
-    field: Field,
+    field: Ring,
     session_id: bytes,
     round_number: int,
     length: int,
@@ -44,12 +46,14 @@ def fill_residues(
     for block in blocks:
         if filled + block.size > length:
             raise LocalProtocolError("an input is longer than it was said to be")
-        values = block if weight is None else block * weight
-        out[filled : filled + block.size] = field.from_signed(values)
+        part = out[filled : filled + block.size]
+        part[:] = field.from_signed(block)
+        if weight is not None:  # as residues: a product may be wider than 64 bits
+            weighted_sum(field, part.size, [(part, weight)], part)
         filled += block.size
     if filled != length:
         raise LocalProtocolError("an input is shorter than it was said to be")
     if weight is not None:
-        out[length] = weight % field.modulus
-    out[summed] = checksum(out[:summed], session_id, round_number, field)
+        out[length:summed] = field.vector([weight])
+    out[summed:] = field.vector([checksum(out[:summed], session_id, round_number, field)])
     return out

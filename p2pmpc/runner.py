@@ -36,9 +36,10 @@ from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.prg import CHUNK
-from p2pmpc.progress import Observer
+from p2pmpc.progress import Meter, Observer
 from p2pmpc.protocol import Round
 from p2pmpc.script import Stage
+from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.wire import Frame
 
@@ -156,7 +157,7 @@ class SessionRunner:
             P2PMPCError: Why there is no total.
         """
         if self._refusal is not None:
-            await self._perform(self._machine.abort(self._refusal))
+            await self._perform(self._agreement.abort(self._refusal))
             await self._end_with_failure(self._refusal)
             raise self._refusal
         if self._agreement.agreed:
@@ -164,7 +165,12 @@ class SessionRunner:
         else:
             await self._perform(self._agreement.start())
         deadline = self._deadline()
+        meter, of = Meter(self._observer.tell, "exchanging"), _bulk_bytes(self.session)
+        before_this = self.mesh.bytes_sent + self.mesh.bytes_received
         while self._end is None:
+            if self._computes_long:
+                done = self.mesh.bytes_sent + self.mesh.bytes_received - before_this
+                meter.at(min(done, of), of)
             event = await self._next_event(deadline)
             before = self._progress()
             actions = self._timed_out() if event is None else await self._handle(event)
@@ -275,8 +281,9 @@ class SessionRunner:
         if not self.session.contributes:
             pieces = self.session.slices.most_pieces if self.session.parameters.is_sharded else 0
             most = _MOST_AHEAD + 2 * len(self.session.places) + pieces
-        ahead = frame.round > self._round.number + 1 or not self._round.has_confirmed(peer)
-        if ahead or len(kept) >= most:
+        current, rounds = self._round.number, self.session.parameters.rounds
+        ahead = frame.round > current + 1 or not self._round.has_confirmed(peer)
+        if ahead or 0 < rounds <= frame.round or len(kept) >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",
@@ -328,8 +335,10 @@ class SessionRunner:
         patience = self._options.timeout
         if self._round is not None and self._round.stage >= Stage.OPENED:
             patience /= 3
-        if self._round is not None and self._round.number and self._round.stage <= Stage.DEALT:
-            patience = max(patience, self._options.join_timeout)  # people come to it when they come
+        begins = self._round is None or self._round.stage <= Stage.DEALT
+        if begins and self.session.parameters.rounds == 0:
+            # An open session waits for programs that compute between their sums.
+            patience = max(patience, self._options.join_timeout)
         return trio.current_time() + patience
 
     # -- actions ------------------------------------------------------------------------------
@@ -404,3 +413,16 @@ class SessionRunner:
     async def _discard_events(self) -> None:
         async for _ in self._events:
             pass
+
+
+def _bulk_bytes(session: Session) -> int:
+    """Return how many bytes of vectors a peer sends and receives in a round, for its progress."""
+    parameters, n = session.parameters, len(session.places)
+    vector = parameters.extended_length * parameters.arithmetic.width
+    listeners = len(session.members) - 1
+    if not session.contributes:
+        return vector * (1 if parameters.is_sharded else n)
+    shares = 2 * vector * (n - 1) if parameters.share_mode == "dense" else 0
+    if parameters.is_sharded:
+        return shares + 3 * vector * (n - 1) // n + vector * listeners // n
+    return shares + vector * (n - 1 + listeners)

@@ -9,25 +9,29 @@ and independent of x_i. The correction is never made by itself: it is part of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 import numpy as np
 
-from p2pmpc.field import Accumulator, Field, Vector, Words
-from p2pmpc.prg import CHUNK, Expansion, expansion_info
+from p2pmpc.field import Accumulator, Field, Words
+from p2pmpc.prg import CHUNK, Expansion, JointExpansion, expansion
+from p2pmpc.product import ProductField, Ring
 from p2pmpc.shamir import Entropy
 
 _FEW: Final = 16
 """So few elements cost less as plain integers than the calls that arrays would take."""
 
-Source = Expansion | Words
+Source = Expansion | JointExpansion | Words
 """Where a vector comes from: a seed, chunk by chunk, or memory."""
+
+_Plain = Expansion | Words
+"""The same in a prime field."""
 
 
 def share_expansion(
-    seed: bytes, session_id: bytes, round_number: int, i: int, j: int, field: Field, length: int
-) -> Expansion:
+    seed: bytes, session_id: bytes, round_number: int, i: int, j: int, field: Ring, length: int
+) -> Source:
     """Return the share s_ij that dealer i gives to receiver j, as its expansion.
 
     Args:
@@ -39,20 +43,18 @@ def share_expansion(
         field: The field.
         length: Elements, the checksum coordinate included.
     """
-    info = expansion_info("share", round_number, i, j, field, length)
-    return Expansion(seed, session_id, info, field)
+    return expansion("share", seed, session_id, field, length, round_number=round_number, i=i, j=j)
 
 
 def mask_expansion(
-    seed: bytes, session_id: bytes, round_number: int, j: int, field: Field, length: int
-) -> Expansion:
+    seed: bytes, session_id: bytes, round_number: int, j: int, field: Ring, length: int
+) -> Source:
     """Return the mask that peer j hides its partial sum under, as the expansion of b_j."""
-    info = expansion_info("mask", round_number, j, 0, field, length)
-    return Expansion(seed, session_id, info, field)
+    return expansion("mask", seed, session_id, field, length, round_number=round_number, i=j)
 
 
 def weighted_sum(
-    field: Field, length: int, terms: Sequence[tuple[Source, int]], out: Words | None = None
+    field: Ring, length: int, terms: Sequence[tuple[Source, int]], out: Words | None = None
 ) -> Words:
     """Return the sum of weight * vector over all terms.
 
@@ -67,9 +69,25 @@ def weighted_sum(
     """
     if out is None:
         out = np.empty(length, dtype=field.word)
+    if isinstance(field, ProductField):
+        for key, component in field.components.items():
+            _sum_into(out[key], component, [(_part(v, key), weight) for v, weight in terms])
+    else:
+        _sum_into(out, field, cast("Sequence[tuple[_Plain, int]]", terms))
+    return out
+
+
+def _part(source: Source, key: str) -> _Plain:
+    """Return one component of a vector over a product."""
+    return cast("Mapping[str, _Plain]", source)[key]
+
+
+def _sum_into(out: Words, field: Field, terms: Sequence[tuple[_Plain, int]]) -> None:
+    """Write the sum of weight * vector over all terms, in a prime field."""
+    length = out.size
     if length <= _FEW:
         out[:] = _sum_of_few(field, length, terms)
-        return out
+        return
     size = min(length, CHUNK)
     total = Accumulator(field, size)
     buffers = np.empty((2, size), dtype=field.word)
@@ -80,13 +98,12 @@ def weighted_sum(
             words = _sum_of_words(chunk, sources, buffers[:, : part.size])
             total.add(words, weight, summed=len(sources))
         total.take(part)
-    return out
 
 
-def _by_weight(field: Field, terms: Sequence[tuple[Source, int]]) -> list[tuple[int, list[Source]]]:
+def _by_weight(field: Field, terms: Sequence[tuple[_Plain, int]]) -> list[tuple[int, list[_Plain]]]:
     """Put terms of one weight together, as many as can be summed within a word: one product for all."""
-    groups: list[tuple[int, list[Source]]] = []
-    open_groups: dict[int, list[Source]] = {}
+    groups: list[tuple[int, list[_Plain]]] = []
+    open_groups: dict[int, list[_Plain]] = {}
     for source, weight in terms:
         group = open_groups.get(weight)
         if group is None or len(group) >= min(
@@ -98,7 +115,7 @@ def _by_weight(field: Field, terms: Sequence[tuple[Source, int]]) -> list[tuple[
     return groups
 
 
-def _sum_of_words(chunk: int, sources: Sequence[Source], buffers: Words) -> Words:
+def _sum_of_words(chunk: int, sources: Sequence[_Plain], buffers: Words) -> Words:
     """Return the unreduced sum of one chunk of some vectors, in the first buffer or where it lies."""
     total, spare = buffers
     first, *others = sources
@@ -109,7 +126,7 @@ def _sum_of_words(chunk: int, sources: Sequence[Source], buffers: Words) -> Word
     return words
 
 
-def _words(chunk: int, source: Source, buffer: Words) -> Words:
+def _words(chunk: int, source: _Plain, buffer: Words) -> Words:
     """Return one chunk of a vector, in the buffer if it is to be expanded."""
     if isinstance(source, Expansion):
         source.write(chunk, buffer)
@@ -117,7 +134,7 @@ def _words(chunk: int, source: Source, buffer: Words) -> Words:
     return source[chunk * CHUNK : chunk * CHUNK + buffer.size]
 
 
-def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) -> list[int]:
+def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[_Plain, int]]) -> list[int]:
     """Return the same in plain integers."""
     totals = [0] * length
     words = np.empty(length, dtype=field.word)
@@ -131,8 +148,13 @@ def _sum_of_few(field: Field, length: int, terms: Sequence[tuple[Source, int]]) 
     return [total % field.modulus for total in totals]
 
 
-def uniform_vector(field: Field, length: int, entropy: Entropy) -> Vector:
-    """Draw a uniform vector straight from the entropy source, by rejection."""
+def uniform_vector(field: Ring, length: int, entropy: Entropy) -> Words:
+    """Draw a uniform vector straight from the entropy source, by rejection, a component at a time."""
+    if isinstance(field, ProductField):
+        joint = np.empty(length, dtype=field.word)
+        for key, component in field.components.items():
+            joint[key] = uniform_vector(component, length, entropy)
+        return joint
     out = np.empty(length, dtype=np.uint64)
     filled = 0
     while filled < length:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2pmpc.blocks import ArrayBlock, Block, ScaledBlock
+from p2pmpc.blocks import ArrayBlock, Block, PartOfBlock, ScaledBlock
 from p2pmpc.contents import BytesContent, Content, Pass, changed, content_of_file
 from p2pmpc.encoding import Floats, Scaled
 from p2pmpc.errors import InputRefused
@@ -89,16 +89,22 @@ class Numbers(ABC):
         for block in self.read(watch):
             block.check_form()
 
-    def check_length(self, length: int) -> None:
+    def check_length(self, length: int, rounds: int = 1) -> None:
         """Refuse an input that is not as long as agreed.
+
+        Args:
+            length: Of a vector.
+            rounds: How many vectors it must hold.
 
         Raises:
             InputRefused: Both lengths are shown.
         """
-        if self.length != length:
+        due = length * rounds
+        if self.length != due:
+            summed = f"vectors of {length}" if rounds == 1 else f"{rounds} vectors of {length} each"
             raise InputRefused(
-                f"{self.source}:{min(self.length, length) + 1}:1: {self.length} numbers, where "
-                f"the session sums vectors of {length}",
+                f"{self.source}:{min(self.length, due) + 1}:1: {self.length} numbers, where "
+                f"the session sums {summed}",
                 hint="every peer's vector has the length that the founder's --length says",
             )
 
@@ -238,6 +244,33 @@ class ScaledNumbers(Numbers):
             yield ScaledBlock(first, values, self._fraction_bits)
             first += values.size
             watch(first, self.length)
+
+
+class PartOfNumbers(Numbers):
+    """What one round takes of an input that holds the vectors of several, one behind the other.
+
+    Args:
+        whole: The input.
+        first: How many numbers stand before the part.
+        length: How many it has.
+    """
+
+    def __init__(self, whole: Numbers, first: int, length: int) -> None:
+        super().__init__(whole.source, length)
+        self.unit = whole.unit
+        self._whole = whole
+        self._first = first
+
+    def read(self, watch: Watch = unwatched) -> Iterator[Block]:
+        """See :meth:`Numbers.read`; the blocks before the part are passed over."""
+        before, stop = 0, self._first + self.length
+        for block in self._whole.read(watch):
+            part = slice(max(0, self._first - before), min(block.size, stop - before))
+            if part.start < part.stop:
+                yield PartOfBlock(block, part)
+            before += block.size
+            if before >= stop:
+                return
 
 
 def numbers_of(content: Content, watch: Watch = unwatched) -> Numbers:

@@ -12,14 +12,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, ResourceExhausted
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.npy import write_header
 from p2pmpc.record import Record
 from p2pmpc.totals import OpenedTotal
@@ -129,11 +128,12 @@ def write_output(path: Path, total: OpenedTotal) -> None:
 
 
 def _write_vector(file: BinaryIO, total: OpenedTotal) -> None:
-    """Write a ``.npy`` vector: integers without fraction bits, else the nearest doubles."""
+    """Write a ``.npy`` vector: integers where there are no fractions and 64 bits hold all, else doubles."""
     bits = total.fraction_bits
-    write_header(file, np.dtype("<f8" if bits else "<i8"), total.length)
+    exact = not bits and total.fits_int64
+    write_header(file, np.dtype("<i8" if exact else "<f8"), total.length)
     for block in total.blocks():
-        values = np.ldexp(block.astype("<f8"), -bits) if bits else block.astype("<i8")
+        values = block.astype("<i8") if exact else np.ldexp(block.astype("<f8"), -bits)
         file.write(values.data)
 
 
@@ -170,9 +170,9 @@ def write_partials(path: Path, record: Record) -> bytes:
     Raises:
         ResourceExhausted: It cannot be written.
     """
-    width = record.session.parameters.arithmetic.width
+    word = record.session.parameters.arithmetic.word
     vectors = record.sums or {0: record.total}
-    arrays = {str(index): vector.astype(f"<u{width}") for index, vector in vectors.items()}
+    arrays = {str(index): vector.astype(word) for index, vector in vectors.items()}
     try:
         with path.open("xb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -182,13 +182,13 @@ def write_partials(path: Path, record: Record) -> bytes:
         raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
 
 
-def read_partials(path: Path) -> dict[int, Vector]:
-    """Read kept partial sums back.
+def read_partials(path: Path) -> dict[int, Words]:
+    """Read kept partial sums back; whether they are residues is for their reader to see.
 
     Raises:
         ValueError: The file is not one that :func:`write_partials` makes.
     """
-    vectors: dict[int, npt.NDArray[Any]] = {}
+    vectors: dict[int, Words] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -207,6 +207,6 @@ def read_partials(path: Path) -> dict[int, Vector]:
         zlib.error,
     ) as error:
         raise ValueError(type(error).__name__) from None
-    if any(vector.ndim != 1 or vector.dtype.kind != "u" for vector in vectors.values()):
+    if any(vector.ndim != 1 for vector in vectors.values()):
         raise ValueError("not vectors")
-    return {index: vector.astype(np.uint64) for index, vector in vectors.items()}
+    return vectors

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from p2pmpc.dealing import Dealing, RoundContext, check_commitment
 from p2pmpc.encoding import checksum
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Field, Words
+from p2pmpc.field import Words
 from p2pmpc.hashing import DIGEST_BYTES
 from p2pmpc.messages import Commitment, Message, Partial, SharePlain, Slice, SliceSum
 from p2pmpc.prg import CHUNK
+from p2pmpc.product import Ring
 from p2pmpc.session import Session
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.wire import body_digest, encode_body
@@ -66,7 +66,7 @@ def unmasked(context: RoundContext, owner: int, hidden: Words, seed: bytes) -> W
     return weighted_sum(arithmetic, hidden.size, [(hidden, 1), (context.mask(owner, seed), -1)])
 
 
-def sum_of(field: Field, vectors: Mapping[int, Words], length: int) -> Words:
+def sum_of(field: Ring, vectors: Mapping[int, Words], length: int) -> Words:
     """Return the sum of vectors of one length."""
     return weighted_sum(field, length, [(vector, 1) for vector in vectors.values()])
 
@@ -84,7 +84,7 @@ def take_masks_off(context: RoundContext, hidden: Words, seeds: Mapping[int, byt
 
 def put_masks_on(context: RoundContext, total: Words, seeds: Mapping[int, bytes]) -> Words:
     """Return the sum of all masked sums of which a total was opened."""
-    hidden: Words = total.astype(context.session.parameters.arithmetic.word)  # type: ignore[assignment]
+    hidden: Words = total.astype(context.session.parameters.arithmetic.word)
     _apply_masks(context, hidden, seeds, 1)
     return hidden
 
@@ -126,7 +126,7 @@ class SliceSums:
                 self._slices.size(place), dtype=self._session.parameters.arithmetic.word
             )
         part = self._own[self._slices.piece(place, piece)]
-        weighted_sum(self._session.parameters.arithmetic, part.size, [(part, 1), (words, 1)], part)
+        self._session.parameters.arithmetic.add_into(part, words)
 
     def own_sum(self) -> Words:
         """Return the sum of this peer's own slice, once all have sent theirs."""
@@ -226,7 +226,7 @@ def check_total(context: RoundContext, total: Words) -> None:
     hint = "compare the transcripts with `p2pmpc verify`; no total is shown"
     length = parameters.summed_length
     due = checksum(total[:length], context.session.id, context.number, parameters.arithmetic)
-    if due != int(total[length]):
+    if [due] != parameters.arithmetic.integers(total[length:]):
         raise VerificationFailed(
             "the total does not match its checksum: a partial sum is wrong", hint=hint
         )
@@ -246,17 +246,10 @@ def _first_outside(session: Session, total: Words) -> int | None:
     limit, weight_limit = session.total_limits
     if parameters.private_weights:
         assert weight_limit is not None
-        if _beyond(arithmetic, total[length : length + 1], weight_limit).any():
+        if arithmetic.beyond(total[length : length + 1], weight_limit).any():
             return length
     for start in range(0, length, CHUNK):
-        outside = _beyond(arithmetic, total[start : min(start + CHUNK, length)], limit)
+        outside = arithmetic.beyond(total[start : min(start + CHUNK, length)], limit)
         if outside.any():
             return start + int(np.argmax(outside))
     return None
-
-
-def _beyond(field: Field, residues: Words, limit: int) -> npt.NDArray[np.bool_]:
-    """Return where centred residues are larger in size than a limit."""
-    limit = min(limit, field.largest_magnitude)
-    beyond: npt.NDArray[np.bool_] = (residues > limit) & (residues < field.modulus - limit)
-    return beyond

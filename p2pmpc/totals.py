@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from typing import Any
 
-from p2pmpc.encoding import Scaled, format_scaled
-from p2pmpc.field import Field, Words
+import numpy.typing as npt
+
+from p2pmpc.encoding import format_scaled
+from p2pmpc.field import Words
 from p2pmpc.prg import CHUNK
+from p2pmpc.product import Ring
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +28,7 @@ class OpenedTotal:
         fraction_bits: f.
     """
 
-    field: Field
+    field: Ring
     residues: Words = dataclass_field(repr=False)
     fraction_bits: int
 
@@ -33,10 +37,18 @@ class OpenedTotal:
         """How many elements it has."""
         return int(self.residues.size)
 
-    def blocks(self) -> Iterator[Scaled]:
-        """Yield it as signed values in scaled units, a block at a time."""
+    def blocks(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield it as signed values in scaled units, a block at a time: int64, or Python integers."""
         for start in range(0, self.length, CHUNK):
             yield self.field.to_signed(self.residues[start : start + CHUNK])
+
+    @property
+    def fits_int64(self) -> bool:
+        """Whether no value in scaled units is beyond 64 bits."""
+        return self.field.largest_magnitude < 1 << 63 or all(
+            block.dtype != object or all(-(1 << 63) <= value < 1 << 63 for value in block.tolist())
+            for block in self.blocks()
+        )
 
     def values(self, first: int | None = None) -> tuple[int, ...]:
         """Return signed values in scaled units.

@@ -26,11 +26,12 @@ import numpy as np
 from p2pmpc.dealing import RoundContext, check_commitment
 from p2pmpc.encoding import check_budget
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, VerificationFailed
-from p2pmpc.field import Field, Words
+from p2pmpc.field import Words
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import format_id, verify_signature
 from p2pmpc.messages import NO_SESSION, Commitment, Echo, EchoEntry, Kind, SignedEntry
 from p2pmpc.parameters import Parameters
+from p2pmpc.product import Ring
 from p2pmpc.record import Heard, Record
 from p2pmpc.session import Member, Session
 from p2pmpc.summing import check_total, masked, put_masks_on, slice_digests, sum_of
@@ -50,9 +51,12 @@ NOWHERE = "0.0.0.0:1"
 """Transcripts hold no addresses."""
 
 _SHOWN = (
-    "peers", "field", "length", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
+    "peers", "field", "length", "rounds", "fraction_bits", "bound", "weight_bound", "share_mode", "sum_mode",
     "strict",
 )  # fmt: skip
+
+_INTEGER = re.compile(r"-?[0-9]{1,40}", re.ASCII)
+"""A value of a transcript: so many digits hold the values of every field."""
 
 LONGEST_WRITTEN = 64
 """Vectors of more elements stand as digests."""
@@ -71,12 +75,10 @@ class Written:
     values: tuple[int, ...] | None
 
     @classmethod
-    def of(cls, vector: Words, arithmetic: Field) -> Written:
+    def of(cls, vector: Words, arithmetic: Ring) -> Written:
         """Return how a vector is written."""
         digest = labelled_hash("public vector", arithmetic.encode(vector))
-        if vector.size > LONGEST_WRITTEN:
-            return cls(digest, None)
-        return cls(digest, tuple(int(v) for v in arithmetic.to_signed(vector)))
+        return cls(digest, _values_of(vector, arithmetic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +132,22 @@ def render(record: Record) -> str:
     """
     arithmetic = record.session.parameters.arithmetic
     sums = {index: Written.of(vector, arithmetic) for index, vector in record.sums.items()}
-    total = _written_total(RoundContext(record.session, record.round), record.total)
+    total = Written(record.total_digest, _values_of(record.total, arithmetic))
     lines = list(_lines(record, sums, total))
     return "\n".join([FORMAT, *map(str, lines)]) + "\n"
+
+
+def _values_of(vector: Words, arithmetic: Ring) -> tuple[int, ...] | None:
+    """Return a vector as signed integers, unless it is too long to be written."""
+    if vector.size > LONGEST_WRITTEN:
+        return None
+    return tuple(arithmetic.to_signed(vector).tolist())
 
 
 def _written_total(context: RoundContext, total: Words) -> Written:
     """Return how the total is written: under the digest that every CONFIRM signs."""
     arithmetic = context.session.parameters.arithmetic
-    written = Written.of(total, arithmetic)
-    return Written(context.total_digest(arithmetic.encode(total)), written.values)
+    return Written(context.total_digest(arithmetic.encode(total)), _values_of(total, arithmetic))
 
 
 def _lines(record: Record, sums: Mapping[int, Written], total: Written) -> Iterator[Line]:
@@ -302,6 +310,7 @@ class _Verification:
             masks,
             {},
             np.zeros(0, dtype=np.uint64),
+            total.digest,
         )
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
         return Verified(session, round_number, digest_of(self._text), total, recomputed)
@@ -481,19 +490,22 @@ class _Verification:
         arithmetic, length = parameters.arithmetic, parameters.extended_length
         if length > LONGEST_WRITTEN:
             kept = None if self._kept is None else self._kept.get(index)
-            if kept is not None and kept.size != length:
+            if kept is None:
+                return None
+            if kept.size != length:
                 raise TranscriptFault("the vector kept has another length", self._reader.number)
+            if not arithmetic.holds(kept):
+                raise TranscriptFault("the vector kept is of another field", self._reader.number)
             return kept
-        try:
-            values = np.array([int(v) for v in fields.get("values", "").split(",")], dtype=np.int64)
-        except (ValueError, OverflowError):
-            raise TranscriptFault("the values are not integers", self._reader.number) from None
-        too_large = values.size and int(np.abs(values).max()) > arithmetic.largest_magnitude
-        if values.size != length or too_large:
+        texts, limit = fields.get("values", "").split(","), arithmetic.largest_magnitude
+        if not all(re.fullmatch(_INTEGER, text) for text in texts):
+            raise TranscriptFault("the values are not integers", self._reader.number)
+        values = [int(text) for text in texts]
+        if len(values) != length or any(abs(value) > limit for value in values):
             raise TranscriptFault(
                 "the values are not a vector of this session", self._reader.number
             )
-        return arithmetic.from_signed(values)
+        return arithmetic.vector(values)
 
     def _sharded_total(
         self,

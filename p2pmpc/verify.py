@@ -17,7 +17,7 @@ from typing import Any
 from p2pmpc.encoding import format_scaled
 from p2pmpc.errors import ConfigurationError, VerificationFailed
 from p2pmpc.exhibit import Proven, check_exhibit
-from p2pmpc.field import Vector
+from p2pmpc.field import Words
 from p2pmpc.identity import format_id
 from p2pmpc.logs import CHAIN_START, chain
 from p2pmpc.outcome import json_values
@@ -25,6 +25,8 @@ from p2pmpc.receipt import check_receipt
 from p2pmpc.storage import read_partials
 from p2pmpc.transcript import TranscriptFault, Verified, verify
 
+_ROUND_SUFFIX = re.compile(r"\.r[0-9]{4,7}$")
+"""What the names of a round's files end with, where there are several."""
 _CHAINED = re.compile(r'(\{.*), "chain": "([0-9a-f]{16})"\}')
 
 
@@ -41,6 +43,7 @@ class Verdict:
         logs: How many logs were checked.
         evidence: File and what it proves, of every file of evidence.
         total_weight: The sum of private weights; None where weights are public.
+        rounds: How many sums there are; transcript, total and confirmations are of the last one.
     """
 
     transcript: str | None
@@ -51,6 +54,7 @@ class Verdict:
     logs: int
     evidence: tuple[tuple[str, Proven], ...] = ()
     total_weight: int | None = None
+    rounds: int = 1
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -62,6 +66,7 @@ class Verdict:
             "total_weight": self.total_weight,
             "confirmed": list(self.confirmed),
             "logs": self.logs,
+            "rounds": self.rounds,
             "evidence": [{"file": name, **asdict(proven)} for name, proven in self.evidence],
         }
         return json.dumps(content)
@@ -81,6 +86,8 @@ class Verdict:
             how = "vectors too long for the transcript: run with --keep-partials to recompute them"
         many = len(self.peers) > 1
         shown = f"{len(self.peers)} transcripts, all equal" if many else "1 transcript"
+        if self.rounds > 1:
+            shown = f"{self.rounds} rounds, each in {shown}; the last one is shown"
         total = "too long to show" if self.total is None else " ".join(self.total)
         return [
             f"verified       {shown}; every signature holds",
@@ -151,6 +158,34 @@ def _verify_transcripts(
     directory: Path, paths: Sequence[Path], told: Callable[[str], None]
 ) -> tuple[Verdict, str]:
     """Return what the transcripts prove, and the session id in hex."""
+    rounds: dict[int, list[Path]] = {}
+    for path in paths:
+        rounds.setdefault(_round_of(path), []).append(path)
+    verdict, session = None, ""
+    for number in sorted(rounds):
+        result, verdict = _verify_round(directory, rounds[number], told)
+        if session not in ("", result.session.id.hex()):
+            raise VerificationFailed(f"{rounds[number][0]}: it is of another session")
+        if result.round != max(number - 1, 0):
+            raise VerificationFailed(f"{rounds[number][0]}: it is of round {result.round + 1}")
+        session = result.session.id.hex()
+    assert verdict is not None
+    missing = sorted(set(range(1, max(rounds) + 1)) - set(rounds))
+    if missing and not directory.is_file():
+        raise VerificationFailed(f"{directory}: the transcripts of round {missing[0]} are missing")
+    return replace(verdict, rounds=len(rounds)), session
+
+
+def _round_of(path: Path) -> int:
+    """Return which round a transcript's name speaks of, from 1; 0 where there is only one."""
+    match = _ROUND_SUFFIX.search(path.stem)
+    return int(match[0][2:]) if match else 0
+
+
+def _verify_round(
+    directory: Path, paths: Sequence[Path], told: Callable[[str], None]
+) -> tuple[Verified, Verdict]:
+    """Return what the transcripts of one round prove."""
     texts = {path: _read(path) for path in paths}
     verified: dict[str, Verified] = {}
     confirmed: set[str] = set()
@@ -165,7 +200,9 @@ def _verify_transcripts(
             content = _verify_receipt(receipt, result)
             confirmed |= set(content["confirmed"])
             _verify_partials(partials, content["partials"])
-            _verify_log(path.with_suffix(".log"), content["log"])
+            log = path.with_name(_ROUND_SUFFIX.sub("", path.stem) + ".log")
+            is_last = result.session.parameters.rounds == result.round + 1
+            _verify_log(log, content["log"], is_last=is_last)
             logs += 1
         elif not directory.is_file():
             raise VerificationFailed(f"{receipt}: the receipt is missing")
@@ -179,8 +216,8 @@ def _verify_transcripts(
     summary = directory / "swarm.json"
     if not directory.is_file() and summary.exists():
         _verify_summary(summary, result)
-    verdict = _verdict(result, tuple(path.stem for path in paths), confirmed, logs)
-    return verdict, result.session.id.hex()
+    peers = tuple(_ROUND_SUFFIX.sub("", path.stem) for path in paths)
+    return result, _verdict(result, peers, confirmed, logs)
 
 
 def _verdict(result: Verified, peers: tuple[str, ...], confirmed: set[str], logs: int) -> Verdict:
@@ -225,7 +262,7 @@ def _verify_partials(path: Path, stated: str | None) -> None:
 
 
 def _verify_transcript(path: Path, text: str, partials: Path) -> Verified:
-    kept: dict[int, Vector] | None = None
+    kept: dict[int, Words] | None = None
     if partials.exists():
         try:
             kept = read_partials(partials)
@@ -279,8 +316,14 @@ def _odd_line(text: str, result: Verified) -> int:
     return 1
 
 
-def _verify_log(path: Path, stated: dict[str, Any]) -> None:
-    """Follow the chain of a log to the hash that the signed receipt holds."""
+def _verify_log(path: Path, stated: dict[str, Any], *, is_last: bool) -> None:
+    """Follow the chain of a log to the hash that the signed receipt holds.
+
+    Args:
+        path: The log.
+        stated: What the receipt says of it.
+        is_last: Whether nothing may stand behind that.
+    """
     if not path.exists():
         raise VerificationFailed(f"{path}: the log that the receipt speaks of is missing")
     previous = CHAIN_START
@@ -294,7 +337,9 @@ def _verify_log(path: Path, stated: dict[str, Any]) -> None:
                 f"{path}:{number}: the line, or the one before it, was changed"
             )
         previous = match[2]
-    if len(lines) != stated["lines"] or previous != stated["chain"]:
+        if number == stated["lines"] and not is_last:
+            break
+    if previous != stated["chain"] or (is_last and len(lines) != stated["lines"]):
         raise VerificationFailed(
             f"{path}:{len(lines)}: the log ends here, and the receipt speaks of "
             f"{stated['lines']} lines that end otherwise"

@@ -341,21 +341,20 @@ def parameters_digest(parameters: Parameters) -> bytes:
 
 def _parameter_list(p: Parameters) -> list[object]:
     flags = [p.strict, p.allow_two, p.allow_revealing_weights]
-    sizes = [p.peers, p.field, p.length, p.fraction_bits, p.bound, p.weight_bound]
+    sizes = [p.peers, p.field, p.length, p.rounds, p.fraction_bits, p.bound, p.weight_bound]
     return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
 
 
 def _read_parameters(value: object) -> Parameters:
-    nonce, peers, field, length, *bounds, share, summing, strict, two, revealing, allowed = _array(
-        value, 13
-    )
-    fraction, bound, weight_bound = bounds
+    nonce, peers, field, *sizes, share, summing, strict, two, revealing, allowed = _array(value, 14)
+    length, rounds, fraction, bound, weight_bound = sizes
     try:
         return Parameters(
             nonce=_bytes(nonce),
             peers=_typed(peers, int),
             field=_typed(field, str),
             length=_typed(length, int),
+            rounds=_typed(rounds, int),
             fraction_bits=_typed(fraction, int),
             bound=_typed(bound, int),
             weight_bound=_typed(weight_bound, int),

@@ -122,7 +122,7 @@ class Plan:
 
 def _extended(vector: Words) -> Words:
     """Return a vector with 0 for the checksum coordinate, which is one more input and no string."""
-    extended: Words = np.append(vector, np.zeros_like(vector[:1]))  # type: ignore[assignment]
+    extended: Words = np.append(vector, np.zeros_like(vector[:1]))
     return extended
 
 

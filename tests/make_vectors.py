@@ -16,6 +16,7 @@ from tests.vector_cases.bodies import messages_topic
 from tests.vector_cases.case import Topic
 from tests.vector_cases.frames import frames_topic
 from tests.vector_cases.keys import identities_topic, sealing_topic, signatures_topic
+from tests.vector_cases.product import product_topic
 from tests.vector_cases.rounds import ratchet_topic, slices_topic
 from tests.vector_cases.sharing import bshares_topic, dense_topic, masks_topic, seeds_topic
 from tests.vector_cases.signed import signed_topic
@@ -44,6 +45,7 @@ TOPICS: tuple[Callable[[], Topic], ...] = (
     messages_topic,
     signed_topic,
     transcripts_topic,
+    product_topic,
 )
 
 

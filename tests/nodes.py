@@ -161,6 +161,8 @@ class Peer:
     steps: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    exchanged: list[tuple[int, int]] = field(default_factory=list)
+    """What it told of its progress with vectors: bytes done, and of how many."""
     answer: bool | None = None
     """What the person at the terminal answers; None where there is nobody."""
     ended: trio.Event = field(default_factory=trio.Event)
@@ -322,6 +324,8 @@ class Peers:
             peer.on_step(peer, str(fields["step"]))
         elif event == "warning":
             peer.warnings.append(str(fields["warning"]))
+        elif event == "progress" and fields["what"] == "exchanging":
+            peer.exchanged.append((int(str(fields["done"])), int(str(fields["of"]))))
         elif event == "joined":
             peer.joined.set()
         elif event == "founded":

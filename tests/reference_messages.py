@@ -8,6 +8,7 @@ else is a list of plain values, so that a test can put a wrong one anywhere.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ KINDS = {
 }
 MODULI = {"m31": 2**31 - 1, "m61": 2**61 - 1}
 WIDTHS = {"m31": 4, "m61": 8}
+PRODUCTS = {"m31xm61": ("m31", "m61")}
+"""Fields of which an element is a residue mod each of several primes."""
 PIECE = 262144
 
 
@@ -143,6 +146,7 @@ def parameters(nonce: bytes, peers: int, **changes: Value) -> dict[str, Value]:
         "peers": peers,
         "field": "m31",
         "length": 1,
+        "rounds": 1,
         "fraction_bits": 0,
         "bound": 0,
         "weight_bound": 0,
@@ -235,6 +239,40 @@ def caps(
     return {**made, "ABORT": 3 * peers + told}
 
 
+# -- vectors ----------------------------------------------------------------------------------
+
+
+def modulus(field: str) -> int:
+    """Return p, or the product of the primes."""
+    return math.prod(MODULI[part] for part in PRODUCTS.get(field, (field,)))
+
+
+def width(field: str) -> int:
+    """Return the bytes of an element."""
+    return sum(WIDTHS[part] for part in PRODUCTS.get(field, (field,)))
+
+
+def vector_bytes(field: str, values: Sequence[int]) -> bytes:
+    """Return the bytes of a vector: in a prime field of any values, over a product of residues."""
+    if field not in PRODUCTS:
+        return reference.little_endian(values, WIDTHS[field])
+    parts = PRODUCTS[field]
+    return b"".join(
+        (value % MODULI[part]).to_bytes(WIDTHS[part], "little")
+        for value in values
+        for part in parts
+    )
+
+
+def joined(field: str, residues: Sequence[int]) -> int:
+    """Return the number below the modulus with these residues mod the primes of a product."""
+    value = 0
+    for part, residue in zip(PRODUCTS[field], residues, strict=True):
+        others = modulus(field) // MODULI[part]
+        value += residue * others * pow(others, -1, MODULI[part])
+    return value % modulus(field)
+
+
 # -- slices -----------------------------------------------------------------------------------
 
 
@@ -314,8 +352,28 @@ def expanded(
     length: int,
 ) -> list[int]:
     """Return the vector of a seed for a purpose."""
+    if field in PRODUCTS:
+        place = session, round_number, purpose, i, j
+        columns = [component(*place, field, part, seed, length) for part in PRODUCTS[field]]
+        return [joined(field, residues) for residues in zip(*columns, strict=True)]
     info = reference.expansion_info(purpose, round_number, i, j, field, length)
     return reference.expand(seed, session, info, MODULI[field], WIDTHS[field], length)
+
+
+def component(
+    session: bytes,
+    round_number: int,
+    purpose: str,
+    i: int,
+    j: int,
+    field: str,
+    part: str,
+    seed: bytes,
+    length: int,
+) -> list[int]:
+    """Return the residues mod one prime of a vector over a product: a stream of its own."""
+    info = reference.expansion_info(purpose, round_number, i, j, f"{field}.{part}", length)
+    return reference.expand(seed, session, info, MODULI[part], WIDTHS[part], length)
 
 
 def checksum_vector(session: bytes, round_number: int, field: str, length: int) -> list[int]:
@@ -328,7 +386,7 @@ def with_checksum(
     session: bytes, round_number: int, field: str, values: Sequence[int]
 ) -> list[int]:
     """Return the residues of values and the checksum coordinate."""
-    p = MODULI[field]
+    p = modulus(field)
     gamma = checksum_vector(session, round_number, field, len(values))
     residues = [value % p for value in values]
     return [*residues, sum(a * b for a, b in zip(gamma, residues, strict=True)) % p]

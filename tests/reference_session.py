@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tests import reference, reference_sealing
 from tests import reference_messages as messages
-from tests.reference_messages import KINDS, MODULI, WIDTHS, Value, pack
+from tests.reference_messages import KINDS, Value, pack
 
 Draw = Callable[[str, int], bytes]
 """Gives the bytes that are drawn for a purpose."""
@@ -89,7 +89,7 @@ class ReferenceSession:
         self.contributors = [i for i, peer in self.peers.items() if peer.weight]
         self.draw = draw
         self.field = str(parameters["field"])
-        self.p, self.width = MODULI[self.field], WIDTHS[self.field]
+        self.p, self.width = messages.modulus(self.field), messages.width(self.field)
         self.strict, self.dense = parameters["strict"], parameters["share_mode"] == "dense"
         self.sharded = parameters["sum_mode"] == "sharded"
         self.threshold = len(self.contributors) // 2 + 1
@@ -180,7 +180,7 @@ class ReferenceSession:
             drawn = self.draw(purpose, 16 * length)
             cut = [drawn[16 * k : 16 * k + 16] for k in range(length)]
             vector = [int.from_bytes(piece, "big") % self.p for piece in cut]
-            self.sent[dealer, receiver] = reference.little_endian(vector, self.width)
+            self.sent[dealer, receiver] = messages.vector_bytes(self.field, vector)
         else:
             seed = link = self.draw(purpose, 32)
             for number in range(1, self.round + 1):
@@ -242,7 +242,7 @@ class ReferenceSession:
             mask = messages.expanded(*place, self.masks[j], len(self.sums[j]))
             masked = [(a + b) % self.p for a, b in zip(self.sums[j], mask, strict=True)]
             self.masked[j] = masked
-            self.partials[j] = reference.little_endian(masked, self.width)
+            self.partials[j] = messages.vector_bytes(self.field, masked)
         ones = [1] * len(self.contributors)
         self.slices: dict[tuple[int, int], list[bytes]] = {}
         self.slice_sums: dict[int, list[bytes]] = {}
@@ -267,7 +267,7 @@ class ReferenceSession:
         start, stop = messages.slice_bounds(len(vector), len(self.contributors), place)
         part = vector[start:stop]
         return [
-            messages.piece_body(number, reference.little_endian(part[first:last], self.width))
+            messages.piece_body(number, messages.vector_bytes(self.field, part[first:last]))
             for number, (first, last) in enumerate(messages.pieces(len(part)))
         ]
 
@@ -313,7 +313,7 @@ class ReferenceSession:
     @property
     def total_digest(self) -> bytes:
         """What CONFIRM carries."""
-        data = reference.little_endian(self.total, self.width)
+        data = messages.vector_bytes(self.field, self.total)
         return messages.total_digest(self.id, self.round, data)
 
 
@@ -340,6 +340,7 @@ def transcript(session: ReferenceSession) -> list[str]:
         "peers": p["peers"],
         "field": p["field"],
         "length": p["length"],
+        "rounds": p["rounds"] or "open",
         "fraction-bits": fraction_bits,
         "bound": shown_bound(bound, fraction_bits),
         "weight-bound": weight_bound or PUBLIC_WEIGHTS,
@@ -371,7 +372,7 @@ def transcript(session: ReferenceSession) -> list[str]:
 def _opened(session: ReferenceSession) -> list[str]:
     lines = []
     for i in session.contributors:
-        data = reference.little_endian(session.sums[i], session.width)
+        data = messages.vector_bytes(session.field, session.sums[i])
         digest = reference.labelled_hash("public vector", data)
         lines.append(line("R4", i, "mask", {"seed": session.masks[i]}))
         if session.sharded:

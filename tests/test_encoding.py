@@ -21,16 +21,19 @@ from p2pmpc.encoding import (
     parse_scaled,
 )
 from p2pmpc.errors import InputRefused
-from p2pmpc.field import M31, M61, Field
+from p2pmpc.field import M31, M61
+from p2pmpc.product import FIELDS, M31XM61, Ring
 from p2pmpc.sources import ArrayNumbers, Numbers, numbers_of_bytes
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
-from tests.strategies import integers, weights, with_checksum
+from tests import reference_messages as messages
+from tests.strategies import weights, with_checksum
 
 CANARY = "27182"
 """Stands in every value that is refused, and must not stand in the refusal."""
 
 fraction_bits = st.integers(0, 52)
+every_field = st.sampled_from(list(FIELDS.values()))
 
 
 def refusal(content: bytes, bits: int = 0) -> InputRefused:
@@ -304,19 +307,21 @@ def test_inputs_are_not_in_their_repr() -> None:
 # -- bounds and the bit budget --------------------------------------------------------------
 
 
-@given(st.sampled_from([M31, M61]), st.lists(weights, min_size=2, max_size=5))
-def test_the_automatic_bound_is_the_largest_that_fits(field: Field, drawn: list[int]) -> None:
-    """The automatic bound keeps the budget, and one more would not."""
+@given(every_field, st.lists(weights, min_size=2, max_size=5))
+def test_the_automatic_bound_is_the_largest_that_fits(field: Ring, drawn: list[int]) -> None:
+    """The automatic bound keeps the budget, and one more would not, or would be no input."""
     bound = automatic_bound(field, drawn)
     assume(bound > 0)
     check_budget(field, drawn, bound, 0)
+    if bound == LARGEST_SCALED:
+        return
     with pytest.raises(InputRefused, match=f"does not fit {field.name}"):
         check_budget(field, drawn, bound + 1, 0)
 
 
-@given(st.sampled_from([M31, M61]), st.lists(weights, min_size=2, max_size=5), st.data())
+@given(every_field, st.lists(weights, min_size=2, max_size=5), st.data())
 def test_no_total_within_the_budget_wraps(
-    field: Field, drawn: list[int], data: st.DataObject
+    field: Ring, drawn: list[int], data: st.DataObject
 ) -> None:
     """Where the budget holds, the centred residue of the weighted sum is the sum itself."""
     bound = automatic_bound(field, drawn)
@@ -355,15 +360,37 @@ def test_weights_that_leave_no_bound_are_refused() -> None:
         check_budget(M31, weights_alone, 0, 0)
 
 
-def test_a_budget_that_no_field_holds_asks_for_a_smaller_bound() -> None:
-    """Where no field fits, none is named; the bound that would do is shown as people write it."""
+def test_a_budget_that_m61_does_not_hold_names_the_product() -> None:
+    """Where 61 bits are too few the refusal names m31xm61, and the bound that would do without it."""
     with pytest.raises(InputRefused) as caught:
         check_budget(M61, [LARGEST_WEIGHT] * 3, 1 << 40, 8)
     assert caught.value.hint == (
-        "a smaller bound would do; with m61 the bound can be at most 699050.6640625 with 8 "
-        "fraction bits"
+        "--field m31xm61 at the founder would do; with m61 the bound can be at most 699050.6640625 "
+        "with 8 fraction bits"
     )
     check_budget(M61, [LARGEST_WEIGHT] * 3, parse_scaled("699050.6640625", 8), 8)
+    check_budget(M31XM61, [LARGEST_WEIGHT] * 3, 1 << 40, 8)
+    with pytest.raises(InputRefused) as caught:
+        check_budget(M31, [LARGEST_WEIGHT] * 3, 1 << 40, 8)
+    assert caught.value.hint.startswith("--field m31xm61 at the founder would do")
+
+
+def test_a_budget_that_no_field_holds_asks_for_a_smaller_bound() -> None:
+    """Where no field fits, none is named; the bound that would do is shown as people write it."""
+    with pytest.raises(InputRefused, match="need 102 bits, and there are 92") as caught:
+        check_budget(M31XM61, [LARGEST_WEIGHT] * 1000, LARGEST_SCALED, 0)
+    bound = M31XM61.largest_magnitude // (1000 * LARGEST_WEIGHT)
+    assert caught.value.hint == (
+        f"a smaller bound would do; with m31xm61 the bound can be at most {bound} with 0 "
+        "fraction bits"
+    )
+    check_budget(M31XM61, [LARGEST_WEIGHT] * 1000, bound, 0)
+
+
+def test_only_totals_are_wider_than_an_input() -> None:
+    """Also where a total has 92 bits, no bound is beyond what an input can hold."""
+    assert automatic_bound(M31XM61, [1, -1, 1]) == LARGEST_SCALED
+    check_budget(M31XM61, [LARGEST_WEIGHT], LARGEST_SCALED, 0)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -380,21 +407,19 @@ def test_values_outside_the_bound_are_refused_by_place(sign: int) -> None:
 
 
 @given(
-    st.sampled_from([M31, M61]),
+    every_field,
     st.binary(min_size=32, max_size=32),
     st.integers(0, 3),
     st.lists(st.integers(-(2**30) + 1, 2**30 - 1), min_size=1, max_size=6),
 )
 def test_the_checksum_coordinate_is_the_inner_product_with_gamma(
-    field: Field, session: bytes, number: int, values: list[int]
+    field: Ring, session: bytes, number: int, values: list[int]
 ) -> None:
     """The last element is <gamma, x>, with gamma from the session id and the round alone."""
-    seed = reference.labelled_hash("gamma seed", session, number.to_bytes(4, "big"))
-    info = reference.expansion_info("gamma", number, 0, 0, field.name, len(values))
-    gamma = reference.expand(seed, session, info, field.modulus, field.width, len(values))
+    gamma = messages.checksum_vector(session, number, field.name, len(values))
     expected = sum(g * v for g, v in zip(gamma, values, strict=True)) % field.modulus
     extended = with_checksum(np.array(values, dtype=np.int64), session, number, field)
-    assert integers(extended) == [*(value % field.modulus for value in values), expected]
+    assert field.integers(extended) == [*(value % field.modulus for value in values), expected]
 
 
 def with_header(shape: str, descr: str = "'<i8'") -> bytes:

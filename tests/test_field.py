@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
-from p2pmpc.field import FIELDS, M31, M61, Accumulator, Field
+from p2pmpc.field import M31, M61, Accumulator, Field
+from p2pmpc.product import FIELDS
 from p2pmpc.weights import LARGEST_WEIGHT
 from tests import reference
 from tests.strategies import (
@@ -28,10 +29,11 @@ every_field = pytest.mark.parametrize("field", ALL_FIELDS, ids=lambda field: fie
 
 
 def test_fields_are_what_the_protocol_says() -> None:
-    """The names, primes and widths of the fields are fixed."""
+    """The names, moduli and widths of the fields are fixed."""
     assert {name: (f.modulus, f.width, f.bits) for name, f in FIELDS.items()} == {
         "m31": (2147483647, 4, 31),
         "m61": (2305843009213693951, 8, 61),
+        "m31xm61": (4951760154835678088235319297, 12, 92),
     }
 
 
@@ -118,6 +120,51 @@ def test_weighted_sums_fold_past_their_capacity(field: Field, weight: int) -> No
         for _ in range(count):
             total.add(vector(values), weight)
         assert taken(total, 3) == [count * weight * v % field.modulus for v in values]
+
+
+@every_field
+@pytest.mark.parametrize("wide", [False, True], ids=["words", "64 bits"])
+def test_weighted_sums_of_both_signs_reduce_at_every_size(field: Field, wide: bool) -> None:
+    """Positive and negative sums of every size meet in one reduction, or fold where they must."""
+    values = [0, 1, field.modulus // 2, field.modulus - 1]
+    sizes = [1, 2, 1 << 20, 1 << 30, LARGEST_WEIGHT]
+    for up, down in product(sizes, repeat=2):
+        for positive, negative in product((0, 1, 3, 4), repeat=2):
+            total = Accumulator(field, len(values))
+            for _ in range(positive):
+                total.add(vector(values), up)
+            for _ in range(negative):
+                total.add(vector(values[::-1]), -down)
+            out = np.empty(len(values), dtype=np.uint64 if wide else field.word)
+            total.take(out)
+            pairs = zip(values, values[::-1], strict=True)
+            expected = [(positive * up * v - negative * down * w) % field.modulus for v, w in pairs]
+            assert integers(out) == expected
+
+
+@every_field
+def test_residues_are_added_where_they_lie(field: Field) -> None:
+    """Words added into words of the wire are reduced, at every pair of edges and over several blocks."""
+    p = field.modulus
+    pairs = list(product(edges(field), repeat=2)) * 400
+    total = np.array([a for a, _ in pairs], dtype=field.word)
+    field.add_into(total, np.array([b for _, b in pairs], dtype=field.word))
+    assert integers(total) == [(a + b) % p for a, b in pairs]
+
+
+@given(st.integers(1, 2**33 - 1), fields)
+def test_as_many_residues_fit_a_word_as_is_said(extra: int, field: Field) -> None:
+    """Sums of so many of the largest residues do not wrap a word, and one more could."""
+    most = (1 << 8 * field.width) - 1
+    assert field.fitting * (field.modulus - 1) <= most < (field.fitting + 1) * (field.modulus - 1)
+    words = np.array([field.fitting * (field.modulus - 1)], dtype=field.word)
+    weight = max(1, extra // field.fitting)
+    if weight <= LARGEST_WEIGHT and weight * field.fitting <= Accumulator.CAPACITY:
+        total = Accumulator(field, 1)
+        total.add(words, weight, summed=field.fitting)
+        out = np.empty(1, dtype=field.word)
+        total.take(out)
+        assert int(out[0]) == weight * field.fitting * (field.modulus - 1) % field.modulus
 
 
 def test_a_weighted_sum_leaves_its_terms_alone() -> None:

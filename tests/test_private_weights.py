@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from p2pmpc.consent import roster_text
 from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
@@ -20,7 +21,6 @@ from p2pmpc.links import Link
 from p2pmpc.node import main as node_main
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import Parameters
-from p2pmpc.peer import roster_text
 from p2pmpc.verify import verify_directory
 from tests.nodes import Listed, Peer, Peers, at_once
 from tests.party import Party

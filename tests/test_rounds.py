@@ -14,6 +14,7 @@ import pytest
 from p2pmpc import slices
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import (
+    ConfigurationError,
     LocalProtocolError,
     PeerMissing,
     RemoteProtocolError,
@@ -324,9 +325,12 @@ def test_a_share_of_another_round_does_not_open() -> None:
     assert 4 in error.peers
 
 
-def test_the_number_of_rounds_is_no_parameter() -> None:
-    """Peers need not agree how many there will be; a session goes on as long as all do."""
-    assert "rounds" not in Parameters.__dataclass_fields__
+def test_the_number_of_rounds_is_agreed_or_open() -> None:
+    """It is one by default, a parameter that all sign, and 0 where a session goes on as long as all do."""
+    assert Parameters(bytes(32), 3).rounds == 1
+    assert Parameters(bytes(32), 3, rounds=0).shown("rounds") == "open"
+    with pytest.raises(ConfigurationError, match="rounds"):
+        Parameters(bytes(32), 3, rounds=-1)
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -51,7 +51,7 @@ class Seated(Party):
         weights: Sequence[int] | None = None,
         **parameters: Any,
     ) -> None:
-        super().__init__(values, weights, **parameters)
+        super().__init__(values, weights, **{"rounds": 0, **parameters})
         member = self.members.pop(SEAT)
         self.mine = member
         session = member.session
@@ -233,6 +233,14 @@ async def test_nobody_is_two_rounds_ahead() -> None:
     await party.read(2, party.forge(2, Kind.COMMITMENT, b"\xc0", round_number=2))
     assert party.error.peers == (2,)
     assert "speaks of round 2 during round 0" in party.error.message
+
+
+async def test_nobody_speaks_of_more_rounds_than_are_agreed() -> None:
+    """Where one round is agreed on, a frame of a second one is a violation, whoever has confirmed."""
+    party = await nearly_done(rounds=1)
+    await party.read(2, party.inbox[2].popleft())
+    assert party.error.peers == (2,)
+    assert "speaks of round 1 during round 0" in party.error.message
 
 
 async def test_an_observer_keeps_a_whole_round(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,14 +76,14 @@ async def test_the_bare_command_draws_its_own_data(peers: Peers) -> None:
     assert all(1 <= weight <= 10 for weight in roster["weights"])
 
 
-@pytest.mark.parametrize("field", ["m31", "m61"])
+@pytest.mark.parametrize("field", ["m31", "m61", "m31xm61"])
 @pytest.mark.parametrize("share_mode", ["seeds", "dense"])
 @pytest.mark.parametrize("strict", [False, True])
 @at_once
 async def test_every_mode_gives_the_same_total(
     tmp_path: Path, field: str, share_mode: str, strict: bool
 ) -> None:
-    """Both fields, both share modes, with and without b-shares: signed fixed-point values sum exactly."""
+    """All fields, both share modes, with and without b-shares: signed fixed-point values sum exactly."""
     peers = Peers(
         tmp_path, field=field, share_mode=share_mode, strict=strict, fraction_bits=4, length=3
     )

@@ -113,7 +113,7 @@ parameter_sets = st.builds(
     Parameters,
     nonce=digests,
     peers=st.integers(2, 1000),
-    field=st.sampled_from(["m31", "m61"]),
+    field=st.sampled_from(["m31", "m61", "m31xm61"]),
     length=st.integers(1, 1 << 27),
     fraction_bits=st.integers(0, 52),
     bound=st.integers(0, (1 << 60) - 1),
@@ -238,7 +238,16 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9dc420" + "04" * 32 + "03" + "a36d3631" + "04" + "08" + "cd0140" + "00" + "a564656e7365"
+        "9ec420"
+        + "04" * 32
+        + "03"
+        + "a36d3631"
+        + "04"
+        + "01"
+        + "08"
+        + "cd0140"
+        + "00"
+        + "a564656e7365"
         "a962726f616463617374" + "c3c2c2" + "90"
     )
     made = Parameters(
@@ -336,6 +345,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
         peers,
         "m61",
         1 << 27,
+        1_000_000,
         52,
         (1 << 60) - 1,
         LARGEST_WEIGHT,
@@ -484,13 +494,13 @@ FOREIGN: tuple[object, ...] = (
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
     # The bounds, the switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(2, 5), (2, 9), (2, 10), (2, 11), (2, 12)},
+    Kind.PARAMETERS: {(2, 6), (2, 10), (2, 11), (2, 12), (2, 13)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
     # As in PARAMETERS; the lines, and the weights in them, are compared with the own ones.
     Kind.ACCEPT: {
-        *((0, 5), (0, 9), (0, 10), (0, 11), (0, 12)),
+        *((0, 6), (0, 10), (0, 11), (0, 12), (0, 13)),
         *((1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)),
     },
     # No mask shares in strict mode, and nobody to blame.
@@ -521,8 +531,8 @@ def test_a_missing_or_additional_value_is_refused(kind: Kind) -> None:
     open_lists = {
         (Kind.ACCEPT, (1,)),
         (Kind.ABORT, (1,)),
-        (Kind.PARAMETERS, (2, 12)),
-        (Kind.ACCEPT, (0, 12)),
+        (Kind.PARAMETERS, (2, 13)),
+        (Kind.ACCEPT, (0, 13)),
     }
     for path in places(structure):
         value = structure
@@ -624,7 +634,7 @@ def test_truth_values_are_no_numbers() -> None:
     flags = msgpack.unpackb(encode_parameters(PARAMETERS))
     with pytest.raises(RemoteProtocolError, match="no bool"):
         decode_body(
-            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:9], 1, *flags[10:]]]), LIMITS
+            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:10], 1, *flags[11:]]]), LIMITS
         )
 
 
@@ -765,7 +775,18 @@ def test_entries_are_refused_or_canonical(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{2: 1}, {3: "m127"}, {4: 0}, {5: 53}, {6: -1}, {7: -1}, {8: "plain"}, {9: "tree"}, {13: [ID]}],
+    [
+        {2: 1},
+        {3: "m127"},
+        {4: 0},
+        {5: -1},
+        {6: 53},
+        {7: -1},
+        {8: -1},
+        {9: "plain"},
+        {10: "tree"},
+        {14: [ID]},
+    ],
     ids=str,
 )
 def test_impossible_parameters_of_others_are_a_violation(change: dict[int, object]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from p2pmpc.discovery import TOLD_TO_ALL
 from p2pmpc.envelope import Notary, open_before_session, open_join
 from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.field import FIELDS
 from p2pmpc.identity import Identity, peer_id
 from p2pmpc.messages import (
     Abort,
@@ -31,6 +30,7 @@ from p2pmpc.messages import (
     is_address,
 )
 from p2pmpc.parameters import PROTOCOL_VERSION, Parameters
+from p2pmpc.product import FIELDS
 from p2pmpc.session import Member, Session
 from p2pmpc.transcript import digest_of, verify
 from p2pmpc.wire import (

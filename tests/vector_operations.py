@@ -13,8 +13,9 @@ from typing import Any, cast
 import numpy as np
 
 from p2pmpc.dealing import RoundContext, check_mask_share
+from p2pmpc.encoding import gamma_expansion
 from p2pmpc.errors import VerificationFailed
-from p2pmpc.field import FIELDS, Field, Words
+from p2pmpc.field import Field, Words
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.identity import (
     Identity,
@@ -29,7 +30,8 @@ from p2pmpc.identity import (
 from p2pmpc.messages import Accept, Commitment, Kind, Message, SharePlain, Signed
 from p2pmpc.opening import Opening
 from p2pmpc.parameters import Parameters
-from p2pmpc.prg import expand, expansion_info
+from p2pmpc.prg import expand, expansion, expansion_info
+from p2pmpc.product import FIELDS, ProductField, Ring
 from p2pmpc.session import Member, Session
 from p2pmpc.shamir import Entropy, combine, split
 from p2pmpc.sharing import Source, weighted_sum
@@ -70,9 +72,9 @@ def unhex(given: Json, *names: str) -> list[bytes]:
     return [bytes.fromhex(given[name]) for name in names]
 
 
-def vector(values: list[str]) -> Words:
+def vector(field: Ring, values: list[str]) -> Words:
     """Return decimal texts as residues."""
-    return np.array([int(value) for value in values], dtype=np.uint64)
+    return field.vector(map(int, values))
 
 
 def decimals(values: Any) -> list[str]:
@@ -162,13 +164,14 @@ def _(given: Json) -> Json:
     field = FIELDS[given["field"]]
     decoded = field.decode(bytes.fromhex(given["bytes"]), given["length"])
     assert field.encode(decoded).hex() == given["bytes"]
-    return {"elements": decimals(decoded), "signed": decimals(field.to_signed(decoded))}
+    elements = decimals(field.integers(decoded))
+    return {"elements": elements, "signed": decimals(field.to_signed(decoded))}
 
 
-def given_sum(field: Field, given: Json) -> Words:
+def given_sum(field: Ring, given: Json) -> Words:
     """Return the weighted sum of the vectors of a case."""
     terms: list[tuple[Source, int]] = [
-        (vector(row), int(weight))
+        (vector(field, row), int(weight))
         for weight, row in zip(given["weights"], given["vectors"], strict=True)
     ]
     return weighted_sum(field, len(given["vectors"][0]), terms)
@@ -177,12 +180,13 @@ def given_sum(field: Field, given: Json) -> Words:
 @operation("sum weighted vectors")
 def _(given: Json) -> Json:
     field = FIELDS[given["field"]]
-    return {"sum": decimals(given_sum(field, given))}
+    return {"sum": decimals(field.integers(given_sum(field, given)))}
 
 
 @operation("expand")
 def _(given: Json) -> Json:
     field, length = FIELDS[given["field"]], given["length"]
+    assert isinstance(field, Field)
     seed, session = unhex(given, "seed", "session")
     info = expansion_info(given["purpose"], given["round"], given["i"], given["j"], field, length)
     made = expand(seed, session, info, field, length)
@@ -197,6 +201,34 @@ def _(given: Json) -> Json:
     return {**shown, "elements": decimals(made)} if length <= 8 else shown
 
 
+@operation("expand over a product")
+def _(given: Json) -> Json:
+    field, length = FIELDS[given["field"]], given["length"]
+    assert isinstance(field, ProductField)
+    seed, session = unhex(given, "seed", "session")
+    place = {"round_number": given["round"], "i": given["i"], "j": given["j"]}
+    made = expanded(
+        field, length, expansion(given["purpose"], seed, session, field, length, **place)
+    )
+    shown = {
+        "infos": {
+            part.name: expansion_info(
+                given["purpose"], given["round"], given["i"], given["j"], part, length
+            ).hex()
+            for part in field.components.values()
+        },
+        "sha256_of_bytes": hashlib.sha256(field.encode(made)).hexdigest(),
+    }
+    return {**shown, "elements": decimals(field.integers(made))} if length <= 8 else shown
+
+
+@operation("compare an expansion over a product")
+def _(given: Json) -> Json:
+    if OPERATIONS["expand over a product"](given)["sha256_of_bytes"] != given["sha256_of_bytes"]:
+        raise VerificationFailed("another vector")
+    return {}
+
+
 @operation("compare an expansion")
 def _(given: Json) -> Json:
     if OPERATIONS["expand"](given)["sha256_of_bytes"] != given["sha256_of_bytes"]:
@@ -208,13 +240,13 @@ def _(given: Json) -> Json:
 def _(given: Json) -> Json:
     field, values = FIELDS[given["field"]], np.array([int(v) for v in given["values"]])
     (session,) = unhex(given, "session")
-    number = given["round"].to_bytes(4, "big")
-    seed = labelled_hash("gamma seed", session, number)
-    info = expansion_info("gamma", given["round"], 0, 0, field, len(values))
+    seed = labelled_hash("gamma seed", session, given["round"].to_bytes(4, "big"))
+    gamma = gamma_expansion(session, given["round"], field, values.size)
+    extended = with_checksum(values, session, given["round"], field)
     return {
         "gamma_seed": seed.hex(),
-        "gamma": decimals(expand(seed, session, info, field, len(values))),
-        "elements": decimals(with_checksum(values, session, given["round"], field)),
+        "gamma": decimals(field.integers(expanded(field, values.size, gamma))),
+        "elements": decimals(field.integers(extended)),
     }
 
 
@@ -240,19 +272,20 @@ def _(given: Json) -> Json:
 
 @operation("deal")
 def _(given: Json) -> Json:
-    secret, dealer = vector(given["secret"]), given["dealer"]
+    field, dealer = FIELDS[given["field"]], given["dealer"]
+    secret = vector(field, given["secret"])
     round_ = context(given, length=secret.size - 1, share_mode=given["share_mode"])
     vectors = {
         receiver: expanded(
-            FIELDS[given["field"]],
+            field,
             secret.size,
             round_.share(SharePlain(bytes.fromhex(share), b""), dealer, int(receiver)),
         )
         for receiver, share in given["shares"].items()
     }
-    kept = correction(FIELDS[given["field"]], secret, list(vectors.values()))
-    shown = {receiver: decimals(share) for receiver, share in vectors.items()}
-    return {"vectors": shown, "kept": decimals(kept)}
+    kept = correction(field, secret, list(vectors.values()))
+    shown = {receiver: decimals(field.integers(share)) for receiver, share in vectors.items()}
+    return {"vectors": shown, "kept": decimals(field.integers(kept))}
 
 
 @operation("sum and mask")
@@ -262,7 +295,8 @@ def _(given: Json) -> Json:
     source = context(given, length=length - 1).mask(given["peer"], *unhex(given, "mask_seed"))
     mask = expanded(field, length, source)
     masked = field.encode(field.add(total, mask)).hex()
-    return {"sum": decimals(total), "mask": decimals(mask), "partial": masked}
+    shown = [decimals(field.integers(words)) for words in (total, mask)]
+    return {"sum": shown[0], "mask": shown[1], "partial": masked}
 
 
 @operation("decode a share")

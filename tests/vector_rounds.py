@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2pmpc.field import FIELDS
 from p2pmpc.messages import Kind, Slice, SliceSum
+from p2pmpc.product import FIELDS
 from p2pmpc.ratchet import Ratchet
 from p2pmpc.slices import Slices
 from p2pmpc.summing import SliceSums, bytes_of, check_content, pieces_of, slice_digests, sum_of

@@ -30,7 +30,7 @@ import numpy as np
 
 from p2pmpc import dealing
 from p2pmpc.envelope import frame_bytes
-from p2pmpc.field import FIELDS, Words
+from p2pmpc.field import Words
 from p2pmpc.messages import (
     Abort,
     Accept,
@@ -45,6 +45,7 @@ from p2pmpc.messages import (
     Signed,
     Unmask,
 )
+from p2pmpc.product import FIELDS
 from p2pmpc.shamir import combine
 from p2pmpc.weights import opening_threshold
 from tests.enumeration import Case, Coalition, Expansion, Fact, Inputs, Plan, Tape

@@ -13,14 +13,15 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from p2pmpc.encoding import Scaled, format_scaled, parse_scaled
+from p2pmpc.encoding import LARGEST_SCALED, Scaled, format_scaled, parse_scaled
 from p2pmpc.errors import ConfigurationError, InputRefused
-from p2pmpc.field import FIELDS, M61
+from p2pmpc.field import M61
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.inputs import LARGEST_DRAWN
 from p2pmpc.npy import write_header
 from p2pmpc.options import DEFAULT_WEIGHT_BOUND
 from p2pmpc.prg import CHUNK, Expansion, expand
+from p2pmpc.product import FIELDS
 from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers, ScaledNumbers
 from p2pmpc.swarm.options import SwarmOptions
@@ -93,10 +94,14 @@ class SwarmData:
         """Elements of every vector."""
         return self.rows[0].length
 
+    @property
+    def largest_total(self) -> int:
+        """No element of the total is larger in size, in scaled units."""
+        return total_magnitude(self.weights) * max(row.largest for row in self.rows)
+
     def expected_blocks(self) -> Iterator[npt.NDArray[Any]]:
         """Yield the plain weighted sum, in scaled units: what the peers must find without us."""
-        largest = max(row.largest for row in self.rows)
-        kind = np.int64 if total_magnitude(self.weights) * largest < 1 << 62 else object
+        kind = np.int64 if self.largest_total < 1 << 62 else object
         for blocks in zip(*(row.blocks() for row in self.rows), strict=True):
             total = np.zeros(blocks[0].size, dtype=kind)
             for weight, block in zip(self.weights, blocks, strict=True):
@@ -186,7 +191,7 @@ def _largest_value(options: SwarmOptions, weights: Sequence[int]) -> int:
     if options.private_weights:
         together = DEFAULT_WEIGHT_BOUND * len(weights)
     fitting = FIELDS[options.field].largest_magnitude // together
-    limit = min(fitting, LARGEST_DRAWN << options.fraction_bits)
+    limit = min(fitting, LARGEST_SCALED, LARGEST_DRAWN << options.fraction_bits)
     if options.bound is not None:
         try:
             limit = min(limit, parse_scaled(options.bound, options.fraction_bits))

@@ -33,7 +33,10 @@ class SwarmOptions:
         int | None,
         _option("Elements of every vector; 1 by default.", _SESSION, converter=whole_number),
     ] = None
-    field: Annotated[Literal["m31", "m61"], _option("The prime field.", _SESSION)] = "m31"
+    field: Annotated[
+        Literal["m31", "m61", "m31xm61"],
+        _option("What totals fit: 2^30 (m31), 2^60 (m61), or 2^91 (m31xm61).", _SESSION),
+    ] = "m31"
     bound: Annotated[str | None, _option("The largest magnitude of a value.", _SESSION)] = None
     fraction_bits: Annotated[
         int, _option("Binary digits behind the point.", _SESSION, converter=whole_number)

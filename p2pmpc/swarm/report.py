@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pmpc.actions import STEPS
+from p2pmpc.encoding import LARGEST_SCALED
 from p2pmpc.errors import InputRefused
 from p2pmpc.outcome import MOST_BESIDE_A_FILE, MOST_IN_JSON, SHOWN_VALUES, json_values, shortened
 from p2pmpc.sources import numbers_of_file
@@ -149,12 +150,14 @@ def _comparison(peer: PeerState, data: SwarmData) -> Callable[[int, _Expected], 
         numbers = numbers_of_file(str(peer.result.get("output")))
     except InputRefused:
         return lambda _start, _block: False
-    # The file holds doubles where there are fraction bits: then it is compared as far as they go.
-    written = numbers.float_blocks() if bits else numbers.blocks(0)
+    # The file may hold doubles where there are fraction bits, or where a total may be larger than any
+    # input: then it is compared as far as they go.
+    doubles = bits > 0 or data.largest_total > LARGEST_SCALED
+    written = numbers.float_blocks() if doubles else numbers.blocks(0)
     return lambda _, block: (
         numbers.length == data.length
         and np.array_equal(
-            next(written), np.ldexp(block.astype(np.float64), -bits) if bits else block
+            next(written), np.ldexp(block.astype(np.float64), -bits) if doubles else block
         )
     )
 

@@ -39,6 +39,11 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "np.minimum(out, out, out=out)",
             ),
             (
+                "only large positive totals are noticed",
+                "(words > limit) & (words < self.modulus - limit)",
+                "(words > limit) & (words <= self.largest_magnitude)",
+            ),
+            (
                 "a reduction folds once only",
                 "for _ in range(_FOLDED[self.bits]):",
                 "for _ in range(1):",
@@ -60,13 +65,28 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the weight -1 counts as 1",
-                "sign, size = (1 if weight > 0 else -1), abs(weight)",
-                "sign, size = (1 if weight > -2 else -1), abs(weight)",
+                "sign, size, n = (1 if weight > 0 else -1), abs(weight), words.size",
+                "sign, size, n = (1 if weight > -2 else -1), abs(weight), words.size",
             ),
             (
-                "negative weights change their vector in place",
-                "np.bitwise_and(words, _LOW, out=scratch)",
-                "np.bitwise_and(words, _LOW, out=words if words.dtype == np.uint64 else scratch)\n        scratch[:] = words & _LOW",
+                "a limb is weighted after it was added",
+                "            if size != 1:\n                np.multiply(target, factor, out=target)\n            if used is not None:\n                np.add(limb, scratch, out=limb)",
+                "            if used is not None:\n                np.add(limb, scratch, out=limb)\n            if size != 1:\n                np.multiply(target, factor, out=target)",
+            ),
+            (
+                "what a negative sum is taken from is no multiple of p",
+                "least = -(-(used[-1] << 31) // modulus) * modulus",
+                "least = used[-1] << 31",
+            ),
+            (
+                "one fold is thought to be enough for everything",
+                "if field.bits != 31 or used >= field.modulus or",
+                "if field.bits != 31 or",
+            ),
+            (
+                "room for positive sums is forgotten beside negative ones",
+                "if (used.get(1, 0) << 31) + least >> 64:",
+                "if least >> 64:",
             ),
             (
                 "the largest positive number is read as negative",
@@ -171,10 +191,10 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "dealer and receiver are exchanged in an expansion",
-                '"share", round_number, i, j, field',
-                '"share", round_number, j, i, field',
+                "round_number=round_number, i=i, j=j)",
+                "round_number=round_number, i=j, j=i)",
             ),
-            ("masks are expanded as shares", 'expansion_info("mask"', 'expansion_info("share"'),
+            ("masks are expanded as shares", 'expansion("mask"', 'expansion("share"'),
             (
                 "p is drawn as a dense element",
                 "masked[masked < field.modulus]",
@@ -218,8 +238,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the automatic bound has no room for a sign",
-                "return field.largest_magnitude // total_magnitude",
-                "return field.modulus // total_magnitude",
+                "field.largest_magnitude // total_magnitude",
+                "field.modulus // total_magnitude",
             ),
             (
                 "the checksum coordinate is always 0",
@@ -306,8 +326,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         [
             (
                 "a private weight does not multiply the input",
-                "else block * weight",
-                "else block",
+                "[(part, weight)], part)",
+                "[(part, 1)], part)",
             ),
             (
                 "every round has the gamma of the first",
@@ -385,6 +405,70 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
                 "a common factor of all but one is not told",
                 "if factor > 1 and sizes[position] % factor:",
                 "if factor > 1 and not sizes[position] % factor:",
+            ),
+        ],
+    ),
+    *bugs(
+        "field",
+        "product",
+        [
+            (
+                "the largest residues of kept vectors are not looked at",
+                "int(words.max(initial=0)) < self.modulus",
+                "int(words.max(initial=0)) <= self.modulus",
+            ),
+        ],
+    ),
+    *bugs(
+        "product",
+        "product sharing slices",
+        [
+            (
+                "both components share the name of their stream",
+                'replace(part, name=f"{self.name}.{part.name}")',
+                "replace(part, name=self.name)",
+            ),
+            (
+                "components have the streams of the prime fields",
+                'replace(part, name=f"{self.name}.{part.name}")',
+                "part",
+            ),
+            ("CRT takes the other inverse", "pow(q, -1, p)", "pow(q, 1, p)"),
+            (
+                "the upper digit is taken without the lower one",
+                "(first.astype(np.int64) - low) % p",
+                "first.astype(np.int64) % p",
+            ),
+            (
+                "values just beyond 64 bits wrap",
+                "(_INT64 - modulus // 2) // modulus:",
+                "(_INT64 + modulus // 2) // modulus:",
+            ),
+            (
+                "only the upper digit is held against a limit",
+                "((sign * high == due) & (sign * low > rest))",
+                "np.zeros_like(beyond)",
+            ),
+            (
+                "a piece over a product is not added, but the sum to itself",
+                "field.add_into(total[key], words[key])",
+                "field.add_into(total[key], total[key])",
+            ),
+            ("negative totals have no limit", "for sign in (1, -1):", "for sign in (1,):"),
+            (
+                "a component of p and above is accepted",
+                "            field.check_reduced(words[key])",
+                "            assert field",
+            ),
+            (
+                "records of another type are held to be words",
+                "words.dtype == self.word and all(",
+                "all(",
+            ),
+            (
+                "an input is reduced mod the first prime alone",
+                "out[key] = values % field.modulus",
+                "out[key] = values % self.first.modulus",
             ),
         ],
     ),

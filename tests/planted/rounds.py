@@ -54,8 +54,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "pieces of one's own slice are not added but replaced",
-                "[(part, 1), (words, 1)], part)",
-                "[(words, 1)], part)",
+                "self._session.parameters.arithmetic.add_into(part, words)",
+                "part[:] = words",
             ),
             (
                 "a list of another number of digests is taken",
@@ -322,13 +322,18 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a peer may be two rounds ahead",
-                "ahead = frame.round > self._round.number + 1 or",
-                "ahead = frame.round > self._round.number + 9 or",
+                "ahead = frame.round > current + 1 or",
+                "ahead = frame.round > current + 9 or",
             ),
             (
                 "anything early is kept",
+                "if ahead or 0 < rounds <= frame.round or len(kept) >= most:",
+                "if ahead or 0 < rounds <= frame.round:",
+            ),
+            (
+                "rounds beyond those agreed on are spoken of",
+                "if ahead or 0 < rounds <= frame.round or len(kept) >= most:",
                 "if ahead or len(kept) >= most:",
-                "if ahead:",
             ),
             (
                 "an observer keeps no pieces",

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from p2pmpc.encoding import automatic_bound
-from p2pmpc.field import FIELDS
+from p2pmpc.product import FIELDS
 from p2pmpc.weights import opening_threshold
 
 HARMLESS: Final = ("repeated", "short cut", "stall", "abrupt close")

@@ -72,7 +72,7 @@ def _wrong_parameters(topic: Topic, made: dict[str, Value]) -> None:
             data = messages.parameters_bytes({**made, name: value})
             topic.reject("decode parameters", f"{name} is {shown}", {"bytes": data.hex()})
     order = list(made.values())
-    order[3], order[4] = order[4], order[3]
+    order[3], order[5] = order[5], order[3]
     topic.reject(
         "decode parameters", "length and fraction bits exchanged", {"bytes": pack(order).hex()}
     )
@@ -93,6 +93,7 @@ WRONG_PARAMETERS: Mapping[str, Mapping[str, Value]] = {
     },
     "field": {"m32": "m32", "M31": "M31", "empty": "", "bytes": b"m31", "31": 31},
     "length": {"0": 0, "-1": -1, "2^27 + 1": 2**27 + 1, "true": True, "2^64 - 1": 2**64 - 1},
+    "rounds": {"-1": -1, "1000001": 1000001, "true": True},
     "fraction_bits": {"-1": -1, "53": 53, "false": False},
     "bound": {"-1": -1, "2^60": 2**60, "false": False, "3.0": FLOAT_3, "a str": "0"},
     "weight_bound": {"-1": -1, "2^31 - 1": 2**31 - 1, "false": False, "nil": Raw(b"\xc0")},

@@ -17,7 +17,7 @@ SESSION = fixed("session")
 
 def words(field: str, values: Sequence[int]) -> bytes:
     """Return the bytes of a vector in a field, whatever the values."""
-    return reference.little_endian(values, WIDTHS[field])
+    return messages.vector_bytes(field, values)
 
 
 # -- vectors ----------------------------------------------------------------------------------
@@ -281,40 +281,53 @@ def totals_topic() -> Topic:
     topic = Topic(
         "totals", "10.2 and 11 (CONFIRM)", "The checksum coordinate, and a total's checks."
     )
-    for field, number, weights, weight_bound, bound, values in totals():
-        vector = messages.with_checksum(SESSION, number, field, values)
-        gamma = messages.checksum_vector(SESSION, number, field, len(values))
-        seed = reference.labelled_hash("gamma seed", SESSION, messages.numbers(number))
-        place = {"session": SESSION.hex(), "round": number, "field": field}
-        name = f"{field}, round {number}, {len(values)} elements"
-        if weight_bound:
-            name += ", private weights"
-        topic.accept(
-            "add the checksum",
-            name,
-            {**place, "values": decimals(values)},
-            {"gamma_seed": seed.hex(), "gamma": decimals(gamma), "elements": decimals(vector)},
-        )
-        policy = {**place, "weights": decimals(weights), "weight_bound": str(weight_bound)}
-        policy["bound"] = str(bound)
-        data = words(field, vector)
-        digest = messages.total_digest(SESSION, number, data)
-        case = topic.accept(
-            "check a total",
-            name,
-            {**policy, "total": data.hex()},
-            {"values": decimals(values), "digest": digest.hex()},
-        )
-        _wrong_totals(topic, case, vector)
+    for total in totals():
+        good_total(topic, *total)
     case = next(c for c in topic.must_accept if c["operation"] == "check a total")
     topic.reject_changed(case, "the checksum of another round", FAILED, round=1)
     return topic
 
 
+def good_total(
+    topic: Topic,
+    field: str,
+    number: int,
+    weights: list[int],
+    weight_bound: int,
+    bound: int,
+    values: list[int],
+) -> None:
+    """Add a total that holds, and what is wrong with others."""
+    vector = messages.with_checksum(SESSION, number, field, values)
+    gamma = messages.checksum_vector(SESSION, number, field, len(values))
+    seed = reference.labelled_hash("gamma seed", SESSION, messages.numbers(number))
+    place = {"session": SESSION.hex(), "round": number, "field": field}
+    name = f"{field}, round {number}, {len(values)} elements"
+    if weight_bound:
+        name += ", private weights"
+    topic.accept(
+        "add the checksum",
+        name,
+        {**place, "values": decimals(values)},
+        {"gamma_seed": seed.hex(), "gamma": decimals(gamma), "elements": decimals(vector)},
+    )
+    policy = {**place, "weights": decimals(weights), "weight_bound": str(weight_bound)}
+    policy["bound"] = str(bound)
+    data = words(field, vector)
+    digest = messages.total_digest(SESSION, number, data)
+    case = topic.accept(
+        "check a total",
+        name,
+        {**policy, "total": data.hex()},
+        {"values": decimals(values), "digest": digest.hex()},
+    )
+    _wrong_totals(topic, case, vector)
+
+
 def _wrong_totals(topic: Topic, case: Json, vector: list[int]) -> None:
     """Add totals off by one, and totals just beyond what inputs within the bound can give."""
     name, given = case["name"], case["input"]
-    field, p = given["field"], MODULI[given["field"]]
+    field, p = given["field"], messages.modulus(given["field"])
     for where in range(len(vector)):
         off = [*vector[:where], (vector[where] + 1) % p, *vector[where + 1 :]]
         what = f"element {where}" if where + 1 < len(vector) else "the checksum coordinate"

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests import reference
 from tests import reference_messages as messages
-from tests.reference_messages import MODULI, Raw, pack
+from tests.reference_messages import MODULI, PRODUCTS, Raw, pack
 from tests.vector_cases.arithmetic import SESSION, words
 from tests.vector_cases.case import Json, Topic, decimals, fixed, flipped
 
@@ -36,7 +36,7 @@ def seeds_topic() -> Topic:
     topic = Topic(
         "seeds", "10.4 and 10.6", "Shares in the share mode `seeds`, and their plaintexts."
     )
-    for field in MODULI:
+    for field in (*MODULI, *PRODUCTS):
         _dealings(topic, field, "seeds")
     for strict in False, True:
         _plaintexts(topic, "seeds", "m31", strict=strict)
@@ -48,7 +48,7 @@ def dense_topic() -> Topic:
     topic = Topic(
         "dense", "10.4 and 10.6", "Shares in the share mode `dense`, and their plaintexts."
     )
-    for field in MODULI:
+    for field in (*MODULI, *PRODUCTS):
         _dealings(topic, field, "dense")
     for field, strict in ("m31", False), ("m61", True):
         _plaintexts(topic, "dense", field, strict=strict)
@@ -58,7 +58,7 @@ def dense_topic() -> Topic:
 
 def _shares(field: str, mode: str, dealer: int) -> tuple[dict[str, str], list[list[int]]]:
     """Return what a dealer sends to the others, and what it stands for."""
-    sent, vectors, p = {}, [], MODULI[field]
+    sent, vectors, p = {}, [], messages.modulus(field)
     for receiver in range(1, PEERS + 1):
         if receiver == dealer:
             continue
@@ -76,7 +76,7 @@ def _shares(field: str, mode: str, dealer: int) -> tuple[dict[str, str], list[li
 
 def _dealings(topic: Topic, field: str, mode: str) -> None:
     """Let every peer deal, and then sum."""
-    p, held = MODULI[field], [[[0] * LENGTH] * PEERS for _ in range(PEERS)]
+    p, held = messages.modulus(field), [[[0] * LENGTH] * PEERS for _ in range(PEERS)]
     place: Json = {"session": SESSION.hex(), "round": 0, "field": field, "share_mode": mode}
     for dealer, secret in enumerate(secrets(field), start=1):
         sent, vectors = _shares(field, mode, dealer)
@@ -101,7 +101,7 @@ def _dealings(topic: Topic, field: str, mode: str) -> None:
 
 def _sums(topic: Topic, field: str, held: list[list[list[int]]]) -> None:
     """Let every peer sum what it holds, and mask it."""
-    p = MODULI[field]
+    p = messages.modulus(field)
     for owner, column in enumerate(held, start=1):
         seed = fixed(f"mask of {owner}")
         total = reference.weighted_sum(column, WEIGHTS, p)

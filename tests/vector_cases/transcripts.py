@@ -22,7 +22,7 @@ def transcripts_topic() -> Topic:
     topic = Topic("transcripts", "14.1", "Transcripts of whole sessions, and changes to them.")
     lines = {name: transcript(session()) for name, session in SESSIONS.items()}
     for name, session in SESSIONS.items():
-        _verified(topic, name, session(), lines[name])
+        verified(topic, name, session(), lines[name])
     for name, dishonest in DISHONEST.items():
         lines[name] = transcript(dishonest())
         dishonest_input: Json = {"transcript": name, "edits": []}
@@ -46,7 +46,8 @@ def transcripts_topic() -> Topic:
     return topic
 
 
-def _verified(topic: Topic, name: str, session: ReferenceSession, lines: Sequence[str]) -> None:
+def verified(topic: Topic, name: str, session: ReferenceSession, lines: Sequence[str]) -> None:
+    """Add a transcript that holds."""
     text = "\n".join(lines) + "\n"
     short = len(session.total) <= 64
     signed = [reference.centred(value, session.p) for value in session.total]
@@ -152,7 +153,7 @@ def _other(text: str, name: str) -> str:
     """Return a line with another value in a field, one that has the right form."""
     value = field_of(text, name)
     others = {
-        "peers": "4", "field": "m61", "length": "4", "fraction-bits": "1", "bound": "100",
+        "peers": "4", "field": "m61", "length": "4", "rounds": "2", "fraction-bits": "1", "bound": "100",
         "weight-bound": "1", "share-mode": "dense", "sum-mode": "sharded", "strict": "true", "weight": "7", "round": "1",
     }  # fmt: skip
     if name in others:

@@ -1,0 +1,225 @@
+"""Sums from Python programs: a session for trio, numpy arrays in and out.
+
+    async with open_session(Options(bootstrap="host:9000#ID", weight=3)) as session:
+        opened = await session.sum(gradient)
+        print(opened.mean)
+
+The same policies, ledger, log and transcripts apply as on the command line. A session that is founded
+here stays open for as many sums as all members go on with, unless ``rounds`` says how many.
+Scripts and notebooks without an event loop use :mod:`p2pmpc.blocking`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pmpc import __version__
+from p2pmpc.archive import file_stem
+from p2pmpc.errors import Interrupted
+from p2pmpc.identity import Identity, format_id
+from p2pmpc.keys import load_or_create
+from p2pmpc.logs import NodeLog
+from p2pmpc.network import Network, TcpNetwork
+from p2pmpc.options import NodeOptions
+from p2pmpc.outcome import Outcome
+from p2pmpc.peer import Peer
+from p2pmpc.progress import Callback
+from p2pmpc.sources import ArrayNumbers, Numbers
+from p2pmpc.storage import new_run_directory
+
+Options = NodeOptions
+"""What a peer is told to do: the options of the command line, by the same names."""
+
+Numeric = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a session.
+
+    Args:
+        id: Its ID, as people compare it.
+        name: What it calls itself.
+        weight: Its public weight; 0 observes. 1 for all where weights are private.
+    """
+
+    id: str
+    name: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A verified weighted sum.
+
+    Args:
+        total: In the shape of this peer's vector: integers (Python's, as objects, where 64 bits do
+            not hold them), or doubles where the session has fraction bits.
+        weight: The sum of the weights, signs included.
+        round: Which sum of the session it is, from 1.
+        agreed: Names of the members that confirmed it.
+        missing: Names of those that did not.
+        transcript: The transcript's digest, hex: equal at all members.
+        outcome: All that is known of it: exact values, and where its files are.
+    """
+
+    total: Numeric
+    weight: int
+    round: int
+    agreed: tuple[str, ...]
+    missing: tuple[str, ...]
+    transcript: str
+    outcome: Outcome
+
+    @property
+    def mean(self) -> npt.NDArray[np.float64]:
+        """The weighted mean, as doubles.
+
+        Raises:
+            ZeroDivisionError: The weights sum to zero.
+        """
+        if self.weight == 0:
+            raise ZeroDivisionError("the weights sum to zero: there is no weighted mean")
+        return np.asarray(self.total, dtype=np.float64) / self.weight
+
+
+class Session:
+    """A session that this program is a member of; made by :func:`open_session`.
+
+    Args:
+        peer: The peer, among the others.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    @property
+    def id(self) -> str:
+        """The session id, hex."""
+        return self._peer.runner.session.id.hex()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Who takes part, in roster order: look before you sum."""
+        members = self._peer.runner.session.members
+        return tuple(Member(format_id(m.id), m.entry.name, m.weight) for m in members)
+
+    @property
+    def length(self) -> int:
+        """Elements of a vector."""
+        return self._peer.runner.session.parameters.length
+
+    async def sum(self, vector: npt.ArrayLike | None = None) -> Sum:
+        """Take part in the next sum, together with every other member.
+
+        It returns when the total is verified; others are waited for as ``join_timeout`` says.
+
+        Args:
+            vector: Integers or floats of any shape, as many as the session's length; not changed
+                until the sum has ended. None where this peer observes.
+
+        Returns:
+            The total.
+
+        Raises:
+            InputRefused: The vector cannot be summed; the session ends with it, as with every
+                other error.
+            P2PMPCError: Why there is no total; says whether anything was revealed.
+        """
+        array = None if vector is None else np.asarray(vector)
+
+        def take() -> Numbers | None:
+            return None if array is None else ArrayNumbers(array.reshape(-1), "the vector")
+
+        outcome = await self._peer.sum(take)
+        shape = (self.length,) if array is None else array.shape
+        return Sum(
+            total=_as_array(outcome).reshape(shape),
+            weight=outcome.total_weight,
+            round=outcome.round,
+            agreed=outcome.agreed,
+            missing=outcome.missing,
+            transcript=outcome.transcript,
+            outcome=outcome,
+        )
+
+    async def interrupt(self, signal_number: int) -> None:
+        """End the session as a signal would: the others are told."""
+        await self._peer.interrupt(Interrupted(signal_number))
+
+
+def _as_array(outcome: Outcome) -> Numeric:
+    total = outcome.total
+    blocks = list(total.blocks())
+    values = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.int64)
+    if total.fraction_bits == 0:
+        return values
+    return np.ldexp(values.astype(np.float64), -total.fraction_bits)
+
+
+@asynccontextmanager
+async def open_session(
+    options: NodeOptions,
+    *,
+    on_founded: Callable[[str], None] = lambda _bootstrap: None,
+    on_event: Callable[[str, dict[str, Any]], None] = lambda _event, _fields: None,
+    network: Network | None = None,
+) -> AsyncIterator[Session]:
+    """Found or join a session, and be a member of it until the end of the block.
+
+    Args:
+        options: As for a node; ``value`` and ``input`` are of no use here.
+        on_founded: Given ``HOST:PORT#ID``, which the others join with, once this peer listens.
+        on_event: Given every step of progress, by name, with its fields.
+        network: TCP, unless a test says otherwise.
+
+    Yields:
+        The session, once its roster is closed.
+
+    Raises:
+        P2PMPCError: Why there is no session.
+    """
+    founds = options.bootstrap is None and options.roster is None
+    weight = 1 if options.weight is None else options.weight
+    rounds = 0 if founds and options.rounds is None else options.rounds
+    options = replace(options, weight=weight, rounds=rounds)
+    options.check()
+    identity = (
+        load_or_create(Path(options.key), os.urandom)
+        if options.key
+        else Identity.generate(os.urandom)
+    )
+    directory = Path(options.log_dir) if options.log_dir else new_run_directory(Path("logs"))
+    path = directory / f"{file_stem(options.name, identity)}.log"
+    log = NodeLog(path, secrets=options.log_secrets)
+
+    def tell(event: str, fields: dict[str, Any]) -> None:
+        if event == "founded":
+            on_founded(str(fields["bootstrap"]))
+        on_event(event, fields)
+
+    try:
+        log.info("started", id=format_id(identity.id), version=__version__, name=options.name)
+        peer = Peer(
+            options,
+            None,
+            identity,
+            directory=directory,
+            log=log,
+            network=network or TcpNetwork(),
+            entropy=os.urandom,
+            observer=Callback(tell),
+            brings_later=True,
+        )
+        async with peer.joined():
+            yield Session(peer)
+    finally:
+        log.file.close()
