@@ -235,6 +235,14 @@ async def test_nobody_is_two_rounds_ahead() -> None:
     assert "speaks of round 2 during round 0" in party.error.message
 
 
+async def test_nobody_speaks_of_more_rounds_than_are_agreed() -> None:
+    """Where one round is agreed on, a frame of a second one is a violation, whoever has confirmed."""
+    party = await nearly_done(rounds=1)
+    await party.read(2, party.inbox[2].popleft())
+    assert party.error.peers == (2,)
+    assert "speaks of round 1 during round 0" in party.error.message
+
+
 async def test_an_observer_keeps_a_whole_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for an observer until the end: all that contributors say by then is kept, pieces too."""
     monkeypatch.setattr(slices, "PIECE", 1)

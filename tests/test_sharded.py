@@ -31,7 +31,7 @@ from p2pmpc.exhibit import check_exhibit, render_evidence
 from p2pmpc.field import Words
 from p2pmpc.identity import format_id
 from p2pmpc.messages import Kind, Message, Partial, Signed, Slice, SliceSum
-from p2pmpc.summing import masked_sum, pieces_of
+from p2pmpc.summing import bytes_of, masked_sum, pieces_of
 from p2pmpc.transcript import TranscriptFault, render, verify
 from p2pmpc.wire import body_digest, encode_body
 from tests import reference, reference_messages
@@ -592,6 +592,30 @@ def test_the_owner_of_the_last_slice_may_add_what_it_chose_blind() -> None:
     expected = [*party.expected]
     expected[start] += 5
     assert party.totals() == [expected] * 3
+
+
+def test_any_owner_may_make_its_shift_fit() -> None:
+    """The checksum's owner is honest, and is sent a SLICE in which the checksum is shifted likewise."""
+    party = begun()
+    session, arithmetic = party.members[1].session, party.parameters.arithmetic
+    one = arithmetic.zeros(party.parameters.length)
+    one[0] = 5
+    shift = checksum(one, session.id, 0, arithmetic)
+    last = session.slices.pieces(2) - 1
+
+    def shifted(receiver: int, signed: Signed[Message]) -> bytes:
+        message = signed.message
+        assert isinstance(message, Slice)
+        if receiver != 3 or message.piece != last:
+            return frame_bytes(signed)
+        words = arithmetic.decode(message.vector, 2).copy()
+        words[-1] = (int(words[-1]) + shift) % arithmetic.modulus
+        return party.frame(1, replace(message, vector=bytes_of(words)), receiver)
+
+    party.corrupt(1, {Kind.SLICE: shifted})
+    summing_otherwise(party, 1, {0: 5})
+    party.run()
+    assert party.totals() == [[party.expected[0] + 5, *party.expected[1:]]] * 3
 
 
 # -- evidence ------------------------------------------------------------------------------------------

@@ -408,11 +408,6 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
         "product",
         [
             (
-                "only large positive totals are noticed",
-                "(words > limit) & (words < self.modulus - limit)",
-                "(words > limit) & (words <= self.largest_magnitude)",
-            ),
-            (
                 "the largest residues of kept vectors are not looked at",
                 "int(words.max(initial=0)) < self.modulus",
                 "int(words.max(initial=0)) <= self.modulus",

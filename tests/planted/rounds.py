@@ -331,6 +331,11 @@ ROUNDS: Final[tuple[Bug, ...]] = (
                 "if ahead or 0 < rounds <= frame.round:",
             ),
             (
+                "rounds beyond those agreed on are spoken of",
+                "if ahead or 0 < rounds <= frame.round or len(kept) >= most:",
+                "if ahead or len(kept) >= most:",
+            ),
+            (
                 "an observer keeps no pieces",
                 "2 * len(self.session.places) + pieces",
                 "2 * len(self.session.places)",
