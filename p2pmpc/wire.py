@@ -24,6 +24,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgpack
@@ -118,31 +119,37 @@ class Limits:
 
     def body_cap(self, kind: Kind) -> int:
         """Return the largest body a kind may have."""
-        n, c = self.peers, self.inputs
-        slices = Slices(self.length, c)
-        piece = PIECE_NUMBER.size + slices.largest_piece * self.width
-        share = self.vector_bytes if self.share_mode == "dense" else SEED_BYTES
-        parameters = 256 + 34 * MOST_PEERS
-        caps = {
-            Kind.JOIN: 128,
-            Kind.PARAMETERS: parameters + 64,
-            Kind.HELLO: 3072,
-            Kind.ROSTER: 16 + 3072 * n,
-            Kind.ACCEPT: parameters + 16 + 160 * n,
-            Kind.COMMITMENT: 64 + 68 * c,
-            Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
-            Kind.SLICE: piece if self.sharded else 0,
-            Kind.PARTIAL: DIGEST_BYTES * slices.most_pieces if self.sharded else self.vector_bytes,
-            Kind.SLICE_SUM: piece if self.sharded else 0,
-            Kind.ECHO: 16 + 66 * n + 208 * c,
-            Kind.OPEN: 64 + 66 * c,
-            Kind.UNMASK: 64,
-            Kind.CONFIRM: 48,
-            Kind.ABORT: 512 + 3 * n,
-        }
-        if kind is Kind.ABORT and self.length:  # in a session it may carry messages as evidence
-            return 2048 + 3 * n + 35 * c + 2 * max(caps[k] for k in _PROVABLE)
-        return caps[kind]
+        slices = Slices(self.length, self.inputs)
+        return _body_caps(self, slices.largest_piece, slices.most_pieces)[kind]
+
+
+@lru_cache(maxsize=64)  # asked for every frame
+def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kind, int]:
+    n, c = limits.peers, limits.inputs
+    piece = PIECE_NUMBER.size + largest_piece * limits.width if limits.sharded else 0
+    listed = DIGEST_BYTES * most_pieces
+    share = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES
+    parameters = 256 + 34 * MOST_PEERS
+    caps = {
+        Kind.JOIN: 128,
+        Kind.PARAMETERS: parameters + 64,
+        Kind.HELLO: 3072,
+        Kind.ROSTER: 16 + 3072 * n,
+        Kind.ACCEPT: parameters + 16 + 160 * n,
+        Kind.COMMITMENT: 64 + 68 * c,
+        Kind.SHARE: SEALING_OVERHEAD + share + SHARE_BYTES + 16,
+        Kind.SLICE: piece,
+        Kind.PARTIAL: listed if limits.sharded else limits.vector_bytes,
+        Kind.SLICE_SUM: piece,
+        Kind.ECHO: 16 + 66 * n + 208 * c,
+        Kind.OPEN: 64 + 66 * c,
+        Kind.UNMASK: 64,
+        Kind.CONFIRM: 48,
+    }
+    told = 512
+    if limits.length:  # in a session it may carry messages as evidence
+        told = 2048 + 35 * c + 2 * max(caps[kind] for kind in _PROVABLE)
+    return {**caps, Kind.ABORT: told + 3 * n}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
+import p2pmpc
 from p2pmpc.node import run_node
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import NONCE_BYTES
@@ -19,8 +22,13 @@ from p2pmpc.roster_file import RosterFile
 from tests.processes import ROOT, Processes, Running, free_port
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LANGUAGES = {"sh", "text", "toml"}
-PROGRAMS = (".venv/bin/python swarm.py ", ".venv/bin/python -m p2pmpc.node ", ".venv/bin/p2pmpc ")
+LANGUAGES = {"python", "sh", "text", "toml"}
+PROGRAMS = (
+    ".venv/bin/python examples/fedavg.py",
+    ".venv/bin/python swarm.py ",
+    ".venv/bin/python -m p2pmpc.node ",
+    ".venv/bin/p2pmpc ",
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ COMMANDS = [block for block in SHELL if block.terminal is None and block.heading
 def clone(tmp_path: Path) -> Iterator[Processes]:
     """A folder that looks like a clone after the first command of the quick start."""
     (tmp_path / "swarm.py").symlink_to(ROOT / "swarm.py")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     binaries = tmp_path / ".venv" / "bin"
     binaries.mkdir(parents=True)
     starts = {"python": '"$@"', "p2pmpc": '-c "from p2pmpc.cli import main; main()" "$@"'}
@@ -122,6 +131,22 @@ def test_the_quick_start_is_two_commands() -> None:
     ]
     assert (ROOT / "swarm.py").exists()
     assert "Quick start" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "python"], ids=str
+)
+def test_every_example_in_python_names_what_exists(block: Block) -> None:
+    """An example compiles, and whatever it takes from the package is there."""
+    code = "\n".join(block.lines)
+    tree = compile(code, str(block), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert isinstance(tree, ast.Module)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert all(hasattr(module, alias.name) for alias in node.names)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert node.value.id != "p2pmpc" or hasattr(p2pmpc, node.attr)
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=str)

@@ -124,13 +124,13 @@ MESSAGES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a cap forgets the dense mode",
-                'share = self.vector_bytes if self.share_mode == "dense" else SEED_BYTES',
-                "share = SEED_BYTES",
+                'share = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES\n    parameters',
+                "share = SEED_BYTES\n    parameters",
             ),
             (
                 "an ABORT has no room for two messages as evidence",
-                "2 * max(caps[k] for k in _PROVABLE)",
-                "max(caps[k] for k in _PROVABLE)",
+                "2 * max(caps[kind] for kind in _PROVABLE)",
+                "max(caps[kind] for kind in _PROVABLE)",
             ),
             (
                 "values of long bodies are not counted",
