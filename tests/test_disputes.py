@@ -271,6 +271,11 @@ def test_honest_statements_prove_nothing(claim: Claim) -> None:
                 check_evidence(SESSION, evidence)
 
 
+def other_end(data: bytes) -> bytes:
+    """Return bytes with another last one."""
+    return data[:-1] + bytes([data[-1] ^ 1]) if data else b"?"
+
+
 def changed(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     """Yield evidence with one thing changed that makes it prove nothing."""
     yield "another culprit", replace(evidence, culprit=1)
@@ -286,7 +291,7 @@ def changed(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
             ("receiver", replace(statement, receiver=4)),
             ("no receiver", replace(statement, receiver=77)),
             ("kind", replace(statement, kind=Kind.JOIN)),
-            ("body", replace(statement, body=statement.body[:-1] + b"?")),
+            ("body", replace(statement, body=other_end(statement.body))),
         ):
             statements = list(evidence.statements)
             statements[place] = other
@@ -296,7 +301,7 @@ def changed(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     if evidence.mask_shares:
         yield "fewer shares", replace(evidence, mask_shares=evidence.mask_shares[:-1])
         (holder, share), *others = evidence.mask_shares
-        other_shares = ((holder, share[:-1] + b"?"), *others)
+        other_shares = ((holder, other_end(share)), *others)
         yield "another share", replace(evidence, mask_shares=other_shares)
         yield "of nobody", replace(evidence, mask_shares=((9, share), *others))
         yield "of an observer", replace(evidence, mask_shares=((3, share), *others))
