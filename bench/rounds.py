@@ -62,10 +62,6 @@ CASES: Final = {
 }
 """The first is what users get: the mode that follows from the size."""
 
-if CASES["p2pmpc, broadcast"].missing():
-    CASES["p2pmpc, broadcast"] = Case(
-        "bench.peers"
-    )  # versions without the option have no other mode
 
 _ONE: Final = ("p2pmpc", "p2pmpc, dense", "bare exchange", "MPyC")
 _LONG: Final = ("p2pmpc", "p2pmpc, dense", "plain all-reduce", "MPyC")

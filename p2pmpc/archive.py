@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Attempts:
 def file_stem(name: str, identity: Identity) -> str:
     """Return what a peer's files are called: its name as far as a file may have it, or its ID."""
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".")
+    kept = re.sub(r"\.(r[0-9]{4,7})$", r"_\1", kept)  # that is how the files of rounds end
     return kept or f"peer-{short_id(identity.id)}"
 
 

@@ -50,6 +50,10 @@ class Session:
         self._token: trio.lowlevel.TrioToken | None = None
         self._requests: trio.MemorySendChannel[_Request] | None = None
         self._leaving = trio.CancelScope()
+        self._lock = threading.Lock()
+        """Guards what follows, which both threads look at."""
+        self._has_ended = False
+        self._answer: Future[Sum] | None = None
         self._thread = threading.Thread(target=self._live, name="p2pmpc session", daemon=True)
 
     def __enter__(self) -> Session:
@@ -100,9 +104,13 @@ class Session:
             P2PMPCError: Why there is no total; the session ends with it.
         """
         answer: Future[Sum] = Future()
-        if self._token is None or self._requests is None or not self._thread.is_alive():
-            raise LocalProtocolError("the session has ended")
-        self._token.run_sync_soon(self._requests.send_nowait, (vector, answer))
+        with self._lock:
+            if self._answer is not None and not self._answer.done():
+                raise LocalProtocolError("a sum is under way; wait for it before the next one")
+            if self._has_ended or self._token is None or self._requests is None:
+                raise LocalProtocolError("the session has ended")
+            self._answer = answer
+            self._token.run_sync_soon(self._requests.send_nowait, (vector, answer))
         return answer.result()
 
     # -- the session's thread -------------------------------------------------------------------
@@ -113,6 +121,11 @@ class Session:
         except BaseException as error:
             if not self._opened.done():
                 self._opened.set_exception(error)
+        finally:
+            with self._lock:
+                self._has_ended = True
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(LocalProtocolError("the session has ended"))
 
     async def _serve(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
@@ -121,19 +134,18 @@ class Session:
             async with self._open() as session:
                 self._opened.set_result(session)
                 async for vector, answer in requests:
-                    await self._answer(session, vector, answer)
+                    await self._sum(session, vector, answer)
 
-    async def _answer(
+    async def _sum(
         self, session: library.Session, vector: npt.ArrayLike | None, answer: Future[Sum]
     ) -> None:
         try:
             opened = await session.sum(vector)
         except BaseException as error:
-            answer.set_exception(
-                LocalProtocolError("the session was left")
-                if isinstance(error, trio.Cancelled)
-                else error
-            )
+            with self._lock:
+                self._has_ended = True
+            left = LocalProtocolError("the session was left")
+            answer.set_exception(left if isinstance(error, trio.Cancelled) else error)
             raise
         answer.set_result(opened)
 

@@ -158,6 +158,7 @@ class Mesh:
         """Note that what is said from now on belongs to a round."""
         for outbox in self._outboxes.values():
             outbox.begun[number] = outbox.end
+            outbox.forget(number - 1)  # whoever is further behind cannot take part any more
 
     def is_in_round(self, peer: int, number: int) -> None:
         """Note that a peer has come to a round: it needs nothing of the rounds before it again."""
@@ -200,18 +201,21 @@ class Mesh:
         self._generation[index] += 1
         generation = self._generation[index]
         reason = "replaced by a newer link"
+        is_newest = False
         try:
             with trio.CancelScope() as scope:
                 self._links[index] = scope
                 await self._events.send(Connected(index))
                 reason = await self._converse(index, link)
         finally:
+            is_newest = self._links.get(index) is scope
+            if is_newest:
+                del self._links[index]
+                self._changed.set()
+                self._changed = trio.Event()
             with trio.CancelScope(shield=True):
                 await link.aclose()
-        if self._links.get(index) is scope:
-            del self._links[index]
-            self._changed.set()
-            self._changed = trio.Event()
+        if is_newest:
             await self._events.send(Disconnected(index, reason))
             if self._nursery is not None and index not in self._retired:
                 self._nursery.start_soon(self._give_up_later, index, generation)
@@ -256,7 +260,8 @@ class Mesh:
         try:
             while True:
                 grown = outbox.grown
-                while position < outbox.end:
+                # What was let go meanwhile need not be written any more, and may have been the rest.
+                while (position := max(position, outbox.first)) < outbox.end:
                     batch, position = _batch(outbox, position)
                     for data in batch:
                         await link.send(data)
@@ -334,7 +339,6 @@ class Mesh:
 
 def _batch(outbox: _Outbox, position: int) -> tuple[tuple[bytes, ...], int]:
     """Return what to write next, small frames as one and a large one in parts, and where it ends."""
-    position = max(position, outbox.first)
     batch: list[bytes] = []
     size = count = 0
     for frame in islice(outbox.frames, position - outbox.first, None):

@@ -113,6 +113,7 @@ class Peer:
         self._consent = Consent(options, is_drawn=self._is_drawn, warn=self._warn, ask=ask)
         self._begun = 0
         """Rounds so far."""
+        self._is_over = False
         self._nursery: trio.Nursery | None = None
         self._runner: SessionRunner | None = None
         self._founder: Founder | None = None
@@ -390,9 +391,23 @@ class Peer:
 
         Raises:
             P2PMPCError: Why there is no total; the session ends with it.
+            LocalProtocolError: Another one is under way, has failed, or was the last.
         """
         runner, number = self.runner, self._begun
+        rounds = runner.session.parameters.rounds
+        if self._is_over or 0 < rounds <= number:
+            raise LocalProtocolError(
+                "the session takes no other sum: one is under way, has failed, or was the last"
+            )
         self._begun += 1
+        self._is_over = True  # until there is a total
+        outcome = await self._sum(runner, number, take)
+        self._is_over = False
+        return outcome
+
+    async def _sum(
+        self, runner: SessionRunner, number: int, take: Callable[[], Numbers | None]
+    ) -> Outcome:
         try:
             if number == 0:
                 with self._asking:

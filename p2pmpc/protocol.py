@@ -98,6 +98,7 @@ class Round:
         self.session = session
         self.stage = Stage.WAITING
         self.ended = False
+        self._is_done = False
         self.moves = 0
         """Grows whenever this peer or another one gets further."""
         self.dealing: Dealing | None = None
@@ -131,7 +132,12 @@ class Round:
 
         Args:
             secret: As for this round, with the next one's checksum coordinate.
+
+        Raises:
+            LocalProtocolError: This one is not done.
         """
+        if not self._is_done:
+            raise LocalProtocolError("a round was begun before the one before it had ended")
         return type(self)(
             self.session,
             self._acceptances,
@@ -467,7 +473,7 @@ class Round:
         return all(link.confirmed is not None or link.gone for link in self.links.values())
 
     def _done(self) -> list[Action]:
-        self.ended = True
+        self.ended = self._is_done = True
         total = self._total
         assert total is not None
         length = self.session.parameters.summed_length

@@ -50,13 +50,8 @@ GONE_SECONDS = 3.0
 """How long to hope for a way to finish when all who are missing have ended."""
 
 _MEETING_SECONDS = 10.0
-_MOST_EARLY = 2
-"""Frames that a peer can say of the next round to one that has not begun it: COMMITMENT and SHARE."""
-_MOST_AHEAD = 16
-"""Frames, beside mask shares and pieces, that it can say to an observer, who is waited for at the end."""
 _DRAIN_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
-
 LoopEvent = Event | Interrupted
 
 
@@ -103,6 +98,8 @@ class SessionRunner:
         """What peers said that have come to the next round before this one."""
         self._away: set[int] = set()
         self._lost: set[int] = set()
+        self._overdue: int | None = None
+        """Events still to be handled that had come when the deadline passed."""
         size = self.session.parameters.extended_length * len(self.session.places)
         self._computes_long = size >= LONG
         self._send_event, self._events = trio.open_memory_channel[LoopEvent](
@@ -203,7 +200,20 @@ class SessionRunner:
                 await self._perform(await self._received(peer, frame))
 
     async def _next_event(self, deadline: float) -> LoopEvent | None:
-        """Return the next event, or None at the deadline."""
+        """Return the next event, or None at the deadline.
+
+        Events that came before the deadline count, however late this loop gets to them; those that come
+        after it do not, or a peer that repeats itself could put the end off for ever.
+        """
+        if trio.current_time() < deadline:
+            self._overdue = None
+        else:
+            if self._overdue is None:
+                self._overdue = self._events.statistics().current_buffer_used
+            if self._overdue == 0:
+                self._overdue = None
+                return None
+            self._overdue -= 1
         with contextlib.suppress(trio.WouldBlock):
             return self._events.receive_nowait()  # links yield often enough between events
         with trio.move_on_at(deadline):
@@ -241,12 +251,13 @@ class SessionRunner:
 
     async def _received(self, peer: int, frame: Frame) -> list[Action]:
         number = 0 if self._round is None else self._round.number
-        if frame.round > number and self._agreement.agreed:
-            return self._keep_for_later(peer, frame)
-        if frame.round < number and frame.kind not in (Kind.ACCEPT, Kind.ABORT):
-            return []  # of a round that is done: said again after a reconnection
-        if number:
-            self.mesh.is_in_round(peer, frame.round)
+        if frame.kind not in (Kind.ACCEPT, Kind.ABORT):
+            if frame.round > number and self._agreement.agreed:
+                return self._keep_for_later(peer, frame)
+            if frame.round < number:
+                return []  # of a round that is done: said again after a reconnection
+            if number:
+                self.mesh.is_in_round(peer, number)
         if self._computes_long:
             # Hashing and summing release the lock of the interpreter, so the links go on meanwhile.
             return await trio.to_thread.run_sync(self._take, peer, frame)
@@ -276,14 +287,11 @@ class SessionRunner:
         kept = self._early.setdefault(peer, [])
         if frame in kept:
             return []  # said again after a reconnection
-        # An honest contributor waits for this one's shares; an observer is not waited for until the end.
-        most = _MOST_EARLY
-        if not self.session.contributes:
-            pieces = self.session.slices.most_pieces if self.session.parameters.is_sharded else 0
-            most = _MOST_AHEAD + 2 * len(self.session.places) + pieces
+        most = self._most_early(frame.kind)
         current, rounds = self._round.number, self.session.parameters.rounds
         ahead = frame.round > current + 1 or not self._round.has_confirmed(peer)
-        if ahead or 0 < rounds <= frame.round or len(kept) >= most:
+        same_kind = sum(other.kind is frame.kind for other in kept)
+        if ahead or 0 < rounds <= frame.round or same_kind >= most:
             error = RemoteProtocolError(
                 f"{self.session.label(peer)} speaks of round {frame.round} during round "
                 f"{self._round.number}",
@@ -292,6 +300,21 @@ class SessionRunner:
             return self._machine.fault(peer, error)
         kept.append(frame)
         return []
+
+    def _most_early(self, kind: Kind) -> int:
+        """Return how many frames of a kind a peer can say of the next round before this one is in it.
+
+        A contributor waits for this one's shares; an observer is not waited for until the end.
+        """
+        if self.session.contributes:
+            return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
+        several = {
+            Kind.UNMASK: len(self.session.places),
+            Kind.SLICE_SUM: self.session.slices.most_pieces,
+            Kind.SHARE: 0,
+            Kind.SLICE: 0,
+        }
+        return several.get(kind, 1)
 
     def _accepted(self, peer: int, signed: Signed[Message]) -> list[Action]:
         if not self._agreement.agreed:
@@ -355,6 +378,7 @@ class SessionRunner:
                 case RecordInput():
                     await self._record_input()
                 case Dismissed(error):
+                    self._lost |= set(error.peers) - set(self.session.places)
                     self._dismissed(error)
                 case Finished() | Failed():
                     self._end = self._end or action

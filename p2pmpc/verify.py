@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Verdict:
         evidence: File and what it proves, of every file of evidence.
         total_weight: The sum of private weights; None where weights are public.
         rounds: How many sums there are; transcript, total and confirmations are of the last one.
+        agreed_rounds: How many were agreed on; 0 where that is open.
     """
 
     transcript: str | None
@@ -55,6 +56,7 @@ class Verdict:
     evidence: tuple[tuple[str, Proven], ...] = ()
     total_weight: int | None = None
     rounds: int = 1
+    agreed_rounds: int = 1
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -67,6 +69,7 @@ class Verdict:
             "confirmed": list(self.confirmed),
             "logs": self.logs,
             "rounds": self.rounds,
+            "agreed_rounds": self.agreed_rounds,
             "evidence": [{"file": name, **asdict(proven)} for name, proven in self.evidence],
         }
         return json.dumps(content)
@@ -86,8 +89,9 @@ class Verdict:
             how = "vectors too long for the transcript: run with --keep-partials to recompute them"
         many = len(self.peers) > 1
         shown = f"{len(self.peers)} transcripts, all equal" if many else "1 transcript"
-        if self.rounds > 1:
-            shown = f"{self.rounds} rounds, each in {shown}; the last one is shown"
+        if self.agreed_rounds != 1:
+            of = f" of {self.agreed_rounds} agreed" if self.agreed_rounds else ""
+            shown = f"{self.rounds} rounds{of}, each by itself; the last one is in {shown}"
         total = "too long to show" if self.total is None else " ".join(self.total)
         return [
             f"verified       {shown}; every signature holds",
@@ -161,19 +165,43 @@ def _verify_transcripts(
     rounds: dict[int, list[Path]] = {}
     for path in paths:
         rounds.setdefault(_round_of(path), []).append(path)
-    verdict, session = None, ""
+    verdict, session, recomputed = None, "", True
     for number in sorted(rounds):
         result, verdict = _verify_round(directory, rounds[number], told)
+        recomputed &= verdict.recomputed
         if session not in ("", result.session.id.hex()):
             raise VerificationFailed(f"{rounds[number][0]}: it is of another session")
         if result.round != max(number - 1, 0):
             raise VerificationFailed(f"{rounds[number][0]}: it is of round {result.round + 1}")
         session = result.session.id.hex()
     assert verdict is not None
-    missing = sorted(set(range(1, max(rounds) + 1)) - set(rounds))
-    if missing and not directory.is_file():
-        raise VerificationFailed(f"{directory}: the transcripts of round {missing[0]} are missing")
-    return replace(verdict, rounds=len(rounds)), session
+    if not directory.is_file():
+        _check_none_missing(directory, rounds)
+    agreed = result.session.parameters.rounds
+    found = replace(verdict, rounds=len(rounds), agreed_rounds=agreed, recomputed=recomputed)
+    return found, session
+
+
+def _check_none_missing(directory: Path, rounds: Mapping[int, Sequence[Path]]) -> None:
+    """Refuse a folder in which somebody has a round without those before it.
+
+    That the last ones are missing cannot be known: a session may have ended early.
+    """
+    if 0 in rounds:
+        return
+    for number in range(1, max(rounds)):
+        later = {_peer_of(path) for path in rounds.get(number + 1, ())}
+        for name in sorted(later - {_peer_of(path) for path in rounds.get(number, ())}):
+            raise VerificationFailed(
+                f"{directory}: the transcript of round {number} of {name} is missing"
+            )
+    if set(rounds) != set(range(1, max(rounds) + 1)):
+        gap = min(set(range(1, max(rounds) + 1)) - set(rounds))
+        raise VerificationFailed(f"{directory}: the transcripts of round {gap} are missing")
+
+
+def _peer_of(path: Path) -> str:
+    return _ROUND_SUFFIX.sub("", path.stem)
 
 
 def _round_of(path: Path) -> int:
@@ -200,7 +228,7 @@ def _verify_round(
             content = _verify_receipt(receipt, result)
             confirmed |= set(content["confirmed"])
             _verify_partials(partials, content["partials"])
-            log = path.with_name(_ROUND_SUFFIX.sub("", path.stem) + ".log")
+            log = path.with_name(_peer_of(path) + ".log")
             is_last = result.session.parameters.rounds == result.round + 1
             _verify_log(log, content["log"], is_last=is_last)
             logs += 1
@@ -216,7 +244,7 @@ def _verify_round(
     summary = directory / "swarm.json"
     if not directory.is_file() and summary.exists():
         _verify_summary(summary, result)
-    peers = tuple(_ROUND_SUFFIX.sub("", path.stem) for path in paths)
+    peers = tuple(_peer_of(path) for path in paths)
     return result, _verdict(result, peers, confirmed, logs)
 
 
@@ -326,7 +354,7 @@ def _verify_log(path: Path, stated: dict[str, Any], *, is_last: bool) -> None:
     """
     if not path.exists():
         raise VerificationFailed(f"{path}: the log that the receipt speaks of is missing")
-    previous = CHAIN_START
+    previous = signed = CHAIN_START
     *lines, rest = _read(path).split("\n")
     if rest:
         raise VerificationFailed(f"{path}:{len(lines) + 1}: the last line is cut short")
@@ -337,9 +365,9 @@ def _verify_log(path: Path, stated: dict[str, Any], *, is_last: bool) -> None:
                 f"{path}:{number}: the line, or the one before it, was changed"
             )
         previous = match[2]
-        if number == stated["lines"] and not is_last:
-            break
-    if previous != stated["chain"] or (is_last and len(lines) != stated["lines"]):
+        if number == stated["lines"]:
+            signed = previous
+    if signed != stated["chain"] or (is_last and len(lines) != stated["lines"]):
         raise VerificationFailed(
             f"{path}:{len(lines)}: the log ends here, and the receipt speaks of "
             f"{stated['lines']} lines that end otherwise"

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,13 @@ import trio
 
 import p2pmpc
 from p2pmpc import blocking
-from p2pmpc.errors import InputRefused, LocalProtocolError, P2PMPCError, PeerMissing
+from p2pmpc.errors import (
+    InputRefused,
+    LocalProtocolError,
+    P2PMPCError,
+    PeerMissing,
+    VerificationFailed,
+)
 from p2pmpc.library import Options, Session, Sum, open_session
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.verify import verify_directory
@@ -106,6 +114,71 @@ async def test_a_session_stays_open_for_many_sums(tmp_path: Path) -> None:
     transcripts = {opened.transcript for opened in federation.results[0]}
     assert len(transcripts) == 4
     assert verify_directory(tmp_path).rounds == 4
+
+
+def lengthen_a_log(directory: Path) -> None:
+    """Put a line behind the last one that a receipt speaks of."""
+    with (directory / "member-1.log").open("a") as file:
+        file.write('{"event": "forged"}\n')
+
+
+def remove_a_round_of_one(directory: Path) -> None:
+    """Take away what one member kept of a round in the middle."""
+    for path in directory.glob("member-1.r0002.*"):
+        path.unlink()
+
+
+def remove_a_round_of_all(directory: Path) -> None:
+    """Take away what all kept of a round in the middle."""
+    for path in directory.glob("*.r0002.*"):
+        path.unlink()
+
+
+def remove_the_last_round(directory: Path) -> None:
+    """Take away what all kept of the last round."""
+    for path in directory.glob("*.r0003.*"):
+        path.unlink()
+
+
+def exchange_two_rounds(directory: Path) -> None:
+    """Call the files of two rounds by each other's names."""
+    for path in directory.glob("*.r0001.*"):
+        path.rename(path.with_name(path.name.replace("r0001", "r0009")))
+    for path in directory.glob("*.r0002.*"):
+        path.rename(path.with_name(path.name.replace("r0002", "r0001")))
+    for path in directory.glob("*.r0009.*"):
+        path.rename(path.with_name(path.name.replace("r0009", "r0002")))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lengthen_a_log, r"member-1\.log:[0-9]+: the line"),
+        (remove_a_round_of_one, "the transcript of round 2 of member-1 is missing"),
+        (remove_a_round_of_all, "the transcript of round 2 of member-0 is missing"),
+        (exchange_two_rounds, "it is of round"),
+    ],
+)
+@at_once
+async def test_changed_files_of_rounds_are_found(tmp_path: Path, change: Any, told: str) -> None:
+    """Row 31: a line behind the last round, and rounds that are missing or exchanged."""
+    federation = Federation(tmp_path, length=1)
+    await federation.run([partial(bring, [[1], [2], [3]])] * 3, (1, 1, 1))
+    assert verify_directory(tmp_path).rounds == 3
+    change(tmp_path)
+    with pytest.raises(VerificationFailed, match=told):
+        verify_directory(tmp_path)
+
+
+@at_once
+async def test_rounds_that_were_agreed_and_are_not_there_are_told_of(tmp_path: Path) -> None:
+    """That the last rounds are missing proves nothing: a session may have ended. It is said all the same."""
+    federation = Federation(tmp_path, length=1, rounds=3)
+    await federation.run([partial(bring, [[1], [2], [3]])] * 3, (1, 1, 1))
+    remove_the_last_round(tmp_path)
+    verdict = verify_directory(tmp_path)
+    assert (verdict.rounds, verdict.agreed_rounds) == (2, 3)
+    assert "2 rounds of 3 agreed" in verdict.as_text()
 
 
 @pytest.mark.parametrize("mode", ["broadcast", "sharded"])
@@ -216,9 +289,19 @@ def test_the_librarys_names_are_loaded_when_used() -> None:
 
 
 def run_blocking(
-    directory: Path, vectors: list[list[Any]], **founding: Any
+    directory: Path,
+    vectors: list[list[Any]],
+    use: dict[int, Callable[[blocking.Session], None]] | None = None,
+    **founding: Any,
 ) -> list[list[Sum] | Exception]:
-    """Run one blocking session a thread over TCP, as scripts would, and return how each ended."""
+    """Run one blocking session a thread over TCP, as scripts would, and return how each ended.
+
+    Args:
+        directory: Where logs go.
+        vectors: What each member sums.
+        use: What some members do instead.
+        founding: The founder's options.
+    """
     founded, address = threading.Event(), []
 
     def tell(bootstrap: str) -> None:
@@ -235,6 +318,9 @@ def run_blocking(
         try:
             with blocking.Session(Options(**options), on_founded=tell) as session:
                 assert len(session.members) == len(vectors)
+                if use and number in use:
+                    use[number](session)
+                    return []
                 return [session.sum(vector) for vector in vectors[number]]
         except Exception as error:
             return error
@@ -259,6 +345,73 @@ def test_a_blocking_session_raises_what_went_wrong(tmp_path: Path) -> None:
     for error in (ended[0], ended[2]):
         assert isinstance(error, P2PMPCError)
         assert "it refused to share its input" in str(error)
+
+
+def test_after_an_error_a_blocking_session_sums_no_more(tmp_path: Path) -> None:
+    """Whoever tries again in the same session is told that it has ended, at once."""
+
+    def twice(session: blocking.Session) -> None:
+        with pytest.raises(P2PMPCError):
+            session.sum(["x"])
+        with pytest.raises(LocalProtocolError, match="the session has ended"):
+            session.sum([1])
+
+    ended = run_blocking(tmp_path, [[[1]], [[1]], [[1]]], use={1: twice}, length=1)
+    assert ended[1] == []
+
+
+def test_two_sums_at_once_are_refused(tmp_path: Path) -> None:
+    """While one sum is under way another thread's is refused, and the first one goes on."""
+
+    def both(session: blocking.Session) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(session.sum, [5])
+            while session._answer is None:
+                pass
+            with pytest.raises(LocalProtocolError, match="a sum is under way"):
+                session.sum([6])
+            assert first.result().total.tolist() == [7]
+
+    def late(session: blocking.Session) -> None:
+        time.sleep(0.5)
+        assert session.sum([1]).total.tolist() == [7]
+
+    ended = run_blocking(tmp_path, [[[1]], [], []], use={1: both, 2: late}, length=1)
+    assert ended[1:] == [[], []]
+
+
+@at_once
+async def test_a_sum_that_was_given_up_is_the_last(tmp_path: Path) -> None:
+    """After a cancelled sum nothing of it goes on in another one: the session takes no more."""
+
+    async def impatient(session: Session, _results: list[Sum]) -> None:
+        with trio.move_on_after(0.5):
+            await session.sum([1])
+        with pytest.raises(LocalProtocolError, match="takes no other sum"):
+            await session.sum([2])
+
+    async def slow(session: Session, results: list[Sum]) -> None:
+        await trio.sleep(5)
+        results.append(await session.sum([1]))
+
+    federation = Federation(tmp_path, length=1)
+    await federation.run([impatient, slow, slow], (1, 1, 1))
+    for number in (1, 2):
+        assert isinstance(federation.errors[number], PeerMissing)
+
+
+@at_once
+async def test_no_more_sums_than_were_agreed(tmp_path: Path) -> None:
+    """Where the founder said how many, one more is refused before anything of it leaves."""
+
+    async def once_more(session: Session, results: list[Sum]) -> None:
+        await bring([[1], [2]], session, results)
+        with pytest.raises(LocalProtocolError, match="was the last"):
+            await session.sum([3])
+
+    federation = Federation(tmp_path, length=1, rounds=2)
+    await federation.run([once_more] * 3, (1, 1, 1))
+    assert federation.errors == {}
 
 
 def test_a_session_that_was_left_sums_no_more(tmp_path: Path) -> None:

@@ -14,15 +14,18 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc import slices
 from p2pmpc.actions import Failed, Finished
 from p2pmpc.discovery import Found
-from p2pmpc.errors import P2PMPCError, RemoteProtocolError
+from p2pmpc.errors import LocalProtocolError, P2PMPCError, RemoteProtocolError
+from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
-from p2pmpc.mesh import _batch, _Outbox
+from p2pmpc.mesh import Connected, _batch, _Outbox
 from p2pmpc.messages import Kind
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
@@ -392,3 +395,80 @@ def test_letting_go_of_what_was_never_begun_does_nothing() -> None:
     outbox.say([b"one"])
     outbox.forget(7)
     assert list(outbox.frames) == [(b"one",)]
+
+
+async def test_a_contributor_says_two_things_early_and_no_third() -> None:
+    """Of the next round a contributor's COMMITMENT and SHARE are kept, one of each, and nothing else."""
+    party = await nearly_done()
+    runner = party.runner
+    assert [runner._most_early(kind) for kind in (Kind.COMMITMENT, Kind.SHARE)] == [1, 1]
+    others = set(Kind) - {Kind.COMMITMENT, Kind.SHARE}
+    assert {runner._most_early(kind) for kind in others} == {0}
+
+
+async def test_what_nobody_fetches_is_let_go_two_rounds_later() -> None:
+    """A member that is gone keeps nothing in memory: its frames go when the round after theirs begins."""
+    party = Seated(VALUES[:3])
+    mesh = party.runner.mesh
+    for number in range(1, 9):
+        mesh.begin_round(number)
+        mesh.send((bytes(1000),), None)
+        assert all(len(outbox.frames) <= 2 for outbox in mesh._outboxes.values())
+
+
+async def test_repetitions_do_not_put_the_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that had come when the deadline passed are handled; then it has passed, whatever comes."""
+    party = Seated(VALUES[:3])
+    runner = party.runner
+    monkeypatch.setattr(trio, "current_time", lambda: 10.0)
+    for _ in range(3):
+        runner._send_event.send_nowait(Connected(2))
+    handled = 0
+    while await runner._next_event(deadline=9.0) is not None:
+        handled += 1
+        runner._send_event.send_nowait(Connected(2))
+    assert handled == 3
+    assert await runner._next_event(deadline=11.0) is not None
+
+
+async def test_a_round_follows_only_one_that_is_done() -> None:
+    """A machine whose round has not given a total has no next one."""
+    party = Seated(VALUES[:3])
+    await party.begin()
+    with pytest.raises(LocalProtocolError, match="before the one before it had ended"):
+        party.runner.prepare(None, os.urandom)
+
+
+async def test_a_writer_goes_on_where_everything_was_let_go() -> None:
+    """What was not written yet and is needed no more is passed over, and what follows is written."""
+    session = Seated(VALUES[:3]).mine.session
+    party = Seated(VALUES[:3])
+    mesh, outbox = party.runner.mesh, party.runner.mesh._outboxes[2]
+    written: list[bytes] = []
+
+    class Slow:
+        async def send(self, data: bytes) -> None:
+            written.append(data)
+            if (
+                len(written) == 1
+            ):  # while this is written, a round begins that needs none of the rest
+                mesh.begin_round(1)
+                mesh.is_in_round(2, 1)
+            if data == b"end":
+                raise LinkEndedError("the test is over")
+            await trio.lowlevel.checkpoint()
+
+    assert session.others
+    honest = _Outbox.say
+    honest(outbox, (b"a" * (1 << 17),))
+    honest(outbox, (b"b" * (1 << 17),))
+
+    async def later() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        honest(outbox, (b"end",))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(later)
+        with trio.CancelScope() as scope:
+            await mesh._write(2, cast(Link, Slow()), [], scope)
+    assert [data[:1] for data in written] == [b"a", b"e"]

@@ -327,18 +327,18 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "anything early is kept",
-                "if ahead or 0 < rounds <= frame.round or len(kept) >= most:",
+                "if ahead or 0 < rounds <= frame.round or same_kind >= most:",
                 "if ahead or 0 < rounds <= frame.round:",
             ),
             (
                 "rounds beyond those agreed on are spoken of",
-                "if ahead or 0 < rounds <= frame.round or len(kept) >= most:",
-                "if ahead or len(kept) >= most:",
+                "if ahead or 0 < rounds <= frame.round or same_kind >= most:",
+                "if ahead or same_kind >= most:",
             ),
             (
                 "an observer keeps no pieces",
-                "2 * len(self.session.places) + pieces",
-                "2 * len(self.session.places)",
+                "Kind.SLICE_SUM: self.session.slices.most_pieces,",
+                "Kind.SLICE_SUM: 1,",
             ),
             (
                 "what came early is lost",
@@ -373,8 +373,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a frame is left out where some were let go",
-                "    position = max(position, outbox.first)\n    batch",
-                "    position = max(position, outbox.first + bool(outbox.first))\n    batch",
+                "while (position := max(position, outbox.first)) < outbox.end:",
+                "while (position := max(position, outbox.first + bool(outbox.first))) < outbox.end:",
             ),
             (
                 "large frames are copied",
