@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Member", "Options", "Session", "Sum", "__version__", "open_session"]
 
 
+def __dir__() -> list[str]:
+    """Return the names of the library, for those who look around."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """Load a name of the library."""
     if name in __all__:

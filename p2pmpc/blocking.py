@@ -82,16 +82,19 @@ class Session:
     @property
     def id(self) -> str:
         """The session id, hex."""
+        self._check_open()
         return self._opened.result().id
 
     @property
     def members(self) -> tuple[Member, ...]:
         """Who takes part, in roster order: look before you sum."""
+        self._check_open()
         return self._opened.result().members
 
     @property
     def length(self) -> int:
         """Elements of a vector."""
+        self._check_open()
         return self._opened.result().length
 
     def sum(self, vector: npt.ArrayLike | None = None) -> Sum:
@@ -103,6 +106,7 @@ class Session:
         Raises:
             P2PMPCError: Why there is no total; the session ends with it.
         """
+        self._check_open()
         answer: Future[Sum] = Future()
         with self._lock:
             if self._answer is not None and not self._answer.done():
@@ -112,6 +116,13 @@ class Session:
             self._answer = answer
             self._token.run_sync_soon(self._requests.send_nowait, (vector, answer))
         return answer.result()
+
+    def _check_open(self) -> None:
+        if not self._opened.done():
+            raise LocalProtocolError(
+                "the session is not open yet",
+                hint="use it in a block: with Session(...) as session:",
+            )
 
     # -- the session's thread -------------------------------------------------------------------
 

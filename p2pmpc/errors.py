@@ -20,6 +20,7 @@ class Revealed(Enum):
     """What an ended run has told others about this peer's input."""
 
     NOTHING = "nothing about your data was revealed"
+    EARLIER = "of this round nothing; the totals of earlier rounds were opened, so sum again only with everyone"
     MAYBE_TOTAL = (
         "the total may have been opened by others; run this sum again only with the same peers "
         "and the same input"

@@ -11,6 +11,7 @@ Scripts and notebooks without an event loop use :mod:`p2pmpc.blocking`.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from p2pmpc import __version__
 from p2pmpc.archive import file_stem
-from p2pmpc.errors import Interrupted
+from p2pmpc.errors import ConfigurationError, InputRefused, Interrupted, P2PMPCError
 from p2pmpc.identity import Identity, format_id
 from p2pmpc.keys import load_or_create
 from p2pmpc.logs import NodeLog
@@ -134,13 +135,28 @@ class Session:
                 other error.
             P2PMPCError: Why there is no total; says whether anything was revealed.
         """
-        array = None if vector is None else np.asarray(vector)
+        shape: tuple[int, ...] = (self.length,)
 
         def take() -> Numbers | None:
-            return None if array is None else ArrayNumbers(array.reshape(-1), "the vector")
+            nonlocal shape
+            if vector is None:
+                return None
+            try:
+                array = np.asarray(vector)
+            except ValueError:
+                raise InputRefused(
+                    "the vector is ragged: its rows have different lengths",
+                    hint="bring an array, or lists of one length",
+                ) from None
+            shape = array.shape
+            return ArrayNumbers(array.reshape(-1), "the vector")
 
-        outcome = await self._peer.sum(take)
-        shape = (self.length,) if array is None else array.shape
+        try:
+            outcome = await self._peer.sum(take)
+        except P2PMPCError as error:
+            for line in error.describe().splitlines()[1:]:
+                error.add_note(line.strip())
+            raise
         return Sum(
             total=_as_array(outcome).reshape(shape),
             weight=outcome.total_weight,
@@ -165,6 +181,39 @@ def _as_array(outcome: Outcome) -> Numeric:
     return np.ldexp(values.astype(np.float64), -total.fraction_bits)
 
 
+def _settled(options: NodeOptions) -> NodeOptions:
+    """Return the options with what a program means where it says nothing.
+
+    Raises:
+        ConfigurationError: They are for the command line, or of a wrong type.
+    """
+    founds = options.bootstrap is None and options.roster is None
+    for name in ("value", "input", "hold"):
+        if getattr(options, name) is not None:
+            raise ConfigurationError(
+                f"{name} is an option of the command line", hint="bring the vector with sum()"
+            )
+    if founds and options.length is None:
+        raise ConfigurationError(
+            "a session is founded with the length of its vectors",
+            hint="Options(length=...), as many elements as every member's vector has",
+        )
+    whole: dict[str, int] = {}
+    for name in ("peers", "length", "rounds", "fraction_bits", "weight_bound", "weight"):
+        value = getattr(options, name)
+        if value is not None:
+            try:
+                whole[name] = operator.index(value)  # numpy's integers are good ones
+            except TypeError:
+                raise ConfigurationError(
+                    f"{name} is a whole number, not {type(value).__name__}"
+                ) from None
+    whole.setdefault("weight", 1)
+    if founds:
+        whole.setdefault("rounds", 0)
+    return replace(options, **whole)  # type: ignore[arg-type]
+
+
 @asynccontextmanager
 async def open_session(
     options: NodeOptions,
@@ -187,10 +236,7 @@ async def open_session(
     Raises:
         P2PMPCError: Why there is no session.
     """
-    founds = options.bootstrap is None and options.roster is None
-    weight = 1 if options.weight is None else options.weight
-    rounds = 0 if founds and options.rounds is None else options.rounds
-    options = replace(options, weight=weight, rounds=rounds)
+    options = _settled(options)
     options.check()
     identity = (
         load_or_create(Path(options.key), os.urandom)

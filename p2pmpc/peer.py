@@ -20,6 +20,7 @@ from p2pmpc.consent import Ask, Consent, roster_text
 from p2pmpc.discovery import Found, Founder, Joiner, Self
 from p2pmpc.errors import (
     ConfigurationError,
+    InputRefused,
     Interrupted,
     LocalProtocolError,
     P2PMPCError,
@@ -363,8 +364,18 @@ class Peer:
         if round_number == 0:
             self._consent.check(session)
         if not session.contributes:
+            if numbers is not None:
+                raise InputRefused(
+                    "there is a vector, and this peer observes (with weight 0)",
+                    hint="leave it out, or take part with another weight",
+                )
             return None
         parameters, weight = session.parameters, self._me.weight
+        if numbers is None and not self._is_drawn:
+            raise InputRefused(
+                f"there is no vector, and this peer contributes (with weight {weight})",
+                hint="bring one, or take part with weight 0 to observe",
+            )
         if numbers is None:
             numbers = draw_numbers(
                 parameters.length, session.bound, parameters.fraction_bits, self._entropy

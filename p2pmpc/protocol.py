@@ -68,6 +68,11 @@ from p2pmpc.summing import (
     unmasked,
 )
 
+_LEFT: Final = (
+    "it may have left because it was done: all members sum equally often. Without it, start anew with "
+    "other inputs: two totals that differ by one member give its input away"
+)
+
 
 class Round:
     """One peer's side of one round.
@@ -232,7 +237,7 @@ class Round:
                 PeerMissing(
                     f"{self.session.label(peer)} was lost before the sum was complete",
                     peers=(peer,),
-                    hint="start again, with or without it",
+                    hint="start again, with or without it" if self.number == 0 else _LEFT,
                 )
             )
         return self._advance()
@@ -279,6 +284,8 @@ class Round:
             return []
         self.ended = True
         error = vetted(self.session, error)
+        if self.number and error.revealed is Revealed.NOTHING:
+            error.revealed = Revealed.EARLIER
         if self.stage >= Stage.ECHOED and self.session.contributes:
             error.revealed = Revealed.MAYBE_TOTAL
         return [Send(self._notary.sign(abort_message(error))), Failed(error)]

@@ -27,6 +27,7 @@ from p2pmpc.errors import (
     P2PMPCError,
     RemoteProtocolError,
     ResourceExhausted,
+    Revealed,
 )
 from p2pmpc.field import Words
 from p2pmpc.identity import Identity
@@ -154,6 +155,8 @@ class SessionRunner:
             P2PMPCError: Why there is no total.
         """
         if self._refusal is not None:
+            if self._round is not None and self._refusal.revealed is Revealed.NOTHING:
+                self._refusal.revealed = Revealed.EARLIER
             await self._perform(self._agreement.abort(self._refusal))
             await self._end_with_failure(self._refusal)
             raise self._refusal

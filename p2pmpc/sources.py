@@ -103,9 +103,11 @@ class Numbers(ABC):
         if self.length != due:
             summed = f"vectors of {length}" if rounds == 1 else f"{rounds} vectors of {length} each"
             raise InputRefused(
-                f"{self.source}:{min(self.length, due) + 1}:1: {self.length} numbers, where "
+                f"{self.source}:{min(self.length, due) + 1}:1: {self.length} number{'s' * (self.length != 1)}, where "
                 f"the session sums {summed}",
-                hint="every peer's vector has the length that the founder's --length says",
+                hint="every peer's vector has the length that the founder's --length says"
+                if rounds == 1
+                else f"bring {rounds} vectors, one behind the other: one for each of --rounds {rounds}",
             )
 
 

@@ -20,6 +20,7 @@ import trio
 import p2pmpc
 from p2pmpc import blocking
 from p2pmpc.errors import (
+    ConfigurationError,
     InputRefused,
     LocalProtocolError,
     P2PMPCError,
@@ -226,6 +227,60 @@ async def test_a_vector_of_another_length_ends_the_session_at_all(tmp_path: Path
         assert "it refused to share its input" in str(federation.errors[number])
 
 
+@pytest.mark.parametrize(
+    ("weight", "vector", "told"),
+    [
+        (1, None, r"there is no vector, and this peer contributes \(with weight 1\)"),
+        (0, [1], r"there is a vector, and this peer observes \(with weight 0\)"),
+        (1, [[1, 2], [3]], "the vector is ragged"),
+    ],
+    ids=["nothing", "an observer's", "ragged"],
+)
+@at_once
+async def test_what_is_no_vector_of_this_peer_is_refused(
+    tmp_path: Path, weight: int, vector: Any, told: str
+) -> None:
+    """A forgotten vector is never made up, and an observer's never dropped; notes say what was revealed."""
+    federation = Federation(tmp_path, length=1)
+    programs = [partial(bring, [[1]])] * 3
+    await federation.run([*programs, partial(bring, [vector])], (1, 1, 1, weight))
+    with pytest.raises(InputRefused, match=told):
+        raise federation.errors[3]
+    notes = " ".join(federation.errors[3].__notes__)
+    assert "revealed: nothing about your data was revealed" in notes
+    assert "next: " in notes
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"peers": 3}, "founded with the length"),
+        ({"peers": 3, "length": 2.5}, "length is a whole number, not float"),
+        ({"peers": 3, "length": 2, "weight": "5"}, "weight is a whole number, not str"),
+        ({"peers": 3, "length": 2, "value": "9"}, "value is an option of the command line"),
+        ({"bootstrap": "h:1", "input": "x.npy"}, "input is an option of the command line"),
+    ],
+    ids=str,
+)
+@at_once
+async def test_options_that_no_program_means_are_refused(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    """What would be ignored, or fail somewhere else, is refused with its name before anything is begun."""
+    with pytest.raises(ConfigurationError, match=told):
+        async with open_session(Options(log_dir=str(tmp_path), **options)):
+            pass
+
+
+@at_once
+async def test_numpys_integers_are_whole_numbers(tmp_path: Path) -> None:
+    """A weight counted with numpy is a weight."""
+    federation = Federation(tmp_path, length=np.int64(1))
+    weights: Any = tuple(np.int64(k) for k in (4, 5, 6))
+    await federation.run([partial(bring, [[1]])] * 3, weights)
+    assert federation.results[0][0].total.tolist() == [15]
+
+
 @at_once
 async def test_a_member_that_leaves_is_missed_in_the_next_round(tmp_path: Path) -> None:
     """Whoever stops after one sum ends the session for those who want another."""
@@ -358,6 +413,14 @@ def test_after_an_error_a_blocking_session_sums_no_more(tmp_path: Path) -> None:
 
     ended = run_blocking(tmp_path, [[[1]], [[1]], [[1]]], use={1: twice}, length=1)
     assert ended[1] == []
+
+
+def test_a_session_that_is_not_open_says_so() -> None:
+    """Outside of its block nothing hangs."""
+    session = blocking.Session(Options(bootstrap="h:1"))
+    for use in (lambda: session.members, lambda: session.length, lambda: session.sum([1])):
+        with pytest.raises(LocalProtocolError, match="not open yet"):
+            use()
 
 
 def test_two_sums_at_once_are_refused(tmp_path: Path) -> None:

