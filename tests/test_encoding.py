@@ -290,8 +290,9 @@ def test_inputs_have_the_agreed_length(lines: int) -> None:
     numbers.check_length(lines)
     with pytest.raises(InputRefused) as caught:
         numbers.check_length(3)
+    counted = "1 number" if lines == 1 else f"{lines} numbers"
     assert caught.value.message == (
-        f"data.txt:{min(lines, 3) + 1}:1: {lines} numbers, where the session sums vectors of 3"
+        f"data.txt:{min(lines, 3) + 1}:1: {counted}, where the session sums vectors of 3"
     )
 
 
