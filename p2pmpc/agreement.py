@@ -6,6 +6,7 @@ signatures. A difference is shown, and where it proves that somebody signed two 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from p2pmpc.actions import Action, Agreed, Failed, Reached, Send
@@ -59,6 +60,11 @@ class Agreement:
         self.signatures: dict[int, bytes] = {}
         self.agreed = False
         self.ended = False
+
+    def go_on(self, signatures: Mapping[int, bytes]) -> None:
+        """Take up an agreement that was reached before this process was killed."""
+        self.signatures |= signatures
+        self.agreed = self.ended = True
 
     def start(self) -> list[Action]:
         """Sign the roster to everybody."""

@@ -7,9 +7,10 @@ HPKE key that this peer put into its HELLO.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -22,7 +23,15 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import Identity, SealingKey, certificate_key, parse_id, peer_id, short_id
+from p2pmpc.identity import (
+    SEALING_SEED_BYTES,
+    Identity,
+    SealingKey,
+    certificate_key,
+    parse_id,
+    peer_id,
+    short_id,
+)
 from p2pmpc.links import Link, LinkEndedError, plain_reason
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Admission, Candidate, make_entry
@@ -53,6 +62,19 @@ class Found:
     sealing_key: SealingKey
 
 
+class HelloMemory(Protocol):
+    """Remembers what a peer says about itself: two HELLOs of one peer would look like a lie."""
+
+    nonce: bytes
+    """Of its JOINs."""
+
+    def hello(self, parameters: Parameters) -> tuple[SignedEntry, SealingKey] | None:
+        """Return what it said under these parameters, if it did."""
+
+    def keep_hello(self, parameters: Parameters, entry: SignedEntry, sealing: bytes) -> None:
+        """Remember what it is about to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Self:
     """What a peer says about itself.
@@ -62,15 +84,36 @@ class Self:
         weight: Its weight; 0 observes. Secret where the session's weights are private.
         name: For people.
         entropy: The operating system's.
+        memory: Of what it said.
     """
 
     identity: Identity
     weight: int = field(repr=False)
     name: str
     entropy: Entropy = field(repr=False)
+    memory: HelloMemory = field(repr=False)
+
+    def hello(self, parameters: Parameters, address: Address) -> tuple[SignedEntry, SealingKey]:
+        """Return its signed entry under some parameters, always the same one, and its sealing key.
+
+        Args:
+            parameters: What it agrees to.
+            address: Where the others reach it.
+
+        Raises:
+            ResourceExhausted: It cannot be remembered.
+        """
+        known = self.memory.hello(parameters)
+        if known is not None:
+            return known
+        seed = self.entropy(SEALING_SEED_BYTES)
+        key = SealingKey(io.BytesIO(seed).read)
+        entry = self.entry(parameters, key, address)
+        self.memory.keep_hello(parameters, entry, seed)
+        return entry, key
 
     def entry(self, parameters: Parameters, key: SealingKey, address: Address) -> SignedEntry:
-        """Return its signed entry."""
+        """Return a new signed entry."""
         return make_entry(
             self.identity,
             key,
@@ -109,8 +152,7 @@ class Founder:
     def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
         self._me = me
         self._log = log
-        self._key = SealingKey(me.entropy)
-        entry = me.entry(parameters, self._key, address)
+        entry, self._key = me.hello(parameters, address)
         self._admission = Admission(parameters, me.identity.id, entry)
         self._changed = trio.Event()
         self._closed = trio.Event()
@@ -141,6 +183,11 @@ class Founder:
             raise
         self._closed.set()
         return Found(session, {m.id: m.signed.address for m in session.members}, self._key)
+
+    def go_on(self, session: Session) -> None:
+        """Take up a session that was closed before this process was killed: some may not know it."""
+        self._roster = self._admission.go_on(session)
+        self._closed.set()
 
     def _incomplete(self) -> PeerMissing:
         here = set(self._admission.joined)
@@ -359,8 +406,7 @@ class Joiner:
         parameters = self._candidate.accept_offer(offer)
         await self._check(parameters)
         if parameters not in self._said:
-            key = SealingKey(self._me.entropy)
-            self._said[parameters] = self._me.entry(parameters, key, self._address), key
+            self._said[parameters] = self._me.hello(parameters, self._address)
         entry, key = self._said[parameters]
         await self._checkpoint("hello")
         hello = sign_before_session(identity, Hello(entry), knock.identifier)

@@ -6,6 +6,7 @@ key of the member they came from; they never see bytes and never verify a plain 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
@@ -273,14 +274,21 @@ class SessionSealer:
     Args:
         session: The closed session.
         key: This peer's sealing key, the one of its HELLO.
+        sealed: What was sealed before this peer was killed, by receiver, for the round that goes on:
+            sealing draws anew, and what was sent is sent again.
     """
 
-    def __init__(self, session: Session, key: SealingKey) -> None:
+    def __init__(
+        self, session: Session, key: SealingKey, sealed: Mapping[int, bytes] | None = None
+    ) -> None:
         self._session = session
         self._key = key
+        self._sealed = dict(sealed or {})
 
     def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
         """Seal to a member; see :meth:`p2pmpc.identity.SealingPublicKey.seal`."""
+        if receiver in self._sealed:
+            return self._sealed.pop(receiver)
         return SealingPublicKey(self._session.member(receiver).entry.sealing_key).seal(
             plaintext, info
         )

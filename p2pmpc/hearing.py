@@ -35,6 +35,7 @@ from p2pmpc.messages import (
     Slice,
     SliceSum,
     Unmask,
+    number_of,
 )
 from p2pmpc.opening import Opening
 from p2pmpc.ratchet import Ratchet
@@ -135,7 +136,7 @@ class Hearing:
         link, message = self.links[peer], signed.message
         if signed.round != self._context.number:
             raise RemoteProtocolError(f"a message of round {signed.round}")
-        slot = (message.kind, _number(message))
+        slot = (message.kind, number_of(message))
         known = link.said.get(slot)
         if known is not None:
             return self._repeated(peer, known, signed)
@@ -161,7 +162,7 @@ class Hearing:
 
     def _is_last_piece(self, peer: int, message: Message) -> bool:
         owner = self.session.own_index if isinstance(message, Slice) else peer
-        return _number(message) + 1 == self.session.slices.pieces(self.session.places[owner])
+        return number_of(message) + 1 == self.session.slices.pieces(self.session.places[owner])
 
     def _repeated(self, peer: int, known: Signed[Message], signed: Signed[Message]) -> bool:
         """Pass over what was said before; two things in one place prove themselves."""
@@ -353,17 +354,6 @@ def _script_of(session: Session, peer: int) -> Script:
     if session.parameters.is_sharded:
         return AMONG_OWNERS if session.contributes else OF_SLICES_TO_AN_OBSERVER
     return AMONG_CONTRIBUTORS if session.contributes else TO_AN_OBSERVER
-
-
-def _number(message: Message) -> int:
-    """Return which one of its kind a message is, where a peer says several."""
-    match message:
-        case Unmask(about, _):
-            return about
-        case Slice(piece, _) | SliceSum(piece, _):
-            return piece
-        case _:
-            return 0
 
 
 def _without_vector(signed: Signed[Message]) -> Signed[Message]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.hashing import DIGEST_BYTES
@@ -465,3 +465,38 @@ class Signed(Generic[M_co]):
     digest: bytes
     signature: bytes
     body: bytes = field(repr=False)
+
+
+class Slot(NamedTuple):
+    """A place in a round in which a peer says one thing.
+
+    Args:
+        kind: Of the message.
+        receiver: A roster index; 0 means everybody.
+        number: Which one of its kind, where there are several: whose mask share, or which piece.
+    """
+
+    kind: Kind
+    receiver: int
+    number: int
+
+
+def slot_of(message: Message, receiver: int | None) -> Slot:
+    """Return the place of a message.
+
+    Args:
+        message: What is said.
+        receiver: A roster index; None means everybody.
+    """
+    return Slot(message.kind, receiver or 0, number_of(message))
+
+
+def number_of(message: Message) -> int:
+    """Return which one of its kind a message is, where a peer says several."""
+    match message:
+        case Unmask(about, _):
+            return about
+        case Slice(piece, _) | SliceSum(piece, _):
+            return piece
+        case _:
+            return 0

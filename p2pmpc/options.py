@@ -178,6 +178,24 @@ class NodeOptions:
         float, _option("Seconds without progress after which the run ends.", _RUN)
     ] = 60.0
     join_timeout: Annotated[float, _option("Seconds to wait for people to join.", _RUN)] = 600.0
+    resume: Annotated[
+        bool,
+        _option(
+            "Go on with the session in which a process of this peer was killed: the same input again.",
+            _RUN,
+        ),
+    ] = False
+    state_dir: Annotated[
+        str | None,
+        _option(
+            "Where secrets are kept that --resume needs, while a session lasts; by default "
+            "~/.local/state/p2pmpc.",
+            _RUN,
+        ),
+    ] = None
+    no_state: Annotated[
+        bool, _option("Keep nothing on disk for --resume.", _RUN)
+    ] = False
     accept_differencing: Annotated[
         bool,
         _option(
@@ -229,7 +247,12 @@ class NodeOptions:
                 "--advertise and --roster exclude each other",
                 hint="the roster file says where this peer is reached",
             )
-        if not self.bootstrap and not self.roster and self.peers is None:
+        if self.resume and self.no_state:
+            raise ConfigurationError(
+                "--resume and --no-state exclude each other",
+                hint="what is gone on with is kept until the session ends",
+            )
+        if not (self.bootstrap or self.roster or self.resume) and self.peers is None:
             raise ConfigurationError(
                 "nothing to do: neither a session to join nor one to found",
                 hint="found one with --listen 127.0.0.1:9000 --peers 3, or join one with "
@@ -331,6 +354,11 @@ class NodeOptions:
             raise ConfigurationError(
                 "[parameters] of the roster: a value of a wrong type"
             ) from None
+
+    @property
+    def bootstraps(self) -> tuple[str, ...]:
+        """The bootstrap peers, as they were written."""
+        return (self.bootstrap,) if self.bootstrap else ()
 
     @property
     def where(self) -> Bootstrap | None:

@@ -31,7 +31,7 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import SealingKey, parse_id, peer_id, short_id
+from p2pmpc.identity import parse_id, peer_id, short_id
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.membership import Candidate
 from p2pmpc.messages import Abort, Hello, Kind, Offer, SignedEntry
@@ -138,10 +138,9 @@ class Gathering:
         self._parameters = parameters
         self._network = network
         self._checkpoint = checkpoint
-        self._key = SealingKey(me.entropy)
-        self._entry = me.entry(parameters, self._key, address)
+        self._entry, self._key = me.hello(parameters, address)
         self._entries: dict[bytes, SignedEntry] = {me.identity.id: self._entry}
-        self._candidate = Candidate(me.identity, me.entropy(32), Stated())
+        self._candidate = Candidate(me.identity, me.memory.nonce, Stated())
         self._reasons: dict[bytes, str] = {}
 
     async def serve(self, link: Link, unverified: trio.CancelScope) -> None:

@@ -75,14 +75,19 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, again: bool = False) -> None:
     """Write a new file whole.
+
+    Args:
+        path: The file.
+        text: What it holds.
+        again: It may be there, written by a process that was killed, and is replaced.
 
     Raises:
         ResourceExhausted: It cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
+        with path.open("w" if again else "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
         raise ResourceExhausted(f"{path} exists already, and nothing is overwritten") from None
@@ -159,10 +164,15 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def write_partials(path: Path, record: Record) -> bytes:
+def write_partials(path: Path, record: Record, *, again: bool = False) -> bytes:
     """Keep the opened partial sums, as one ``.npz`` with an array a roster index.
 
     In sharded mode nobody has them: there it holds the total as index 0, from which all else follows.
+
+    Args:
+        path: The file.
+        record: Of the round.
+        again: It may be there, written by a process that was killed, and is replaced.
 
     Returns:
         SHA-256 of the file, for the receipt.
@@ -174,7 +184,7 @@ def write_partials(path: Path, record: Record) -> bytes:
     vectors = record.sums or {0: record.total}
     arrays = {str(index): vector.astype(word) for index, vector in vectors.items()}
     try:
-        with path.open("xb") as file:
+        with path.open("wb" if again else "xb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -210,3 +220,12 @@ def read_partials(path: Path) -> dict[int, Words]:
     if any(vector.ndim != 1 for vector in vectors.values()):
         raise ValueError("not vectors")
     return vectors
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -110,8 +110,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the first piece ends a slice",
-                "return _number(message) + 1 == self.session.slices",
-                "return _number(message) + 1 <= self.session.slices",
+                "return number_of(message) + 1 == self.session.slices",
+                "return number_of(message) + 1 <= self.session.slices",
             ),
             (
                 "a slice ends where its sender's would",
