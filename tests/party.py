@@ -143,7 +143,7 @@ class Member:
     @property
     def kept(self) -> Words:
         """The share that it keeps: what those given away leave of its secret."""
-        dealing, context = self.round.dealing, self.round._context
+        dealing, context = self.round.dealing, self.round._steps.context
         assert dealing is not None
         own = self.session.own_index
         given = [context.share(plain, own, other) for other, plain in dealing.plains.items()]

@@ -26,7 +26,8 @@ CORE = (
     ("opening", "summing"),
     ("disputes",),
     ("endings", "hearing"),
-    ("agreement", "membership"),
+    ("agreement", "membership", "steps"),
+    ("joints",),
     ("protocol",),
     ("transcript",),
     ("exhibit", "receipt"),
@@ -75,8 +76,8 @@ NOT_IN_THE_CORE = frozenset(
 
 MACHINES = frozenset(
     {
-        *("dealing", "agreement", "disputes", "hearing", "membership", "opening", "protocol"),
-        *("ratchet", "summing"),
+        *("dealing", "agreement", "disputes", "hearing", "joints", "membership", "opening"),
+        *("protocol", "ratchet", "steps", "summing"),
     }
 )
 
@@ -148,7 +149,7 @@ def test_only_one_module_reads_msgpack() -> None:
 
 def test_the_round_never_sees_bytes() -> None:
     """The machines of a round know messages; frames and encodings are not their business."""
-    for name in ("protocol", "hearing", "opening", "script"):
+    for name in ("protocol", "joints", "steps", "hearing", "opening", "script"):
         assert "wire" not in own_imports(modules()[name])
 
 

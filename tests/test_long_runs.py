@@ -14,7 +14,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc import protocol, runner, slices
+from p2pmpc import runner, slices, steps
 from p2pmpc.progress import Meter
 from p2pmpc.sources import ArrayNumbers, PartOfNumbers
 from p2pmpc.summing import masked_sum
@@ -49,7 +49,7 @@ async def test_long_sums_are_computed_beside_the_loop(
         return masked_sum(*arguments)
 
     monkeypatch.setattr(runner, "LONG", 1)
-    monkeypatch.setattr(protocol, "masked_sum", waits_for_the_loop)
+    monkeypatch.setattr(steps, "masked_sum", waits_for_the_loop)
     peers = Peers(tmp_path)
     for k in (1, 2, 3):
         peers.add(k, 2 * k)
@@ -76,7 +76,7 @@ async def test_short_sums_do_without_threads(
         threads.add(threading.current_thread())
         return masked_sum(*arguments)
 
-    monkeypatch.setattr(protocol, "masked_sum", note)
+    monkeypatch.setattr(steps, "masked_sum", note)
     peers = Peers(tmp_path)
     peers.add_all([1, 2, 3])
     await peers.run()
