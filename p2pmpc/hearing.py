@@ -62,6 +62,7 @@ class Hearing:
         notary: Verifies signatures.
         sealer: Opens shares, where there is no ratchet.
         ratchet: Opens them in later rounds.
+        said: What kinds of messages this peer said in this round before it was killed.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Hearing:
         notary: Notary,
         sealer: Sealer,
         ratchet: Ratchet | None = None,
+        said: frozenset[Kind] = frozenset(),
     ) -> None:
         self.session = session = context.session
         self.links = {index: PeerLink(_script_of(session, index)) for index in session.others}
@@ -85,6 +87,7 @@ class Hearing:
         self._notary = notary
         self._sealer = sealer
         self._ratchet = ratchet
+        self._said_before = said
         self._echo: tuple[Echo, bytes] | None = None
 
     def said(self, index: int, kind: Kind) -> Signed[Message]:
@@ -183,10 +186,13 @@ class Hearing:
     def _may_come_first(self, kind: Kind) -> bool:
         """Return whether a message may come before this peer holds what it is checked against.
 
-        Others echo what this contributor has said, and open what it has echoed. An observer says
-        nothing, and nobody waits for it.
+        Others echo what this contributor has said, and open what it has echoed, if only before it was
+        killed. An observer says nothing, and nobody waits for it.
         """
-        return not self.session.contributes or (kind is Kind.ECHO and Kind.PARTIAL in self.own)
+        if not self.session.contributes or Kind.ECHO in self._said_before:
+            return True
+        has_summed = Kind.PARTIAL in self.own or Kind.PARTIAL in self._said_before
+        return kind is Kind.ECHO and has_summed
 
     def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
         """Return what it proves to echo, or open, what this peer has not signed yet."""

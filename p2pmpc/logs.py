@@ -64,7 +64,7 @@ class ChainedFile:
     def _take_up(self) -> None:
         """Go behind the last whole line: one that was cut short is cut off, since it is no line."""
         whole = 0
-        for line in self._file.buffer:  # type: ignore[attr-defined] # a text file has one
+        for line in self._file.buffer:
             if not line.endswith(b"\n"):
                 break
             whole += len(line)

@@ -23,8 +23,8 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import frame_head
 from p2pmpc.state_file import StateFile, default_state_folder, find_state, open_folder
+from p2pmpc.wire import decode_entry, frame_head
 
 _AT_THE_END = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
 
@@ -65,6 +65,11 @@ class Memory:
         self.listens = "" if self.kept is None else self.kept.me.listens
         """Where this peer listens; told by whoever opens the listener."""
         self.drawn_weight = None if self.kept is None else self.kept.me.weight
+        self.kept_weight = self.drawn_weight
+        """What this peer took part with, as far as it is kept: a private one is, where it was drawn."""
+        me = None if self.kept is None else self.kept.me
+        if me is not None and me.weight is None and not me.parameters.private_weights:
+            self.kept_weight = decode_entry(me.entry.body).weight
         self.nonce = entropy(NONCE_BYTES) if self.kept is None else self.kept.me.nonce
         """Of this peer's JOINs."""
 

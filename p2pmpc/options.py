@@ -193,9 +193,7 @@ class NodeOptions:
             _RUN,
         ),
     ] = None
-    no_state: Annotated[
-        bool, _option("Keep nothing on disk for --resume.", _RUN)
-    ] = False
+    no_state: Annotated[bool, _option("Keep nothing on disk for --resume.", _RUN)] = False
     accept_differencing: Annotated[
         bool,
         _option(

@@ -450,9 +450,10 @@ class Peer:
         residues, digest = await read_residues(
             numbers, session, weight, self._observer, ledger_key=key, round_number=round_number
         )
-        self._memory.check_input(round_number, digest)
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         entry = OpenedSum.of(session, digest, weight, key, date=date)
+        digest += entry.own_weight or b""
+        self._memory.check_input(round_number, digest)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
         if self._ledger.prepare(entry, names, accept=accept):

@@ -14,12 +14,16 @@ Rules:
    ledger is written before the ECHO leaves.
 4. A mask seed b_j and a b-share leave only against everybody's equal echoes; a seed k_ij never leaves
    again.
-5. An observer walks the same stages without sending: it holds what contributors say to all, checks it
+5. A peer that was killed and goes on says in each place what it said before, or ends: what it hears again
+   decides, and a difference means that somebody tells it other things than before.
+6. An observer walks the same stages without sending: it holds what contributors say to all, checks it
    once it has everything that it is checked against, and confirms the total.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from p2pmpc.actions import Action, Dismissed, Failed, Send
@@ -37,8 +41,8 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.field import Words
 from p2pmpc.joints import Joint, table_of
-from p2pmpc.messages import Abort, Message, Signed, Unmask
-from p2pmpc.ratchet import Ratchet
+from p2pmpc.messages import Abort, Kind, Message, Signed, Slot, Unmask, slot_of
+from p2pmpc.ratchet import PairKeys, Ratchet
 from p2pmpc.script import Column, PeerLink, Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
@@ -62,6 +66,7 @@ class Round:
         entropy: The operating system's, in production.
         number: The round's number within the session.
         ratchet: Where the seeds of a later round come from.
+        said: Digests of what this peer said in this round before it was killed.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Round:
         entropy: Entropy,
         number: int = 0,
         ratchet: Ratchet | None = None,
+        said: Mapping[Slot, bytes] = MappingProxyType({}),
     ) -> None:
         self.session = session
         self.stage = Stage.WAITING
@@ -85,7 +91,8 @@ class Round:
         self._acceptances = acceptances
         self._notary = notary
         self._sealer = sealer
-        self._entropy = entropy
+        self._said = said
+        self._echo_left = any(slot.kind is Kind.ECHO for slot in said)
         self._table = table_of(session)
         self._steps = Steps(
             RoundContext(session, number),
@@ -95,6 +102,7 @@ class Round:
             sealer=sealer,
             entropy=entropy,
             ratchet=ratchet,
+            said=frozenset(slot.kind for slot in said),
         )
         self._impatient_at = Stage.WAITING
         self._told: P2PMPCError | None = None
@@ -114,13 +122,20 @@ class Round:
         """What this peer drew, once it did."""
         return self._steps.dealing
 
-    def following(self, secret: Words | None) -> Round:
+    @property
+    def pairs(self) -> tuple[PairKeys, ...]:
+        """The ratchet's state, before the round has begun; empty where there is none."""
+        ratchet = self._steps.ratchet
+        return () if ratchet is None else ratchet.pairs
+
+    def following(self, secret: Words | None, entropy: Entropy) -> Round:
         """Return the machine of the next round, once this one is done.
 
         Seeds go on from this round's, and masks are drawn anew.
 
         Args:
             secret: As for this round, with the next one's checksum coordinate.
+            entropy: What the next round draws from.
 
         Raises:
             LocalProtocolError: This one is not done.
@@ -133,7 +148,7 @@ class Round:
             secret,
             notary=self._notary,
             sealer=self._sealer,
-            entropy=self._entropy,
+            entropy=entropy,
             number=self.number + 1,
             ratchet=self._steps.next_ratchet(),
         )
@@ -221,7 +236,7 @@ class Round:
         """
         if peer not in self.session.places:
             return False
-        if self.session.contributes:
+        if self.session.contributes and not self._echo_left:
             return self.stage < Stage.ECHOED
         return self.links[peer].column < until
 
@@ -256,7 +271,7 @@ class Round:
         error = vetted(self.session, error)
         if self.number and error.revealed is Revealed.NOTHING:
             error.revealed = Revealed.EARLIER
-        if self.stage >= Stage.ECHOED and self.session.contributes:
+        if self._echo_left or (self.stage >= Stage.ECHOED and self.session.contributes):
             error.revealed = Revealed.MAYBE_TOTAL
         return [Send(self._notary.sign(abort_message(error))), Failed(error)]
 
@@ -311,13 +326,32 @@ class Round:
         said = {action.message.message.kind for action in actions if isinstance(action, Send)}
         if said != set(joint.says):
             raise LocalProtocolError(f"stage {self.stage.name} says what its table does not")
+        return self._as_before(actions)
+
+    def _as_before(self, actions: list[Action]) -> list[Action]:
+        """Refuse to say two things in one place: the other one left before this peer was killed.
+
+        Raises:
+            VerificationFailed: What it says now differs.
+        """
+        for action in actions:
+            if not isinstance(action, Send):
+                continue
+            message = action.message
+            before = self._said.get(slot_of(message.message, action.receiver), message.digest)
+            if before != message.digest:
+                raise VerificationFailed(
+                    f"what the others say now does not lead to the {message.message.kind.name} that "
+                    "this peer said before it was stopped: somebody tells it other things than then",
+                    hint="see in the logs of all who says what; nothing that differs was sent",
+                )
         return actions
 
     def _release_mask_shares(self) -> list[Action]:
         """Hand out b-shares of peers that cannot open themselves, or that others miss."""
         if self.stage < Stage.OPENED:
             return []
-        return self._steps.release_mask_shares(self._is_missed)
+        return self._as_before(self._steps.release_mask_shares(self._is_missed))
 
     def _is_missed(self, owner: int) -> bool:
         """Return whether this peer, or for all it knows another one, may lack a mask seed."""

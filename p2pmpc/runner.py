@@ -34,8 +34,8 @@ from p2pmpc.field import Words
 from p2pmpc.identity import Identity
 from p2pmpc.kept import KeptRound
 from p2pmpc.logs import NodeLog
-from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
 from p2pmpc.memory import Memory
+from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
 from p2pmpc.messages import Kind, Message, Signed, Slot
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions

@@ -42,6 +42,7 @@ class Steps:
         sealer: Seals and opens shares, where there is no ratchet.
         entropy: The operating system's, in production.
         ratchet: Where the seeds of a later round come from.
+        said: What kinds of messages this peer said in this round before it was killed.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Steps:
         sealer: Sealer,
         entropy: Entropy,
         ratchet: Ratchet | None,
+        said: frozenset[Kind],
     ) -> None:
         self.context = context
         self._acceptances = acceptances
@@ -61,9 +63,9 @@ class Steps:
         self._notary = notary
         self._sealer = sealer
         self._entropy = entropy
-        self._ratchet = ratchet
+        self.ratchet = ratchet
         self.session = context.session
-        self.heard = Hearing(context, acceptances, notary, sealer, ratchet)
+        self.heard = Hearing(context, acceptances, notary, sealer, ratchet, said)
         self.started = False
         """Whether every member has signed the roster."""
         self.recorded = False
@@ -82,7 +84,7 @@ class Steps:
 
     def deal(self) -> list[Action]:
         """Draw what this round takes, commit to it, and share."""
-        self.dealing = deal(self.context, self._sealer, self._entropy, self._ratchet)
+        self.dealing = deal(self.context, self._sealer, self._entropy, self.ratchet)
         actions: list[Action] = [Reached("share"), self._say(self.dealing.commitment)]
         for receiver, share in self.dealing.shares.items():
             actions.append(Send(self._sign(share, receiver), receiver))
@@ -249,7 +251,7 @@ class Steps:
 
     def next_ratchet(self) -> Ratchet | None:
         """Return the ratchet, one step on; dense shares, and observers, have none."""
-        session, ratchet, dealing = self.session, self._ratchet, self.dealing
+        session, ratchet, dealing = self.session, self.ratchet, self.dealing
         if dealing is None or session.parameters.share_mode == "dense":
             return None
         if ratchet is None:

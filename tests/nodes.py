@@ -22,6 +22,7 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock
 from p2pmpc.actions import STEPS
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import Identity, format_id
+from p2pmpc.memory import Memory
 from p2pmpc.network import Address, Listener, MemoryNetwork, Stream
 from p2pmpc.node import run_options
 from p2pmpc.options import NodeOptions
@@ -44,6 +45,11 @@ def at_once(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         trio.run(partial(test, **arguments), clock=MockClock(autojump_threshold=0))
 
     return run
+
+
+def no_memory(identity: Identity) -> Memory:
+    """Return a memory that keeps nothing."""
+    return Memory(identity, NodeOptions(), Path(), os.urandom)
 
 
 def numbers(*values: object) -> Numbers:

@@ -135,7 +135,9 @@ class Member:
         self.secret = with_checksum(
             np.array(values, dtype=np.int64), session.id, number, arithmetic
         )
-        self.round = self.round.following(self.secret if session.contributes else None)
+        self.round = self.round.following(
+            self.secret if session.contributes else None, self.round._steps._entropy
+        )
         self.finished = self.echo = None
         self.recorded = self.opened = False
         self.unmasked, self.steps = set(), []

@@ -186,7 +186,7 @@ def test_dense_shares_have_no_ratchet() -> None:
     party.start()
     party.run()
     party.next_round(values_of(1))
-    assert party.members[1].round._steps._ratchet is None
+    assert party.members[1].round._steps.ratchet is None
     party.run()
     assert party.totals() == [party.expected] * 4
 
@@ -343,7 +343,7 @@ def test_a_share_of_a_later_round_that_brings_a_seed_is_refused(strict: bool) ->
     party.values = rows
     for member, row in zip(party.members.values(), rows, strict=True):
         member.go_on(row)
-    ratchet = party.members[4].round._steps._ratchet
+    ratchet = party.members[4].round._steps.ratchet
     assert ratchet is not None
     honest = ratchet.seal
 

@@ -32,7 +32,7 @@ from p2pmpc.wire import (
     signing_input,
 )
 from tests.founders import LyingFounder, offered
-from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file
+from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file, no_memory
 
 STEPS = ["join", "hello", "roster", "share", "partial", "echo", "open", "confirm"]
 
@@ -980,7 +980,8 @@ async def test_a_founder_that_shows_an_impossible_roster_is_refused(
             return [own, *others, founder.entry(2)]
         if lie == "lists one twice":
             return [own, entries[name], entries[name]]
-        stranger = Self(Identity.generate(os.urandom), 1, "stranger", os.urandom)
+        identity = Identity.generate(os.urandom)
+        stranger = Self(identity, 1, "stranger", os.urandom, no_memory(identity))
         key = SealingKey(os.urandom)
         return [*entries.values(), stranger.entry(founder.parameters, key, founder.address)]
 

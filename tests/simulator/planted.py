@@ -5,8 +5,9 @@ What they do is what a bug in the production machine could do; nothing else abou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import ClassVar, TypeVar
 
 from p2pmpc.actions import Action, Finished, Send
@@ -22,7 +23,7 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
 from p2pmpc.joints import Joint
-from p2pmpc.messages import Abort, Confirm, Kind, Message, Open, Share, Unmask
+from p2pmpc.messages import Abort, Confirm, Kind, Message, Open, Share, Slot, Unmask
 from p2pmpc.protocol import Round
 from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import Stage
@@ -56,6 +57,7 @@ class Planted(Round):
         entropy: Entropy,
         number: int = 0,
         ratchet: Ratchet | None = None,
+        said: Mapping[Slot, bytes] = MappingProxyType({}),
     ) -> None:
         super().__init__(
             session,
@@ -66,6 +68,7 @@ class Planted(Round):
             entropy=entropy,
             number=number,
             ratchet=ratchet,
+            said=said,
         )
         self._steps = self.OwnSteps(
             RoundContext(session, number),
@@ -75,6 +78,7 @@ class Planted(Round):
             sealer=sealer,
             entropy=entropy,
             ratchet=ratchet,
+            said=frozenset(slot.kind for slot in said),
         )
         self._table = {
             stage: replace(joint, ready=_looked_up(joint.ready), act=_looked_up(joint.act))
