@@ -127,7 +127,7 @@ class SessionRunner:
         self._round = Round(
             self.session,
             self._agreement.signatures,
-            secret,  # words of either width are summed alike
+            secret,
             notary=self._notary,
             sealer=self._sealer,
             entropy=entropy,
