@@ -23,9 +23,9 @@ from p2pmpc.summing import (
     check_total,
     masked_sum,
     pieces_of,
+    subtract_masks_in_place,
     sum_of,
-    take_masks_off,
-    unmasked,
+    without_mask,
 )
 
 M = TypeVar("M", bound=Message)
@@ -179,7 +179,7 @@ class Steps:
         """Take the masks off, check the total, and confirm it."""
         if self.session.parameters.is_sharded:
             total = self.heard.slices.hidden
-            take_masks_off(self.context, total, self.heard.opening.seeds)
+            subtract_masks_in_place(self.context, total, self.heard.opening.seeds)
         else:
             total = self._open_sums()
         check_total(self.context, total)
@@ -196,7 +196,7 @@ class Steps:
             assert isinstance(partial, Partial)
             hidden = arithmetic.decode(partial.content, length)
             seed = self.heard.opening.seeds[index]
-            self._sums[index] = unmasked(self.context, index, hidden, seed)
+            self._sums[index] = without_mask(self.context, index, hidden, seed)
         return sum_of(arithmetic, self._sums, length)
 
     def everybody_confirmed(self) -> bool:

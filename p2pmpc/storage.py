@@ -75,19 +75,14 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_text(path: Path, text: str, *, again: bool = False) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a new file whole.
-
-    Args:
-        path: The file.
-        text: What it holds.
-        again: It may be there, written by a process that was killed, and is replaced.
 
     Raises:
         ResourceExhausted: It cannot be written.
     """
     try:
-        with path.open("w" if again else "x", encoding="utf-8", newline="\n") as file:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
         raise ResourceExhausted(f"{path} exists already, and nothing is overwritten") from None
@@ -164,15 +159,10 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def write_partials(path: Path, record: Record, *, again: bool = False) -> bytes:
+def write_partials(path: Path, record: Record) -> bytes:
     """Keep the opened partial sums, as one ``.npz`` with an array a roster index.
 
     In sharded mode nobody has them: there it holds the total as index 0, from which all else follows.
-
-    Args:
-        path: The file.
-        record: Of the round.
-        again: It may be there, written by a process that was killed, and is replaced.
 
     Returns:
         SHA-256 of the file, for the receipt.
@@ -184,7 +174,7 @@ def write_partials(path: Path, record: Record, *, again: bool = False) -> bytes:
     vectors = record.sums or {0: record.total}
     arrays = {str(index): vector.astype(word) for index, vector in vectors.items()}
     try:
-        with path.open("wb" if again else "xb") as file:
+        with path.open("xb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

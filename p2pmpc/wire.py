@@ -207,11 +207,6 @@ def parse_frame(kind: Kind, envelope: bytes, body: bytes) -> Frame:
     return Frame(kind, round_number, envelope[_ROUND.size :], body)
 
 
-def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:
-    """Return the bytes of a frame."""
-    return frame_head(kind, round_number, signature, len(body)) + body
-
-
 def frame_head(kind: Kind, round_number: int, signature: bytes, size: int) -> bytes:
     """Return what stands before a body of ``size`` bytes in its frame."""
     return HEADER.pack(ENVELOPE_BYTES + size, kind) + _ROUND.pack(round_number) + signature

@@ -41,12 +41,11 @@ from p2pmpc.wire import (
     HEADER,
     TO_ALL,
     body_digest,
-    encode_frame,
     parse_frame,
     parse_header,
     signing_input,
 )
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.strategies import correction, with_checksum
 
 

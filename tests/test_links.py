@@ -16,7 +16,8 @@ from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, MemoryNetwork, TcpNetwork
 from p2pmpc.tls import join_context, server_context, wrap_client, wrap_server
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits, encode_frame
+from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits
+from tests.frames import encode_frame
 
 LIMITS = Limits(peers=3, length=8)
 ANY = frozenset(Kind)

@@ -41,10 +41,11 @@ async def test_long_sums_are_computed_beside_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a long vector is summed the loop goes on: here it must, for the sum waits for it."""
-    served = threading.Event()
+    token, served = trio.lowlevel.current_trio_token(), threading.Event()
 
     def waits_for_the_loop(*arguments: Any) -> Any:
         assert threading.current_thread() is not threading.main_thread()
+        token.run_sync_soon(served.set)
         assert served.wait(30)
         return masked_sum(*arguments)
 
@@ -54,14 +55,8 @@ async def test_long_sums_are_computed_beside_the_loop(
     for k in (1, 2, 3):
         peers.add(k, 2 * k)
 
-    async def serve() -> None:
-        await trio.sleep(0.5)
-        served.set()
-
     with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
-            await peers.run()
+        await peers.run()
     assert peers.codes == [0, 0, 0]
 
 

@@ -187,6 +187,37 @@ async def test_a_peer_that_was_killed_in_a_later_round_goes_on_there(
     assert [line["event"] for line in here.peers.log(again)].count("resumed") == 1
 
 
+@at_once
+async def test_a_round_that_was_written_down_is_written_again(tmp_path: Path) -> None:
+    """A peer killed between two rounds does the first again, and its files take the others' place."""
+    here = Interrupted(tmp_path, rounds=2)
+    for number in range(3):
+        here.add(number, number, weight=1)
+    victim = here.add(3, 33, weight=1, kill="nothing")
+    stem = here.peers.directory / f"{victim.name}.r0001"
+    kept: dict[Path, bytes] = {}
+
+    def strike(peer: Peer, step: str) -> None:
+        (path,) = (p for p in here.kept() if victim.name in p.read_text())
+        if step == "confirm":
+            kept[path] = path.read_bytes()
+        elif kept:  # the second round begins: as if it did not
+            path.write_bytes(kept[path])
+            peer.wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    victim.on_step = strike
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.peers.run)
+        await victim.ended.wait()
+        before = stem.with_suffix(".r0001.receipt.json").read_bytes()
+        again = here.peers.add(3, 33, name=victim.name, state_dir=str(here.state), resume=True)
+        await here.peers.run_one(again)
+    assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
+    assert len(here.peers.transcripts()) == 2
+    assert stem.with_suffix(".r0001.receipt.json").read_bytes() != before
+
+
 @pytest.mark.parametrize("step", ["share", "confirm"])
 @at_once
 async def test_another_input_is_refused_and_the_right_one_goes_on(

@@ -28,10 +28,10 @@ from p2pmpc.wire import (
     HEADER,
     TO_ALL,
     body_digest,
-    encode_frame,
     signing_input,
 )
 from tests.founders import LyingFounder, offered
+from tests.frames import encode_frame
 from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file, no_memory
 
 STEPS = ["join", "hello", "roster", "share", "partial", "echo", "open", "confirm"]
@@ -118,7 +118,7 @@ async def test_weights_that_cancel_leave_no_mean(peers: Peers) -> None:
     await peers.run()
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert outcome.mean_texts is None
+    assert outcome.total.means(outcome.total_weight) is None
     assert "undefined" in outcome.as_text()
 
 

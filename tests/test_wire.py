@@ -57,7 +57,6 @@ from p2pmpc.wire import (
     encode_body,
     encode_entry,
     encode_evidence,
-    encode_frame,
     encode_parameters,
     encode_share,
     parameters_digest,
@@ -66,7 +65,7 @@ from p2pmpc.wire import (
     signing_input,
 )
 from tests import reference
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.strategies import weights
 
 LIMITS = Limits(peers=3, length=5, width=4)

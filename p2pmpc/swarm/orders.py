@@ -42,6 +42,7 @@ def peer_options(
         allow_revealing_weights=options.allow_revealing_weights if founds else None,
         name=peer.name,
         yes=True,
+        no_state=True,
         timeout=options.timeout,
         join_timeout=options.timeout,
         hold=options.kills(len(peers)).get(peer.number),

@@ -44,8 +44,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
         [
             (
                 "masks are taken off twice",
-                "_apply_masks(context, hidden, seeds, -1)",
-                "_apply_masks(context, hidden, seeds, -2)",
+                "_add_masks_in_place(context, hidden, seeds, -1)",
+                "_add_masks_in_place(context, hidden, seeds, -2)",
             ),
             (
                 "a piece is put where the first one is",

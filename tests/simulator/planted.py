@@ -30,7 +30,7 @@ from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.steps import Steps
-from p2pmpc.summing import unmasked
+from p2pmpc.summing import without_mask
 from p2pmpc.wire import decode_evidence
 
 NO_SIGNATURE = bytes(64)
@@ -213,7 +213,7 @@ class Bare(Planted):
         def _masked_sum(self) -> Words:
             hidden, own = super()._masked_sum(), self.session.own_index
             assert self.dealing is not None
-            return unmasked(self.context, own, hidden, self.dealing.mask_seed)
+            return without_mask(self.context, own, hidden, self.dealing.mask_seed)
 
 
 class Suspicious(Planted):
