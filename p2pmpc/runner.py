@@ -297,7 +297,7 @@ class SessionRunner:
     async def _received(self, peer: int, frame: Frame) -> list[Action]:
         number = 0 if self._round is None else self._round.number
         if frame.kind not in (Kind.ACCEPT, Kind.ABORT):
-            if frame.round > number and self._agreement.agreed:
+            if frame.round > number:
                 return self._keep_for_later(peer, frame)
             if frame.round < number:
                 return []  # of a round that is done: said again after a reconnection
