@@ -290,8 +290,8 @@ class Round:
         return tuple(peer for peer in peers if self.links[peer].column < due)
 
     def has_confirmed(self, peer: int) -> bool:
-        """Return whether a peer has confirmed a total."""
-        return self.links[peer].confirmed is not None
+        """Return whether a peer has confirmed a total, be it one that cannot be checked yet."""
+        return self.links[peer].column is Column.CONFIRMED
 
     @property
     def only_the_gone_are_missing(self) -> bool:
