@@ -36,6 +36,8 @@ M = TypeVar("M", bound=Message)
 
 _LONG: Final = 1 << 14
 _OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
+_UNPROVABLE: Final = _OF_NO_ROUND | {Kind.RELAY}
+"""What is ill-formed here proves nothing: ACCEPT binds no session, and the others carry what others signed."""
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 
@@ -204,8 +206,8 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, body)
 
     def _read(self, sender: int, frame: Frame, digest: bytes) -> tuple[bytes, Message]:
-        """Decode what is signed: what is ill-formed proves itself, but for ACCEPT and ABORT."""
-        if frame.kind in _OF_NO_ROUND:  # the one binds no session, in the other evidence must fit
+        """Decode what is signed: what is ill-formed proves itself, but for a few kinds."""
+        if frame.kind in _UNPROVABLE:
             return self._decode(frame, digest)
 
         def itself() -> tuple[Statement, ...]:

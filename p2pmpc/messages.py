@@ -59,6 +59,7 @@ class Kind(IntEnum):
     UNMASK = 13
     CONFIRM = 14
     ABORT = 15
+    RELAY = 17
 
 
 PAIRWISE: Final = frozenset({Kind.JOIN, Kind.PARAMETERS, Kind.HELLO, Kind.SHARE, Kind.SLICE})
@@ -394,6 +395,25 @@ class Unmask:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """R4, to all: the OPEN of a peer that is lost, for those whom it did not reach.
+
+    Args:
+        about: Whose OPEN it is, a roster index.
+        signature: Its owner's.
+        body: As its owner signed it.
+    """
+
+    kind: ClassVar[Kind] = Kind.RELAY
+    about: int
+    signature: bytes
+    body: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _need(len(self.signature) == SIGNATURE_BYTES, "RELAY: a signature of a wrong size")
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """R5, to all: the digest of the total I hold."""
 
@@ -440,6 +460,7 @@ Message = (
     | Echo
     | Open
     | Unmask
+    | Relay
     | Confirm
     | Abort
 )
@@ -473,7 +494,7 @@ class Slot(NamedTuple):
     Args:
         kind: Of the message.
         receiver: A roster index; 0 means everybody.
-        number: Which one of its kind, where there are several: whose mask share, or which piece.
+        number: Which one of its kind, where there are several: whose mask share or OPEN, or which piece.
     """
 
     kind: Kind
@@ -494,7 +515,7 @@ def slot_of(message: Message, receiver: int | None) -> Slot:
 def number_of(message: Message) -> int:
     """Return which one of its kind a message is, where a peer says several."""
     match message:
-        case Unmask(about, _):
+        case Unmask(about, _) | Relay(about, _, _):
             return about
         case Slice(piece, _) | SliceSum(piece, _):
             return piece

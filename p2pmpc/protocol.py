@@ -16,8 +16,10 @@ Rules:
    again.
 5. A peer that was killed and goes on says in each place what it said before, or ends: what it hears again
    decides, and a difference means that somebody tells it other things than before.
-6. An observer walks the same stages without sending: it holds what contributors say to all, checks it
-   once it has everything that it is checked against, and confirms the total.
+6. Whoever holds the OPEN of a peer that is lost passes it on: with it come everybody's echoes, so if one
+   live peer can finish, every live peer can.
+7. An observer walks the same stages: it holds what contributors say to all, checks it once it has
+   everything that it is checked against, and confirms the total. Else it only passes OPENs on.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.field import Words
 from p2pmpc.joints import Joint, table_of
-from p2pmpc.messages import Abort, Kind, Message, Signed, Slot, Unmask, slot_of
+from p2pmpc.messages import Abort, Kind, Message, Relay, Signed, Slot, Unmask, slot_of
 from p2pmpc.ratchet import PairKeys, Ratchet
 from p2pmpc.script import Column, PeerLink, Stage
 from p2pmpc.session import Session
@@ -182,8 +184,11 @@ class Round:
         try:
             fresh = self._steps.heard.take(peer, signed)
         except RemoteProtocolError as error:
-            return self.fault(peer, self._steps.heard.blame(peer, signed, error))
-        if fresh and not isinstance(signed.message, Unmask):  # any number of these may come
+            error = self._steps.heard.blame(peer, signed, error)
+            # What a peer passes on may be the fault of the one that signed it.
+            at = error.peers[0] if isinstance(signed.message, Relay) else peer
+            return self.fault(at, error)
+        if fresh and not isinstance(signed.message, Unmask | Relay):  # any number of these may come
             self.moves += 1
         return self._advance() if fresh else []
 
@@ -315,7 +320,7 @@ class Round:
                 if not self.ended:
                     self.stage = joint.then
             if not self.ended:
-                actions += self._release_mask_shares()
+                actions += self._help_the_others()
         except (RemoteProtocolError, VerificationFailed) as error:
             actions += self.abort(error)
         return actions
@@ -347,11 +352,19 @@ class Round:
                 )
         return actions
 
-    def _release_mask_shares(self) -> list[Action]:
-        """Hand out b-shares of peers that cannot open themselves, or that others miss."""
+    def _help_the_others(self) -> list[Action]:
+        """Hand out what the lost cannot say themselves, or did not say to all."""
         if self.stage < Stage.OPENED:
             return []
-        return self._as_before(self._steps.release_mask_shares(self._is_missed))
+        shares = self._as_before(self._steps.release_mask_shares(self._is_missed))
+        return [*self._steps.relay_openings(self._is_cut_short), *shares]
+
+    def _is_cut_short(self, owner: int) -> bool:
+        """Return whether a peer's OPEN may not have reached everybody."""
+        if self._impatient_at >= Stage.OPENED:
+            return True
+        link = self.links[owner]
+        return (link.gone or link.away) and not self.has_confirmed(owner)
 
     def _is_missed(self, owner: int) -> bool:
         """Return whether this peer, or for all it knows another one, may lack a mask seed."""

@@ -355,6 +355,7 @@ class SessionRunner:
             return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
         several = {
             Kind.UNMASK: len(self.session.places),
+            Kind.RELAY: len(self.session.places),
             Kind.SLICE_SUM: self.session.slices.most_pieces,
             Kind.SHARE: 0,
             Kind.SLICE: 0,

@@ -14,7 +14,7 @@ from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Words
 from p2pmpc.hearing import Hearing
-from p2pmpc.messages import Confirm, Kind, Message, Open, Partial, Signed, Slice, Unmask
+from p2pmpc.messages import Confirm, Kind, Message, Open, Partial, Relay, Signed, Slice, Unmask
 from p2pmpc.ratchet import Ratchet
 from p2pmpc.record import Heard, Record
 from p2pmpc.shamir import Entropy
@@ -71,6 +71,7 @@ class Steps:
         self.recorded = False
         """Whether the ledger holds the input."""
         self.dealing: Dealing | None = None
+        self._relayed: set[int] = set()
         self._sums: dict[int, Words] = {}
         self._total: Words | None = None
 
@@ -169,6 +170,21 @@ class Steps:
             Send(self._sign(Unmask(owner, share)))
             for owner, share in self.heard.opening.release(is_missed)
         ]
+
+    def relay_openings(self, is_due: Callable[[int], bool]) -> list[Action]:
+        """Pass on OPENs of peers that may not have reached everybody, each once.
+
+        Args:
+            is_due: Whether an owner's may be missed by somebody.
+        """
+        actions: list[Action] = []
+        for owner in self.session.other_contributors:
+            opened = self.heard.opened_by(owner)
+            if opened is not None and owner not in self._relayed and is_due(owner):
+                self._relayed.add(owner)
+                relay = Relay(owner, opened.signature, opened.body)
+                actions.append(Send(self._sign(relay)))
+        return actions
 
     def masks_complete(self) -> bool:
         """Recover what can be recovered, and return whether every mask seed is known."""

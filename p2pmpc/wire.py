@@ -49,6 +49,7 @@ from p2pmpc.messages import (
     Offer,
     Open,
     Partial,
+    Relay,
     RosterList,
     Share,
     SharePlain,
@@ -145,6 +146,7 @@ def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kin
         Kind.OPEN: 64 + 66 * c,
         Kind.UNMASK: 64,
         Kind.CONFIRM: 48,
+        Kind.RELAY: 64 + 66 * c + SIGNATURE_BYTES + 32,
     }
     told = 512
     if limits.length:  # in a session it may carry messages as evidence
@@ -447,6 +449,8 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return _pack([mask_seed, list(echoes)])
         case Unmask(about, share):
             return _pack([about, share])
+        case Relay(about, signature, body):
+            return _pack([about, signature, body])
         case Confirm(digest):
             return _pack([digest])
         case Abort(code, peers, reason, evidence):
@@ -552,6 +556,14 @@ def _read_unmask(body: bytes, limits: Limits) -> Message:
     return Unmask(index, _bytes(share))
 
 
+def _read_relay(body: bytes, limits: Limits) -> Message:
+    about, signature, opening = _array(_unpack(body), 3)
+    index = _typed(about, int)
+    if not 1 <= index <= limits.peers:
+        raise RemoteProtocolError("RELAY of nobody in the roster")
+    return Relay(index, _bytes(signature), _bytes(opening))
+
+
 def _read_confirm(body: bytes, _limits: Limits) -> Message:
     return Confirm(*_many(_unpack(body), 1, _bytes))
 
@@ -578,6 +590,7 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.ECHO: _read_echo,
     Kind.OPEN: _read_open,
     Kind.UNMASK: _read_unmask,
+    Kind.RELAY: _read_relay,
     Kind.CONFIRM: _read_confirm,
     Kind.ABORT: _read_abort,
 }
