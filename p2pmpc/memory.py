@@ -15,7 +15,7 @@ from pathlib import Path
 from p2pmpc.actions import Action, Send
 from p2pmpc.discovery import Found
 from p2pmpc.entropy import ROUND_SEED_BYTES
-from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
+from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted, Revealed
 from p2pmpc.identity import Identity, SealingKey, short_id
 from p2pmpc.kept import Kept, KeptRoster, KeptRound, KeptSelf, KeptWord
 from p2pmpc.messages import Kind, SignedEntry
@@ -170,10 +170,12 @@ class Memory:
         """
         known = self.round(number)
         if known is not None and known.input != digest:
+            echoed = self.kept is not None and any(s.kind is Kind.ECHO for s in self.kept.said)
             raise InputRefused(
                 "this is not the input that this peer took part with before it was stopped",
                 hint="give the same input and weight: under the same masks, two would give away their "
                 "difference; what is kept was left as it was, and nothing was sent now",
+                revealed=Revealed.MAYBE_TOTAL if echoed else Revealed.NOTHING,
             )
 
     def begin_round(self, begun: KeptRound) -> None:

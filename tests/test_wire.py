@@ -33,6 +33,7 @@ from p2pmpc.messages import (
     Offer,
     Open,
     Partial,
+    Relay,
     RosterList,
     Share,
     SharePlain,
@@ -99,6 +100,7 @@ SAMPLES: dict[Kind, Message] = {
         Unmask(2, bytes(33)),
         Confirm(DIGEST),
         Abort(4, (1, 3), "why"),
+        Relay(2, SIGNATURE, b"an OPEN"),
     )
 }
 
@@ -188,6 +190,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Open, mask_seed=digests, echoes=three(signatures)),
     st.builds(Unmask, about=st.integers(1, 3), share=st.binary(min_size=33, max_size=33)),
     st.builds(Confirm, total_digest=digests),
+    st.builds(Relay, about=st.integers(1, 3), signature=signatures, body=st.binary(max_size=64)),
     st.builds(
         Abort,
         code=st.integers(1, 255),
@@ -222,6 +225,7 @@ def test_entries_survive_their_bytes(entry: Entry) -> None:
         (Confirm(DIGEST), "91c420" + "03" * 32),
         (Unmask(2, bytes(33)), "9202c421" + "00" * 33),
         (Abort(4, (1, 3), "why"), "9404920103a3776879c400"),
+        (Relay(2, bytes(64), b"\x01"), "9302c440" + "00" * 64 + "c40101"),
         (Join(DIGEST, NONCE), "9301c420" + "03" * 32 + "c420" + "04" * 32),
         (Share(b"sealed"), "7365616c6564"),
         (Partial(b"vector"), "766563746f72"),
@@ -368,6 +372,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
     yield Open(DIGEST, (SIGNATURE,) * peers)
     yield Unmask(peers, bytes(33))
     yield Confirm(DIGEST)
+    yield Relay(peers, SIGNATURE, encode_body(Open(DIGEST, (SIGNATURE,) * peers)))
     yield Abort(255, tuple(range(1, peers + 1)), "r" * 300)
 
 
