@@ -34,7 +34,7 @@ from p2pmpc.wire import (
 M = TypeVar("M", bound=Message)
 
 _LONG: Final = 1 << 14
-_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
+_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT, Kind.ALIVE})
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 

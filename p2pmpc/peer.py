@@ -201,6 +201,7 @@ class Peer:
             checkpoint=self._checkpoint,
             commit=self._ledger.commit,
             dismissed=self._go_on_without,
+            entropy=self._entropy,
         )
         session = found.session
         assert self._nursery is not None

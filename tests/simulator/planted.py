@@ -5,7 +5,7 @@ What they do is what a bug in the production machine could do; nothing else abou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -139,7 +139,7 @@ class Boastful(Planted):
 class Endless(Planted):
     """Goes on waiting when nothing has moved for too long."""
 
-    def timed_out(self) -> list[Action]:
+    def timed_out(self, reasons: Mapping[int, str] | None = None) -> list[Action]:  # noqa: ARG002
         """Do nothing."""
         return []
 
