@@ -257,7 +257,7 @@ class Mesh:
             with line.scope:
                 self._links[index] = line
                 await self._events.send(Connected(index))
-                reason = await self._converse(index, link, pulse)
+                reason = await self._converse(index, link, line)
         finally:
             if pulse.is_half_open:
                 reason = pulse.absence().reason
@@ -279,22 +279,25 @@ class Mesh:
         cause = Cause.UNREACHABLE if pulse.is_half_open else Cause.AWAY
         self._down[index] = _Down(trio.current_time() - pulse.silent, cause, reason)
 
-    async def _converse(self, index: int, link: Link, pulse: Pulse) -> str:
+    async def _converse(self, index: int, link: Link, line: _Line) -> str:
         """Read and write until one of the two ends; return why."""
         reasons: list[str] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, index, link, reasons, nursery.cancel_scope)
-            await self._read(index, link, pulse, reasons, nursery.cancel_scope)
+            await self._read(index, link, line, reasons, nursery.cancel_scope)
         return reasons[0] if reasons else "cut"
 
     async def _read(
-        self, index: int, link: Link, pulse: Pulse, reasons: list[str], scope: trio.CancelScope
+        self, index: int, link: Link, line: _Line, reasons: list[str], scope: trio.CancelScope
     ) -> None:
         try:
             while True:
                 frame = await link.receive(self._limits, SESSION_KINDS)
+                if line.told is not None:
+                    line.pulse.turn()
+                    self._tell(index, line)
                 if frame.kind is Kind.ALIVE:
-                    pulse.take_alive(frame, trio.current_time())
+                    line.pulse.take_alive(frame, trio.current_time())
                     continue
                 self._heard[index] += 1
                 self.bytes_received += HEADER.size + ENVELOPE_BYTES + len(frame.body)
@@ -304,7 +307,8 @@ class Mesh:
         except RemoteProtocolError as error:
             self.retire(index)
             reasons.append(error.message)
-            await self._events.send(Violated(index, error.blaming(index)))
+            named = error.restated(f"{self._session.label(index)} sent {error.message}")
+            await self._events.send(Violated(index, named.blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:
@@ -354,14 +358,11 @@ class Mesh:
 
     def _tell(self, index: int, line: _Line) -> None:
         """Tell what is suspected now; where the loop is far behind, at a later turn."""
-        event = (
-            HeardAgain(index)
-            if line.pulse.suspected is None
-            else Silent(index, line.pulse.absence())
-        )
+        pulse = line.pulse
+        event = HeardAgain(index) if pulse.suspected is None else Silent(index, pulse.absence())
         with contextlib.suppress(trio.WouldBlock):
             self._events.send_nowait(event)
-            line.told = line.pulse.suspected
+            line.told = pulse.suspected
 
     def absence(self, peer: int) -> Absence:
         """Return what is known of a peer that is waited for."""

@@ -493,14 +493,10 @@ class SessionRunner:
 
 
 def _advised(actions: list[Action], absences: list[Absence]) -> list[Action]:
-    """Say in an error that ends the run what can be done about the silent, where all are silent alike."""
-    advice = {absence.advice for absence in absences}
+    """Say in an error that ends the run what can be done about those who are missing."""
+    advice = list(dict.fromkeys(absence.advice for absence in absences))[:2]
     for action in actions:
-        if (
-            isinstance(action, Failed)
-            and isinstance(action.error, PeerMissing)
-            and len(advice) == 1
-        ):
+        if isinstance(action, Failed) and isinstance(action.error, PeerMissing):
             action.error.hint = "; ".join(filter(None, (*advice, action.error.hint)))
     return actions
 
