@@ -38,6 +38,7 @@ from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.patience import Backoff
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
@@ -376,7 +377,7 @@ class Joiner:
             AgreementFailed: It refused, or it is not whom or what this peer agreed to.
         """
         reason = "it did not close the roster"
-        pause = 0.1
+        backoff = Backoff(0.1, 5.0, self._me.entropy)
         with trio.move_on_after(join_timeout):
             while True:
                 try:
@@ -385,8 +386,7 @@ class Joiner:
                         return await self._talk(knock)
                 except LinkEndedError as error:
                     reason = error.reason
-                await trio.sleep(pause)
-                pause = min(2 * pause, 5.0)
+                await trio.sleep(backoff.next())
         raise PeerMissing(
             f"the bootstrap peer at {self._bootstrap.address} let nobody in within "
             f"{join_timeout:g} s: {reason}",

@@ -35,7 +35,7 @@ from p2pmpc.wire import (
 M = TypeVar("M", bound=Message)
 
 _LONG: Final = 1 << 14
-_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
+_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT, Kind.ALIVE})
 _UNPROVABLE: Final = _OF_NO_ROUND | {Kind.RELAY}
 """What is ill-formed here proves nothing: ACCEPT binds no session, and the others carry what others signed."""
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})

@@ -42,7 +42,7 @@ NO_SESSION: Final = bytes(32)
 
 
 class Kind(IntEnum):
-    """The kinds of messages, as they stand in a frame."""
+    """The kinds of messages, as they stand in a frame; ALIVE is a sign of life of a link, and no message."""
 
     JOIN = 1
     PARAMETERS = 2
@@ -59,6 +59,7 @@ class Kind(IntEnum):
     UNMASK = 13
     CONFIRM = 14
     ABORT = 15
+    ALIVE = 16
     RELAY = 17
 
 

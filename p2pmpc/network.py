@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
+from p2pmpc.absence import TCP_INFO_BYTES, TcpState
 from p2pmpc.errors import ConfigurationError, PeerMissing
 
 Stream = trio.abc.HalfCloseableStream | trio.abc.Stream
@@ -94,7 +96,7 @@ class TcpListener:
                     raise
                 await trio.sleep(0.1)  # descriptors ran out: those in use will be given back
                 continue
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tune(stream)
             return stream
 
     async def aclose(self) -> None:
@@ -141,8 +143,37 @@ class TcpNetwork:
             raise PeerMissing(f"the name in {address} cannot be one") from None
         except OSError as error:
             raise _plainest(error) from None
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(stream)
         return stream, stream.socket.getsockname()[0]
+
+
+_KEPT_ALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""Seconds before the first probe of an idle connection and between further ones, and how many; the
+first under its name on Linux and on macOS. Machines answer, so a stopped program keeps its connections."""
+
+
+def tune(stream: trio.SocketStream) -> None:
+    """Send small frames at once, and notice within 30 s that nobody is at the other end any more.
+
+    Mesh links have signs of life of their own; a join link may wait for minutes without a word.
+    """
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEPT_ALIVE.items():
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def tcp_state(stream: Stream) -> TcpState | None:
+    """Return what the system knows of a connection; None where there is no TCP, or no Linux."""
+    inner = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    if sys.platform != "linux" or not isinstance(inner, trio.SocketStream):
+        return None
+    try:
+        data = inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return None
+    return TcpState.parse(data) if isinstance(data, bytes) else None
 
 
 def _plainest(error: OSError) -> OSError:

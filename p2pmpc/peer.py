@@ -220,6 +220,7 @@ class Peer:
             commit=self._ledger.commit,
             dismissed=self._go_on_without,
             memory=self._memory,
+            entropy=self._entropy,
         )
         session = found.session
         assert self._nursery is not None

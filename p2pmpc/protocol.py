@@ -50,6 +50,7 @@ from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.steps import Steps
 
+_NO_REASONS: Final[Mapping[int, str]] = MappingProxyType({})
 _LEFT: Final = (
     "it may have left because it was done: all members sum equally often. Without it, start anew with "
     "other inputs: two totals that differ by one member give its input away"
@@ -217,15 +218,21 @@ class Round:
         self.links[peer].away = False
         return []
 
-    def lost(self, peer: int) -> list[Action]:
-        """Give a peer up."""
+    def lost(self, peer: int, reason: str = "") -> list[Action]:
+        """Give a peer up.
+
+        Args:
+            peer: Its roster index.
+            reason: What is known of why, for people.
+        """
         self.links[peer].gone = True
         if self.ended:
             return []
         if self._depends_on(peer, until=Column.SUMMED):
             return self.abort(
                 PeerMissing(
-                    f"{self.session.label(peer)} was lost before the sum was complete",
+                    f"{self.session.label(peer)} was lost before the sum was complete"
+                    f"{self.session.because({peer: reason})}",
                     peers=(peer,),
                     hint="start again, with or without it" if self.number == 0 else _LEFT,
                 )
@@ -245,8 +252,12 @@ class Round:
             return self.stage < Stage.ECHOED
         return self.links[peer].column < until
 
-    def timed_out(self) -> list[Action]:
-        """Nothing has moved for too long: finish without the silent peers, or end."""
+    def timed_out(self, reasons: Mapping[int, str] = _NO_REASONS) -> list[Action]:
+        """Nothing has moved for too long: finish without the silent peers, or end.
+
+        Args:
+            reasons: What is known of why, by the index of those who are waited for.
+        """
         if self.ended:
             return []
         silent = self.waiting_for()
@@ -262,9 +273,12 @@ class Round:
             return self.abort(self._told)
         return self.abort(
             PeerMissing(
-                f"too late: {self.session.labels(silent)} said nothing more",
+                f"too late: {self.session.labels(silent)} said nothing more"
+                f"{self.session.because(reasons)}",
                 peers=silent,
-                hint="see whether it is still running and reachable",
+                hint=""
+                if any(reasons.values())
+                else "see whether it is still running and reachable",
             )
         )
 

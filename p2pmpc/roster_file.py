@@ -37,6 +37,7 @@ from p2pmpc.membership import Candidate
 from p2pmpc.messages import Abort, Hello, Kind, Offer, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters, Stated
+from p2pmpc.patience import Backoff
 from p2pmpc.session import Member, Session
 from p2pmpc.wire import TO_ALL, Limits
 
@@ -211,7 +212,7 @@ class Gathering:
             raise failures[0]
 
     async def _ask(self, identifier: bytes) -> None:
-        pause = 0.05
+        backoff = Backoff(0.05, 2.0, self._me.entropy)
         while identifier not in self._entries:
             try:
                 await self._ask_once(identifier)
@@ -221,8 +222,7 @@ class Gathering:
                 self._reasons[identifier] = error.message
             else:
                 return
-            await trio.sleep(pause)
-            pause = min(2 * pause, 2.0)
+            await trio.sleep(backoff.next())
 
     async def _ask_once(self, identifier: bytes) -> None:
         identity, limits = self._me.identity, Limits(peers=self._parameters.peers)

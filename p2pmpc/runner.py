@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from p2pmpc.absence import Absence
 from p2pmpc.actions import (
     Action,
     Agreed,
@@ -26,6 +27,7 @@ from p2pmpc.errors import (
     InputRefused,
     Interrupted,
     P2PMPCError,
+    PeerMissing,
     RemoteProtocolError,
     ResourceExhausted,
     Revealed,
@@ -35,7 +37,17 @@ from p2pmpc.identity import Identity
 from p2pmpc.kept import KeptRound
 from p2pmpc.logs import NodeLog
 from p2pmpc.memory import Memory
-from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
+from p2pmpc.mesh import (
+    Connected,
+    Disconnected,
+    Event,
+    HeardAgain,
+    Lost,
+    Mesh,
+    Received,
+    Silent,
+    Violated,
+)
 from p2pmpc.messages import Kind, Message, Signed, Slot
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
@@ -74,6 +86,7 @@ class SessionRunner:
         commit: Called when the ledger is to be written, before the ECHO leaves.
         dismissed: Told of observers that broke the protocol.
         memory: Of what this peer says, for when it is killed.
+        entropy: The operating system's, for the pauses between attempts to reach a peer.
     """
 
     def __init__(
@@ -89,6 +102,7 @@ class SessionRunner:
         commit: Callable[[], None],
         dismissed: Callable[[P2PMPCError], None],
         memory: Memory,
+        entropy: Entropy,
     ) -> None:
         self.session = found.session
         self._options = options
@@ -115,7 +129,16 @@ class SessionRunner:
         self._send_event, self._events = trio.open_memory_channel[LoopEvent](
             2 * len(self.session.members)
         )
-        self.mesh = Mesh(self.session, identity, network, found.addresses, self._send_event)
+        self.mesh = Mesh(
+            self.session,
+            identity,
+            network,
+            found.addresses,
+            self._send_event,
+            reconnect=options.reconnect_seconds,
+            heartbeat=options.heartbeat,
+            entropy=entropy,
+        )
         self._met: set[int] = set()
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
@@ -288,9 +311,13 @@ class SessionRunner:
                 self._away.add(peer)
                 return self._disconnected(peer, reason)
             case Lost(peer):
-                self._lost.add(peer)
-                self._log.warning("lost", peer=self.session.label(peer))
-                return self._machine.lost(peer)
+                return self._give_up(peer)
+            case Silent(peer, absence):
+                self._tell_of_silence(peer, absence)
+                return []
+            case HeardAgain(peer):
+                self._tell_of_return(peer)
+                return []
             case Interrupted():
                 return self._machine.abort(event)
 
@@ -385,8 +412,31 @@ class SessionRunner:
             self._observer.tell("disconnected", peer=label, reason=reason)
         return self._round.disconnected(peer)
 
+    def _give_up(self, peer: int) -> list[Action]:
+        self._lost.add(peer)
+        absence = self.mesh.absence(peer)
+        self._log.warning("lost", peer=self.session.label(peer), reason=absence.reason)
+        return _advised(self._machine.lost(peer, absence.reason), [absence])
+
     def _timed_out(self) -> list[Action]:
-        return self._machine.timed_out()
+        absences = {peer: self.mesh.absence(peer) for peer in self._machine.waiting_for()}
+        reasons = {peer: absence.reason for peer, absence in absences.items()}
+        for peer, reason in reasons.items():
+            self._log.warning("waited for", peer=self.session.label(peer), reason=reason)
+        return _advised(self._machine.timed_out(reasons), list(absences.values()))
+
+    def _tell_of_silence(self, peer: int, absence: Absence) -> None:
+        assert self._round is not None
+        if self._round.has_confirmed(peer):
+            return
+        label = self.session.label(peer)
+        self._log.warning("silent", peer=label, reason=absence.reason)
+        self._observer.tell("silent", peer=label, reason=absence.reason, seconds=absence.seconds)
+
+    def _tell_of_return(self, peer: int) -> None:
+        label = self.session.label(peer)
+        self._log.info("heard again", peer=label)
+        self._observer.tell("heard again", peer=label)
 
     # -- deadlines ----------------------------------------------------------------------------
 
@@ -491,6 +541,15 @@ class SessionRunner:
     async def _discard_events(self) -> None:
         async for _ in self._events:
             pass
+
+
+def _advised(actions: list[Action], absences: list[Absence]) -> list[Action]:
+    """Say in an error that ends the run what can be done about those who are missing."""
+    advice = list(dict.fromkeys(absence.advice for absence in absences))[:2]
+    for action in actions:
+        if isinstance(action, Failed) and isinstance(action.error, PeerMissing):
+            action.error.hint = "; ".join(filter(None, (*advice, action.error.hint)))
+    return actions
 
 
 def _bulk_bytes(session: Session) -> int:

@@ -9,7 +9,8 @@ A frame is
     body       the rest
 
 Bodies are msgpack arrays, but for those that are raw: SHARE (HPKE bytes), PARTIAL (vector bytes, or
-digests), SLICE and SLICE_SUM (the piece's number in 8 bytes, big-endian, and vector bytes).
+digests), SLICE and SLICE_SUM (the piece's number in 8 bytes, big-endian, and vector bytes). ALIVE has
+one frame, in which all but length and kind is zero: nothing in it has to be verified.
 
 Rules:
 
@@ -147,6 +148,7 @@ def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kin
         Kind.UNMASK: 64,
         Kind.CONFIRM: 48,
         Kind.RELAY: 64 + 66 * c + SIGNATURE_BYTES + 32,
+        Kind.ALIVE: 0,
     }
     told = 512
     if limits.length:  # in a session it may carry messages as evidence
@@ -212,6 +214,20 @@ def parse_frame(kind: Kind, envelope: bytes, body: bytes) -> Frame:
 def frame_head(kind: Kind, round_number: int, signature: bytes, size: int) -> bytes:
     """Return what stands before a body of ``size`` bytes in its frame."""
     return HEADER.pack(ENVELOPE_BYTES + size, kind) + _ROUND.pack(round_number) + signature
+
+
+ALIVE: Final = frame_head(Kind.ALIVE, 0, bytes(SIGNATURE_BYTES), 0)
+"""The frame that says that a link is alive."""
+
+
+def check_alive(frame: Frame) -> None:
+    """Refuse an ALIVE that says anything.
+
+    Raises:
+        RemoteProtocolError: It does.
+    """
+    if frame.round or any(frame.signature) or frame.body:
+        raise RemoteProtocolError("an ALIVE that is not zeros alone")
 
 
 def body_digest(kind: Kind, body: bytes) -> bytes:
@@ -576,6 +592,10 @@ def _read_abort(body: bytes, limits: Limits) -> Message:
     return Abort(_typed(code, int), blamed, _typed(reason, str), _bytes(evidence))
 
 
+def _read_alive(_body: bytes, _limits: Limits) -> Message:
+    raise RemoteProtocolError("ALIVE is no message: nobody signs it")
+
+
 _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.JOIN: _read_join,
     Kind.PARAMETERS: _read_offer,
@@ -593,6 +613,7 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.RELAY: _read_relay,
     Kind.CONFIRM: _read_confirm,
     Kind.ABORT: _read_abort,
+    Kind.ALIVE: _read_alive,
 }
 
 
@@ -631,6 +652,8 @@ def decode_evidence(data: bytes) -> Evidence:
 
 def _read_statement(value: object) -> Statement:
     sender, receiver, kind, round_number, digest, signature, body = _array(value, 7)
+    if kind == Kind.ALIVE:
+        raise RemoteProtocolError("a statement of a kind that nobody signs")
     return Statement(
         _typed(sender, int),
         _typed(receiver, int),

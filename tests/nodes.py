@@ -66,6 +66,7 @@ class _Wire(trio.abc.Stream):
         self._wires = wires
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._wires.pass_through()
         allowed = self._wires.spend(len(data))
         await self._stream.send_all(memoryview(data)[:allowed])
         if allowed < len(data):
@@ -77,6 +78,7 @@ class _Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)
+        await self._wires.pass_through()
         return bytes(data)
 
     async def aclose(self) -> None:
@@ -113,13 +115,29 @@ class Wires:
         self._network = network
         self._wires: list[_Wire] = []
         self._budget: int | None = None
+        self._thawed: trio.Event | None = None
         self.cuts = 0
         self.sent = 0
+
+    def freeze(self) -> None:
+        """Let nothing through in either direction, as if this process were stopped."""
+        self._thawed = trio.Event()
+
+    def thaw(self) -> None:
+        """Let everything through again that is still wanted."""
+        assert self._thawed is not None
+        self._thawed.set()
+
+    async def pass_through(self) -> None:
+        """Wait while the wires are frozen."""
+        if self._thawed is not None:
+            await self._thawed.wait()
 
     async def listen(self, address: Address) -> Listener:
         return _WireListener(await self._network.listen(address), self)
 
     async def connect(self, address: Address) -> tuple[Stream, str]:
+        await self.pass_through()
         stream, host = await self._network.connect(address)
         return self.add(stream), host
 
@@ -167,6 +185,8 @@ class Peer:
     steps: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    silences: list[tuple[str, float, str]] = field(default_factory=list)
+    """What it told of silent peers: the event, when, and why."""
     exchanged: list[tuple[int, int]] = field(default_factory=list)
     """What it told of its progress with vectors: bytes done, and of how many."""
     answer: bool | None = None
@@ -332,6 +352,9 @@ class Peers:
             peer.warnings.append(str(fields["warning"]))
         elif event == "progress" and fields["what"] == "exchanging":
             peer.exchanged.append((int(str(fields["done"])), int(str(fields["of"]))))
+        elif event in ("silent", "heard again", "disconnected"):
+            reason = str(fields.get("reason", ""))
+            peer.silences.append((event, trio.current_time(), f"{fields['peer']}: {reason}"))
         elif event == "joined":
             peer.joined.set()
         elif event == "founded":

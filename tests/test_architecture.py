@@ -11,7 +11,7 @@ import p2pmpc
 
 # A module may import from the layers above its own, and from nothing beside or below it.
 CORE = (
-    ("errors", "hashing"),
+    ("absence", "errors", "hashing"),
     ("entropy", "field", "ratchet", "shamir", "slices", "weights"),
     ("identity", "product"),
     ("prg",),
@@ -21,7 +21,7 @@ CORE = (
     ("evidence", "script"),
     ("wire",),
     ("kept", "session"),
-    ("envelope", "ledger", "record"),
+    ("envelope", "ledger", "pulse", "record"),
     ("actions", "dealing"),
     ("opening", "summing"),
     ("disputes",),
@@ -46,6 +46,7 @@ SHELL = (
     ),
     ("ledger_file", "links", "state_file", "sources", "tls", "verify"),
     ("discovery", "gate", "inputs", "reading"),
+    ("dialling",),
     ("mesh", "roster_file"),
     ("options",),
     ("archive", "consent", "memory"),

@@ -75,13 +75,14 @@ class Seated(Party):
             found,
             member.identity,
             MemoryNetwork(),
-            options=cast(NodeOptions, SimpleNamespace(timeout=30.0, join_timeout=60.0)),
+            options=NodeOptions(timeout=30.0, join_timeout=60.0),
             log=cast(NodeLog, quiet),
             observer=Silent(),
             checkpoint=checkpoint,
             commit=lambda: None,
             dismissed=self.dismissed_by_runner,
             memory=no_memory(member.identity),
+            entropy=os.urandom,
         )
         self.dismissals: list[P2PMPCError] = []
         self.inbox: dict[int, deque[bytes]] = {i: deque() for i in session.others}

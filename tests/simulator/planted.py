@@ -160,7 +160,7 @@ class Boastful(Planted):
 class Endless(Planted):
     """Goes on waiting when nothing has moved for too long."""
 
-    def timed_out(self) -> list[Action]:
+    def timed_out(self, reasons: Mapping[int, str] | None = None) -> list[Action]:  # noqa: ARG002
         """Do nothing."""
         return []
 
