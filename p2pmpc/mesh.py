@@ -22,6 +22,8 @@ from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Network
 from p2pmpc.patience import Patience
+from p2pmpc.quota import Quota
+from p2pmpc.returns import Returns
 from p2pmpc.session import Session
 from p2pmpc.tls import mesh_context, remote_certificate, wrap_client
 from p2pmpc.wire import Frame
@@ -140,6 +142,8 @@ class Mesh:
         self._links: dict[int, trio.CancelScope] = {}
         self._generation = dict.fromkeys(session.others, 0)
         self._retired: set[int] = set()
+        self._barred: set[int] = set()
+        self._returns = {index: Returns() for index in session.others}
         self._dialling = trio.CapacityLimiter(_DIALLED_AT_ONCE)
         self._patience = Patience(_DIAL_SECONDS)
         self._changed = trio.Event()
@@ -181,6 +185,13 @@ class Mesh:
         """Expect nothing more of a peer: do not dial it again, do not report it lost."""
         self._retired.add(peer)
 
+    def bar(self, peer: int) -> None:
+        """End a peer's link, and let it in no more."""
+        self.retire(peer)
+        self._barred.add(peer)
+        if peer in self._links:
+            self._links[peer].cancel()
+
     # -- links --------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -195,6 +206,14 @@ class Mesh:
 
     async def attach(self, index: int, link: Link) -> None:
         """Serve an authenticated link until it ends; a newer one of the same peer replaces it."""
+        pause = self._returns[index].pause(trio.current_time())
+        if pause is None and index not in self._barred:
+            self.bar(index)
+            await self._report(Disconnected(index, "it came back too often, and is given up"))
+            await self._report(Lost(index))
+        if pause is None or index in self._barred:
+            await link.aclose()
+            return
         older = self._links.get(index)
         if older is not None:
             older.cancel()
@@ -205,6 +224,7 @@ class Mesh:
         try:
             with trio.CancelScope() as scope:
                 self._links[index] = scope
+                await trio.sleep(pause)
                 await self._events.send(Connected(index))
                 reason = await self._converse(index, link)
         finally:
@@ -232,17 +252,21 @@ class Mesh:
         self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
     ) -> None:
         try:
+            quota = Quota(self._session, index)
             while True:
                 before = link.bytes_received
                 frame = await link.receive(self._limits, SESSION_KINDS)
                 self.bytes_received += link.bytes_received - before
+                quota.take(frame)
                 await self._report(Received(index, frame))
         except LinkEndedError as error:
             reasons.append(error.reason)
         except RemoteProtocolError as error:
+            self._barred.add(index)
             self.retire(index)
             reasons.append(error.message)
-            await self._events.send(Violated(index, error.blaming(index)))
+            told = error.restated(f"{self._session.label(index)}: {error.message}")
+            await self._events.send(Violated(index, told.blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:

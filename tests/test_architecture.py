@@ -21,7 +21,7 @@ CORE = (
     ("evidence", "script"),
     ("wire",),
     ("session",),
-    ("envelope", "ledger", "record"),
+    ("envelope", "ledger", "quota", "record"),
     ("actions", "dealing"),
     ("opening", "summing"),
     ("disputes",),
@@ -32,6 +32,7 @@ CORE = (
     ("exhibit", "receipt"),
 )
 SHELL = (
+    ("descriptors",),
     (
         "app",
         "contents",
@@ -42,9 +43,11 @@ SHELL = (
         "outcome",
         "patience",
         "progress",
+        "returns",
         "storage",
     ),
     ("links", "sources", "tls", "verify"),
+    ("lobby",),
     ("discovery", "gate", "inputs", "reading"),
     ("mesh", "roster_file"),
     ("options",),
