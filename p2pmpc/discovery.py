@@ -33,7 +33,7 @@ from p2pmpc.identity import (
     short_id,
 )
 from p2pmpc.links import Link, LinkEndedError, plain_reason
-from p2pmpc.logs import NodeLog
+from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
@@ -126,6 +126,8 @@ class Self:
         )
 
 
+_MOST_GONE: Final = 16
+
 TOLD_TO_ALL: Final = frozenset({Kind.ROSTER, Kind.ABORT})
 """Kinds on a join link whose signature names no receiver."""
 
@@ -152,14 +154,15 @@ class Founder:
 
     def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
         self._me = me
-        self._log = log
         entry, self._key = me.hello(parameters, address)
         self._admission = Admission(parameters, me.identity.id, entry)
         self._changed = trio.Event()
         self._closed = trio.Event()
         self._roster: RosterList | None = None
         self._waiting: dict[bytes, Link] = {}
-        self._came_and_went: set[bytes] = set()
+        self._came_and_went: dict[bytes, None] = {}
+        """The last few."""
+        self._joined = Sparing(log, "joined", trio.current_time)
         self.on_joined: Callable[[int], None] = lambda _count: None
 
     async def found(self, join_timeout: float) -> Found:
@@ -193,7 +196,7 @@ class Founder:
     def _incomplete(self) -> PeerMissing:
         here = set(self._admission.joined)
         joined = [short_id(i) for i in here - {self._me.identity.id}]
-        gone = [short_id(i) for i in self._came_and_went - here]
+        gone = [short_id(i) for i in self._came_and_went if i not in here]
         names = f"joined: {', '.join(joined) or 'nobody'}"
         if gone:
             names += f"; came and went: {', '.join(gone)}"
@@ -230,14 +233,18 @@ class Founder:
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, identity, error)
             raise
-        unverified.deadline = float("inf")
+        if self._roster is None:  # afterwards there is nothing to wait for
+            unverified.deadline = float("inf")
         await self._wait_with(link, identifier)
 
     async def _wait_with(self, link: Link, identifier: bytes) -> None:
         """Hold a joiner's link until the set is closed, and tell it the roster."""
+        older = self._waiting.get(identifier)
         self._waiting[identifier] = link
+        if older is not None:  # one link a joiner
+            await older.aclose()
         count = len(self._admission.joined)
-        self._log.info("joined", id=short_id(identifier), count=count)
+        self._joined.info(id=short_id(identifier), count=count)
         self.on_joined(count)
         self._changed.set()
         async with trio.open_nursery() as nursery:
@@ -247,13 +254,20 @@ class Founder:
         if self._waiting.get(identifier) is link:
             del self._waiting[identifier]
             if self._roster is None:
-                self._came_and_went.add(identifier)
+                self._note_gone(identifier)
                 self._admission.leave(identifier)
         if self._roster is not None:
             roster = sign_before_session(self._me.identity, self._roster, TO_ALL)
             await link.send(frame_bytes(roster))
             with trio.move_on_after(5):  # the joiner closes first, so nothing is cut off
                 await self._watch(link, trio.CancelScope())
+
+    def _note_gone(self, identifier: bytes) -> None:
+        """Remember who left, but not everybody that ever came."""
+        self._came_and_went.pop(identifier, None)
+        self._came_and_went[identifier] = None
+        if len(self._came_and_went) > _MOST_GONE:
+            del self._came_and_went[next(iter(self._came_and_went))]
 
     async def _watch(self, link: Link, scope: trio.CancelScope) -> None:
         """Notice the end of a link on which nothing more is due."""

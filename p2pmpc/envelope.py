@@ -253,6 +253,19 @@ class Notary:
             return False
         return True
 
+    def is_of(
+        self, sender: int, kind: Kind, round_number: int, body: bytes, signature: bytes
+    ) -> bool:
+        """Return whether a member signed a body to all: as :meth:`is_signed_by`, for the body itself."""
+        digest = body_digest(kind, body)
+        return self.is_signed_by(sender, kind, round_number, digest, signature)
+
+    def open_relayed(
+        self, sender: int, kind: Kind, round_number: int, body: bytes, signature: bytes
+    ) -> Signed[Message]:
+        """Verify and decode what somebody else passed on, as :meth:`open` does with a frame."""
+        return self.open(sender, Frame(kind, round_number, signature, body))
+
     def _verify(
         self,
         sender: int,

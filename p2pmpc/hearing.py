@@ -52,7 +52,6 @@ from p2pmpc.script import (
 )
 from p2pmpc.session import Session
 from p2pmpc.summing import SliceSums, check_content
-from p2pmpc.wire import Frame, body_digest
 
 
 class Hearing:
@@ -322,13 +321,14 @@ class Hearing:
         owner, number = relay.about, self._context.number
         if owner not in self.session.places:
             raise RemoteProtocolError("an OPEN of an observer, who has none")
-        digest = body_digest(Kind.OPEN, relay.body)
-        if not self._notary.is_signed_by(owner, Kind.OPEN, number, digest, relay.signature):
+        if not self._notary.is_of(owner, Kind.OPEN, number, relay.body, relay.signature):
             raise RemoteProtocolError(f"an OPEN that {self.session.label(owner)} did not sign")
         if owner == self.session.own_index:
             return
         try:
-            signed = self._notary.open(owner, Frame(Kind.OPEN, number, relay.signature, relay.body))
+            signed = self._notary.open_relayed(
+                owner, Kind.OPEN, number, relay.body, relay.signature
+            )
             known = self.opened_by(owner)
             if known is not None:
                 self._repeated(owner, known, signed)

@@ -7,7 +7,8 @@ Rules:
 2. ``--log-secrets`` adds the names in SECRETS and nothing else.
 3. Every line ends with a hash over itself and the line before it, so that `p2pmpc verify` can name a
    line that was changed. The last one stands in the signed receipt.
-4. A full disk never stops a round: the writer remembers that it failed, and the run ends with 7.
+4. What strangers bring about is logged sparingly: they cannot fill the disk.
+5. A full disk never stops a round: the writer remembers that it failed, and the run ends with 7.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -176,3 +177,52 @@ class NodeLog:
     def failure(self) -> OSError | None:
         """Why writing failed, if it did."""
         return self.file.failure
+
+
+class Sparing:
+    """Logs an event that others bring about as often as they like: the first times, then at a slow pace.
+
+    What is not logged is counted, and the next line says how often it happened in between.
+
+    Args:
+        log: Where to.
+        event: What it is called.
+        clock: Seconds.
+    """
+
+    AT_ONCE: Final = 64
+    EVERY_SECONDS: Final = 5.0
+
+    def __init__(self, log: NodeLog, event: str, clock: Callable[[], float]) -> None:
+        self._log = log
+        self._event = event
+        self._clock = clock
+        self._tokens = float(self.AT_ONCE)
+        self._since: float | None = None
+        self._untold = 0
+
+    def info(self, **fields: object) -> None:
+        """Log it, unless it comes too often."""
+        self._tell(self._log.info, fields)
+
+    def warning(self, **fields: object) -> None:
+        """Log it as something to look at, unless it comes too often."""
+        self._tell(self._log.warning, fields)
+
+    def close(self) -> None:
+        """Say how often it happened since the last line."""
+        if self._untold:
+            self._log.warning(f"{self._event}: more", count=self._untold)
+        self._untold = 0
+
+    def _tell(self, tell: Callable[..., None], fields: dict[str, object]) -> None:
+        now = self._clock()
+        earned = 0.0 if self._since is None else (now - self._since) / self.EVERY_SECONDS
+        self._tokens = min(self._tokens + earned, self.AT_ONCE)
+        self._since = now
+        if self._tokens < 1:
+            self._untold += 1
+            return
+        self._tokens -= 1
+        self.close()
+        tell(self._event, **fields)

@@ -26,6 +26,8 @@ from p2pmpc.messages import Kind
 from p2pmpc.network import Network
 from p2pmpc.patience import Backoff, doze
 from p2pmpc.pulse import TURNS_A_BEAT, Pulse
+from p2pmpc.quota import Quota
+from p2pmpc.returns import Returns
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.wire import ALIVE, ENVELOPE_BYTES, HEADER, Frame
@@ -190,6 +192,8 @@ class Mesh:
         self._heard = dict.fromkeys(session.others, 0)
         """How many messages came from each, on whatever link."""
         self._retired: set[int] = set()
+        self._barred: set[int] = set()
+        self._returns = {index: Returns() for index in session.others}
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.bytes_sent = 0
@@ -229,6 +233,13 @@ class Mesh:
         """Expect nothing more of a peer: do not dial it again, do not report it lost."""
         self._retired.add(peer)
 
+    def bar(self, peer: int) -> None:
+        """End a peer's link, and let it in no more."""
+        self.retire(peer)
+        self._barred.add(peer)
+        if peer in self._links:
+            self._links[peer].scope.cancel()
+
     # -- links --------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -245,6 +256,14 @@ class Mesh:
 
     async def attach(self, index: int, link: Link) -> None:
         """Serve an authenticated link until it ends; a newer one of the same peer replaces it."""
+        pause = self._returns[index].pause(trio.current_time())
+        if pause is None and index not in self._barred:
+            self.bar(index)
+            await self._report(Disconnected(index, "it came back too often, and is given up"))
+            await self._report(Lost(index))
+        if pause is None or index in self._barred:
+            await link.aclose()
+            return
         older = self._links.get(index)
         if older is not None:
             older.scope.cancel()
@@ -256,6 +275,7 @@ class Mesh:
         try:
             with line.scope:
                 self._links[index] = line
+                await trio.sleep(pause)
                 await self._events.send(Connected(index))
                 reason = await self._converse(index, link, line)
         finally:
@@ -291,6 +311,7 @@ class Mesh:
         self, index: int, link: Link, line: _Line, reasons: list[str], scope: trio.CancelScope
     ) -> None:
         try:
+            quota = Quota(self._session, index)
             while True:
                 frame = await link.receive(self._limits, SESSION_KINDS)
                 if line.told is not None:
@@ -301,14 +322,16 @@ class Mesh:
                     continue
                 self._heard[index] += 1
                 self.bytes_received += HEADER.size + ENVELOPE_BYTES + len(frame.body)
+                quota.take(frame)
                 await self._report(Received(index, frame))
         except LinkEndedError as error:
             reasons.append(error.reason)
         except RemoteProtocolError as error:
+            self._barred.add(index)
             self.retire(index)
             reasons.append(error.message)
-            named = error.restated(f"{self._session.label(index)} sent {error.message}")
-            await self._events.send(Violated(index, named.blaming(index)))
+            told = error.restated(f"{self._session.label(index)}: {error.message}")
+            await self._events.send(Violated(index, told.blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:

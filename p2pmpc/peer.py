@@ -402,6 +402,7 @@ class Peer:
         """Hold this peer's input against parameters, as far as they are known by now."""
         options = self._options
         check_shown(parameters.length, as_json=options.json, output=options.output)
+        self._gate.make_room(self._network.places_beside(parameters.peers))
         if parameters.private_weights:
             check_private_weight(self._me.weight, parameters.weight_bound)
             if options.weight_is_visible and self._me.weight:

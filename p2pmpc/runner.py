@@ -474,7 +474,9 @@ class SessionRunner:
                 case RecordInput():
                     await self._record_input()
                 case Dismissed(error):
-                    self._lost |= set(error.peers) - set(self.session.places)
+                    for observer in set(error.peers) - set(self.session.places):
+                        self._lost.add(observer)
+                        self.mesh.bar(observer)
                     self._dismissed(error)
                 case Finished() | Failed():
                     self._end = self._end or action

@@ -141,6 +141,9 @@ class Wires:
         stream, host = await self._network.connect(address)
         return self.add(stream), host
 
+    def places_beside(self, peers: int) -> int:
+        return self._network.places_beside(peers)
+
     def add(self, stream: Stream) -> _Wire:
         wire = _Wire(stream, self)
         self._wires.append(wire)

@@ -21,7 +21,7 @@ CORE = (
     ("evidence", "script"),
     ("wire",),
     ("kept", "session"),
-    ("envelope", "ledger", "pulse", "record"),
+    ("envelope", "ledger", "pulse", "quota", "record"),
     ("actions", "dealing"),
     ("opening", "summing"),
     ("disputes",),
@@ -33,7 +33,7 @@ CORE = (
     ("exhibit", "receipt"),
 )
 SHELL = (
-    ("storage",),
+    ("descriptors", "storage"),
     (
         "app",
         "contents",
@@ -43,8 +43,10 @@ SHELL = (
         "outcome",
         "patience",
         "progress",
+        "returns",
     ),
     ("ledger_file", "links", "state_file", "sources", "tls", "verify"),
+    ("lobby",),
     ("discovery", "gate", "inputs", "reading"),
     ("dialling",),
     ("mesh", "roster_file"),
