@@ -115,7 +115,7 @@ def write_down(
         bytes_received=received,
     )
     if is_last:
-        log.file.close()
+        log.close()
     attempts = _Attempts()
     suffix = round_suffix(session, finished.record.round)
     stem = file_stem(options.name, identity) + suffix

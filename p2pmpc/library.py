@@ -268,4 +268,4 @@ async def open_session(
         async with peer.joined():
             yield Session(peer)
     finally:
-        log.file.close()
+        log.close()

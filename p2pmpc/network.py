@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,6 +16,7 @@ import trio
 from p2pmpc.descriptors import MOST_PENDING, Spare, places_beside
 from p2pmpc.errors import ConfigurationError, PeerMissing
 
+_ACCEPTED_AT_ONCE: Final = 8
 _TURN_AWAY_SECONDS: Final = 0.01
 
 Stream = trio.abc.HalfCloseableStream | trio.abc.Stream
@@ -101,6 +104,9 @@ class TcpListener:
     def __init__(self, listener: trio.SocketListener) -> None:
         self._listener = listener
         self._spare = Spare()
+        self._plain = socket.socket(fileno=os.dup(listener.socket.fileno()))
+        self._plain.setblocking(False)
+        self._accepted: deque[trio.SocketStream] = deque()
         host, port = listener.socket.getsockname()[:2]
         self.address = Address(host, port)
 
@@ -110,16 +116,26 @@ class TcpListener:
         Raises:
             NoDescriptorsError: It had to be turned away.
         """
-        try:
-            stream = await self._listener.accept()
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                raise
-            await self._turn_away()
-            raise NoDescriptorsError(f"no descriptor is left for it: {error.strerror}") from None
-        self._spare.take()
+        if not self._accepted:
+            try:
+                self._accepted.append(await self._listener.accept())
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                await self._turn_away()
+                raise NoDescriptorsError(f"no descriptor for it: {error.strerror}") from None
+            self._spare.take()
+            self._accept_more()
+        stream = self._accepted.popleft()
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
+
+    def _accept_more(self) -> None:
+        """Take what else has queued: one a turn of the loop would let a crowd queue for seconds."""
+        with contextlib.suppress(OSError):  # usually BlockingIOError: that was all
+            for _ in range(_ACCEPTED_AT_ONCE - 1):
+                connection, _ = self._plain.accept()
+                self._accepted.append(trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
 
     async def _turn_away(self) -> None:
         """Close the next connection, by means of the spare descriptor.
@@ -135,6 +151,9 @@ class TcpListener:
     async def aclose(self) -> None:
         """Close the socket."""
         self._spare.give()
+        self._plain.close()
+        for stream in self._accepted:
+            await trio.aclose_forcefully(stream)
         await self._listener.aclose()
 
 

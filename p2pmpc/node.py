@@ -96,7 +96,7 @@ async def run_options(
         on_peer(peer)
         return await peer.run(told)
     finally:
-        log.file.close()
+        log.close()
 
 
 def _observer(kind: str) -> Observer:

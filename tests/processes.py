@@ -129,17 +129,18 @@ class Running:
         """Standard error so far."""
         return self._texts["err"].decode(errors="replace")
 
-    def line(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
-        """Wait until a line of standard error matches, and return the match."""
+    def line(self, pattern: str, seconds: float = SECONDS, *, of: str = "err") -> re.Match[str]:
+        """Wait until a line of standard error, or of ``out``, matches, and return the match."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
-                match = re.search(pattern, self.err, re.MULTILINE)
+                text = self.err if of == "err" else self.out
+                match = re.search(pattern, text, re.MULTILINE)
                 if match is not None:
                     return match
                 left = deadline - time.monotonic()
                 ended = not any(thread.is_alive() for thread in self._threads)
-                assert left > 0, f"{pattern!r} did not come; there is:\n{self.err}"
+                assert left > 0, f"{pattern!r} did not come; there is:\n{text}"
                 assert not ended, f"it ended before {pattern!r} came; there is:\n{self.err}"
                 self._changed.wait(min(left, 0.2))
 
