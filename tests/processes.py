@@ -280,3 +280,11 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait until something holds that no process prints."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.02)
