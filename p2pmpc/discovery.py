@@ -7,9 +7,10 @@ HPKE key that this peer put into its HELLO.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -22,13 +23,22 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import Identity, SealingKey, certificate_key, parse_id, peer_id, short_id
+from p2pmpc.identity import (
+    SEALING_SEED_BYTES,
+    Identity,
+    SealingKey,
+    certificate_key,
+    parse_id,
+    peer_id,
+    short_id,
+)
 from p2pmpc.links import Link, LinkEndedError, plain_reason
 from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.patience import Backoff
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
@@ -53,6 +63,19 @@ class Found:
     sealing_key: SealingKey
 
 
+class HelloMemory(Protocol):
+    """Remembers what a peer says about itself: two HELLOs of one peer would look like a lie."""
+
+    nonce: bytes
+    """Of its JOINs."""
+
+    def hello(self, parameters: Parameters) -> tuple[SignedEntry, SealingKey] | None:
+        """Return what it said under these parameters, if it did."""
+
+    def keep_hello(self, parameters: Parameters, entry: SignedEntry, sealing: bytes) -> None:
+        """Remember what it is about to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Self:
     """What a peer says about itself.
@@ -62,15 +85,36 @@ class Self:
         weight: Its weight; 0 observes. Secret where the session's weights are private.
         name: For people.
         entropy: The operating system's.
+        memory: Of what it said.
     """
 
     identity: Identity
     weight: int = field(repr=False)
     name: str
     entropy: Entropy = field(repr=False)
+    memory: HelloMemory = field(repr=False)
+
+    def hello(self, parameters: Parameters, address: Address) -> tuple[SignedEntry, SealingKey]:
+        """Return its signed entry under some parameters, always the same one, and its sealing key.
+
+        Args:
+            parameters: What it agrees to.
+            address: Where the others reach it.
+
+        Raises:
+            ResourceExhausted: It cannot be remembered.
+        """
+        known = self.memory.hello(parameters)
+        if known is not None:
+            return known
+        seed = self.entropy(SEALING_SEED_BYTES)
+        key = SealingKey(io.BytesIO(seed).read)
+        entry = self.entry(parameters, key, address)
+        self.memory.keep_hello(parameters, entry, seed)
+        return entry, key
 
     def entry(self, parameters: Parameters, key: SealingKey, address: Address) -> SignedEntry:
-        """Return its signed entry."""
+        """Return a new signed entry."""
         return make_entry(
             self.identity,
             key,
@@ -110,8 +154,7 @@ class Founder:
 
     def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
         self._me = me
-        self._key = SealingKey(me.entropy)
-        entry = me.entry(parameters, self._key, address)
+        entry, self._key = me.hello(parameters, address)
         self._admission = Admission(parameters, me.identity.id, entry)
         self._changed = trio.Event()
         self._closed = trio.Event()
@@ -144,6 +187,11 @@ class Founder:
             raise
         self._closed.set()
         return Found(session, {m.id: m.signed.address for m in session.members}, self._key)
+
+    def go_on(self, session: Session) -> None:
+        """Take up a session that was closed before this process was killed: some may not know it."""
+        self._roster = self._admission.go_on(session)
+        self._closed.set()
 
     def _incomplete(self) -> PeerMissing:
         here = set(self._admission.joined)
@@ -343,7 +391,7 @@ class Joiner:
             AgreementFailed: It refused, or it is not whom or what this peer agreed to.
         """
         reason = "it did not close the roster"
-        pause = 0.1
+        backoff = Backoff(0.1, 5.0, self._me.entropy)
         with trio.move_on_after(join_timeout):
             while True:
                 try:
@@ -352,8 +400,7 @@ class Joiner:
                         return await self._talk(knock)
                 except LinkEndedError as error:
                     reason = error.reason
-                await trio.sleep(pause)
-                pause = min(2 * pause, 5.0)
+                await trio.sleep(backoff.next())
         raise PeerMissing(
             f"the bootstrap peer at {self._bootstrap.address} let nobody in within "
             f"{join_timeout:g} s: {reason}",
@@ -373,8 +420,7 @@ class Joiner:
         parameters = self._candidate.accept_offer(offer)
         await self._check(parameters)
         if parameters not in self._said:
-            key = SealingKey(self._me.entropy)
-            self._said[parameters] = self._me.entry(parameters, key, self._address), key
+            self._said[parameters] = self._me.hello(parameters, self._address)
         entry, key = self._said[parameters]
         await self._checkpoint("hello")
         hello = sign_before_session(identity, Hello(entry), knock.identifier)

@@ -33,12 +33,13 @@ ALLOWED: Final = frozenset(
 )  # fmt: skip
 SECRETS: Final = frozenset({"secret", "share", "mask"})
 
-CHAIN_START: Final = "0" * 16
+CHAIN_DIGITS: Final = 16
+CHAIN_START: Final = "0" * CHAIN_DIGITS
 
 
 def chain(previous: str, line: str) -> str:
     """Return the hash that ends a line: 16 hex digits over the hash before it and the line."""
-    return hashlib.sha256(f"{previous}{line}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{previous}{line}".encode()).hexdigest()[:CHAIN_DIGITS]
 
 
 class ChainedFile:
@@ -47,15 +48,32 @@ class ChainedFile:
     Args:
         path: A new file.
         mode: Its permissions.
+        goes_on: The file may be there, of a process that was killed: its chain goes on.
     """
 
-    def __init__(self, path: Path, mode: int = 0o644) -> None:
+    def __init__(self, path: Path, mode: int = 0o644, *, goes_on: bool = False) -> None:
         self.path = path
         self.failure: OSError | None = None
         self.last = CHAIN_START
         self.lines = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="ascii", buffering=1)
+        flags = os.O_RDWR | os.O_CREAT | (0 if goes_on else os.O_EXCL)
+        descriptor = os.open(path, flags, mode)
+        self._file: TextIO = os.fdopen(descriptor, "r+", encoding="ascii", buffering=1)
+        if goes_on:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go behind the last whole line: one that was cut short is cut off, since it is no line."""
+        whole = 0
+        for line in self._file.buffer:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            self.lines += 1
+            mark = line.rpartition(b'"chain": "')[2]
+            self.last = mark[:CHAIN_DIGITS].decode("ascii", "replace")
+        self._file.seek(whole)
+        self._file.truncate()
 
     def msg(self, line: str) -> None:
         """Write one JSON object as a line; after the end, nothing."""
@@ -106,15 +124,16 @@ class NodeLog:
     Args:
         path: The new file.
         secrets: Whether ``--log-secrets`` was given.
+        goes_on: The file may be there: a process that was killed began it.
 
     Raises:
         ResourceExhausted: The file cannot be made.
     """
 
-    def __init__(self, path: Path, *, secrets: bool) -> None:
+    def __init__(self, path: Path, *, secrets: bool, goes_on: bool = False) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = ChainedFile(path, 0o600 if secrets else 0o644)
+            self.file = ChainedFile(path, 0o600 if secrets else 0o644, goes_on=goes_on)
         except FileExistsError:
             raise ResourceExhausted(
                 f"the log {path} exists already, and nothing is overwritten",

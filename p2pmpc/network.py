@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 
 import trio
 
+from p2pmpc.absence import TCP_INFO_BYTES, TcpState
 from p2pmpc.descriptors import MOST_PENDING, Spare, places_beside
 from p2pmpc.errors import ConfigurationError, PeerMissing
 
@@ -127,7 +129,7 @@ class TcpListener:
             self._spare.take()
             self._accept_more()
         stream = self._accepted.popleft()
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(stream)
         return stream
 
     def _accept_more(self) -> None:
@@ -196,12 +198,43 @@ class TcpNetwork:
             raise PeerMissing(f"the name in {address} cannot be one") from None
         except OSError as error:
             raise _plainest(error) from None
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(stream)
         return stream, stream.socket.getsockname()[0]
 
     def places_beside(self, peers: int) -> int:
         """See :func:`p2pmpc.descriptors.places_beside`."""
         return places_beside(peers)
+
+
+_KEPT_ALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""Seconds before the first probe of an idle connection and between further ones, and how many; the
+first under its name on Linux and on macOS. Machines answer, so a stopped program keeps its connections."""
+
+
+def tune(stream: trio.SocketStream) -> None:
+    """Send small frames at once, and notice within 30 s that nobody is at the other end any more.
+
+    Mesh links have signs of life of their own; a join link may wait for minutes without a word.
+    """
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEPT_ALIVE.items():
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def tcp_state(stream: Stream) -> TcpState | None:
+    """Return what the system knows of a connection; None where there is no TCP, or no Linux."""
+    inner: object = stream
+    while not isinstance(inner, trio.SocketStream) and hasattr(inner, "transport_stream"):
+        inner = inner.transport_stream  # of TLS, and of what counts a stranger's bytes below it
+    if sys.platform != "linux" or not isinstance(inner, trio.SocketStream):
+        return None
+    try:
+        data = inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return None
+    return TcpState.parse(data) if isinstance(data, bytes) else None
 
 
 def _plainest(error: OSError) -> OSError:

@@ -28,11 +28,11 @@ from p2pmpc.wire import (
     HEADER,
     TO_ALL,
     body_digest,
-    encode_frame,
     signing_input,
 )
 from tests.founders import LyingFounder, offered
-from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file
+from tests.frames import encode_frame
+from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file, no_memory
 
 STEPS = ["join", "hello", "roster", "share", "partial", "echo", "open", "confirm"]
 
@@ -118,7 +118,7 @@ async def test_weights_that_cancel_leave_no_mean(peers: Peers) -> None:
     await peers.run()
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert outcome.mean_texts is None
+    assert outcome.total.means(outcome.total_weight) is None
     assert "undefined" in outcome.as_text()
 
 
@@ -980,7 +980,8 @@ async def test_a_founder_that_shows_an_impossible_roster_is_refused(
             return [own, *others, founder.entry(2)]
         if lie == "lists one twice":
             return [own, entries[name], entries[name]]
-        stranger = Self(Identity.generate(os.urandom), 1, "stranger", os.urandom)
+        identity = Identity.generate(os.urandom)
+        stranger = Self(identity, 1, "stranger", os.urandom, no_memory(identity))
         key = SealingKey(os.urandom)
         return [*entries.values(), stranger.entry(founder.parameters, key, founder.address)]
 
