@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from p2pmpc.actions import Finished
 from p2pmpc.errors import ResourceExhausted, Revealed
@@ -25,6 +25,9 @@ from p2pmpc.totals import OpenedTotal
 from p2pmpc.transcript import digest_of, render
 
 T = TypeVar("T")
+
+_BYTES_A_RUN: Final = 1 << 16
+_BYTES_A_PEER: Final = 1 << 13
 
 
 class _Attempts:
@@ -57,6 +60,12 @@ def file_stem(name: str, identity: Identity) -> str:
 def round_suffix(session: Session, number: int) -> str:
     """Return what the names of a round's files end with: nothing where there is only one round."""
     return "" if session.parameters.rounds == 1 else f".r{number + 1:04}"
+
+
+def room_needed(session: Session, *, keep_partials: bool) -> int:
+    """Return how many bytes the files of one round may take, generously."""
+    kept = len(session.members) * session.limits.vector_bytes if keep_partials else 0
+    return _BYTES_A_RUN + _BYTES_A_PEER * len(session.members) + kept
 
 
 def keep_evidence(session: Session, dispute: Dispute, directory: Path, stem: str) -> Path:
@@ -117,7 +126,7 @@ def write_down(
         bytes_received=received,
     )
     if is_last:
-        log.file.close()
+        log.close()
     attempts = _Attempts()
     suffix = round_suffix(session, finished.record.round)
     path = directory / (file_stem(options.name, identity) + suffix)

@@ -13,8 +13,9 @@ MOST_PENDING: Final = 384
 """Connections whose other side is not known yet, where descriptors are plenty."""
 FEWEST_PENDING: Final = 12
 """As many, where they are few; with less, a handful of idle ones would keep members out."""
-_FILES: Final = 16
-"""A listener and its spare, a transcript or ledger being written, name look-ups, links being closed."""
+_FILES: Final = 24
+"""A listener and its spare, connections just accepted, links being closed, a transcript or ledger being
+written, name look-ups."""
 
 
 def needed(peers: int, opened: int) -> int:

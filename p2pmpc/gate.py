@@ -12,9 +12,11 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import trio
@@ -23,7 +25,7 @@ from p2pmpc.descriptors import FEWEST_PENDING
 from p2pmpc.errors import P2PMPCError
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
-from p2pmpc.lobby import Lobby, MeteredStream, Shown, Visit
+from p2pmpc.lobby import Lobby, MeteredStream, Shown, Visit, is_hello
 from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.network import Listener, NoDescriptorsError, Stream
 from p2pmpc.patience import Patience
@@ -39,6 +41,7 @@ from p2pmpc.tls import (
 )
 
 UNVERIFIED_SECONDS: Final = 5.0
+HANDSHAKES_A_TURN: Final = 4
 SATISFIED: Final = b"\x01"
 
 JoinHandler = Callable[[Link, trio.CancelScope], Awaitable[None]]
@@ -66,6 +69,7 @@ class Gate:
         self._session: Session | None = None
         self._has_session = trio.Event()
         self._lobby = Lobby(FEWEST_PENDING, draw)
+        self._handshakes = trio.Semaphore(HANDSHAKES_A_TURN)
         self._patience = Patience(UNVERIFIED_SECONDS)
         self.join_handler: JoinHandler | None = None
         self.mesh_handler: MeshHandler | None = None
@@ -95,7 +99,6 @@ class Gate:
                         continue
                     nursery.start_soon(self._handle, stream)
         finally:
-            self._refusals.close()
             with trio.CancelScope(shield=True):
                 await listener.aclose()
 
@@ -123,13 +126,27 @@ class Gate:
         self._refusals.warning(reason=reason)
 
     async def _handshake(self, stream: MeteredStream) -> TlsStream:
-        if await stream.peek() and self.join_handler is None:
+        if is_hello(await stream.first_record()) and self.join_handler is None:
             # This node founds nothing, so only members can have business here: wait for the roster
             # that says who they are.
             await self._has_session.wait()
-        tls = wrap_server(stream, self._context)
-        await tls.do_handshake()
+        async with self._begin(stream):
+            tls = wrap_server(stream, self._context)
+            await tls.do_handshake()
         return tls
+
+    @asynccontextmanager
+    async def _begin(self, stream: MeteredStream) -> AsyncIterator[None]:
+        """Wait for this connection's turn to begin a handshake; it is over with our first answer.
+
+        The first answer is most of the work, and anybody can ask for it at no cost. A few at a time
+        leave the loop free to take in, and to drop, those that come meanwhile.
+        """
+        await self._handshakes.acquire()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._handshakes.release)
+            stream.on_answer = stack.close
+            yield
 
     async def _dispatch(self, tls: TlsStream, scope: trio.CancelScope) -> None:
         chosen = alpn(tls)

@@ -28,6 +28,10 @@ UNVERIFIED_BYTES: Final = 8192
 """What a stranger may send in all, TLS included: a ClientHello of post-quantum size twice, and at most
 3346 bytes of JOIN and HELLO."""
 
+_RECORD_HEADER: Final = 5
+_BEGINS: Final = b"\x16\x03"
+"""The kind of a handshake, and the major version that every version of TLS shows there."""
+
 
 class Shown(IntEnum):
     """What a connection has shown so far."""
@@ -88,7 +92,7 @@ class Lobby:
 
     def move(self, visit: Visit, shown: Shown) -> None:
         """Note what a connection has shown."""
-        if shown > visit.shown:
+        if shown > visit.shown and not visit.dropped:
             self._leave(visit)
             visit.shown = shown
             self._enter(visit)
@@ -128,15 +132,25 @@ class MeteredStream(trio.abc.Stream):
     """
 
     def __init__(self, stream: Stream, lobby: Lobby, visit: Visit) -> None:
-        self._stream = stream
+        self.transport_stream = stream
         self._lobby = lobby
         self._visit = visit
         self._first = b""
+        self.on_answer: Callable[[], None] = lambda: None
+        """Called once something was sent."""
         self._left = UNVERIFIED_BYTES
 
-    async def peek(self) -> bytes:
-        """Wait for the first bytes, and return them without taking them."""
-        self._first = bytes(await self.receive_some())
+    async def first_record(self) -> bytes:
+        """Wait for the first record of TLS, and return it without taking it.
+
+        Until it is whole there is nothing to do for it: who sends it a byte at a time costs those bytes,
+        and no state of a handshake. What is no such record comes back as soon as that shows.
+        """
+        while not _is_whole(self._first):
+            data = await self._receive(UNVERIFIED_BYTES)
+            if not data:
+                break
+            self._first += data
         return self._first
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -146,15 +160,17 @@ class MeteredStream(trio.abc.Stream):
             LinkEndedError: It is more than a stranger may send.
         """
         if self._first:
-            end = len(self._first) if max_bytes is None else max_bytes
-            taken, self._first = self._first[:end], self._first[end:]
+            most = max_bytes or len(self._first)
+            taken, self._first = self._first[:most], self._first[most:]
             return taken
         if self._visit.is_known:
-            return await self._stream.receive_some(max_bytes)
+            return await self.transport_stream.receive_some(max_bytes)
+        return await self._receive(max_bytes or UNVERIFIED_BYTES)
+
+    async def _receive(self, most: int) -> bytes | bytearray:
         if self._left == 0:
             raise LinkEndedError(f"{UNVERIFIED_BYTES} bytes, and it has not said who it is")
-        most = self._left if max_bytes is None else min(max_bytes, self._left)
-        data = await self._stream.receive_some(most)
+        data = await self.transport_stream.receive_some(min(most, self._left))
         self._left -= len(data)
         if data:
             self._lobby.move(self._visit, Shown.BYTES)
@@ -162,12 +178,28 @@ class MeteredStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write."""
-        await self._stream.send_all(data)
+        await self.transport_stream.send_all(data)
+        self.on_answer()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until writing might not block."""
-        await self._stream.wait_send_all_might_not_block()
+        await self.transport_stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         """Close the stream."""
-        await self._stream.aclose()
+        await self.transport_stream.aclose()
+
+
+def is_hello(data: bytes) -> bool:
+    """Return whether bytes are the beginning of a TLS handshake, as far as they go."""
+    return len(data) > 0 and _BEGINS.startswith(data[: len(_BEGINS)])
+
+
+def _is_whole(data: bytes) -> bool:
+    """Return whether the first record of a handshake is there, or something that is none."""
+    if data and not is_hello(data):
+        return True
+    if len(data) < _RECORD_HEADER:
+        return False
+    whole = _RECORD_HEADER + int.from_bytes(data[_RECORD_HEADER - 2 : _RECORD_HEADER], "big")
+    return len(data) >= min(whole, UNVERIFIED_BYTES)

@@ -145,6 +145,7 @@ class NodeLog:
                 hint="name a folder that can be written with --log-dir",
             ) from None
         self.secrets = secrets
+        self._last_words: list[Callable[[], None]] = []
         names = ALLOWED | SECRETS if secrets else ALLOWED
         self._logger = cast(
             structlog.typing.FilteringBoundLogger,
@@ -173,6 +174,17 @@ class NodeLog:
         if self.secrets:
             self._logger.info(event, **fields)
 
+    def before_the_end(self, tell: Callable[[], None]) -> None:
+        """Call something that has a last line to write before the log is closed."""
+        self._last_words.append(tell)
+
+    def close(self) -> None:
+        """Close the log; lines that come afterwards are lost."""
+        for tell in self._last_words:
+            tell()
+        self._last_words.clear()
+        self.file.close()
+
     @property
     def failure(self) -> OSError | None:
         """Why writing failed, if it did."""
@@ -200,6 +212,7 @@ class Sparing:
         self._tokens = float(self.AT_ONCE)
         self._since: float | None = None
         self._untold = 0
+        log.before_the_end(self._tell_the_rest)
 
     def info(self, **fields: object) -> None:
         """Log it, unless it comes too often."""
@@ -209,8 +222,7 @@ class Sparing:
         """Log it as something to look at, unless it comes too often."""
         self._tell(self._log.warning, fields)
 
-    def close(self) -> None:
-        """Say how often it happened since the last line."""
+    def _tell_the_rest(self) -> None:
         if self._untold:
             self._log.warning(f"{self._event}: more", count=self._untold)
         self._untold = 0
@@ -224,5 +236,5 @@ class Sparing:
             self._untold += 1
             return
         self._tokens -= 1
-        self.close()
+        self._tell_the_rest()
         tell(self._event, **fields)

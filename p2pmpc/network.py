@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,6 +18,7 @@ from p2pmpc.absence import TCP_INFO_BYTES, TcpState
 from p2pmpc.descriptors import MOST_PENDING, Spare, places_beside
 from p2pmpc.errors import ConfigurationError, PeerMissing
 
+_ACCEPTED_AT_ONCE: Final = 8
 _TURN_AWAY_SECONDS: Final = 0.01
 
 Stream = trio.abc.HalfCloseableStream | trio.abc.Stream
@@ -103,6 +106,9 @@ class TcpListener:
     def __init__(self, listener: trio.SocketListener) -> None:
         self._listener = listener
         self._spare = Spare()
+        self._plain = socket.socket(fileno=os.dup(listener.socket.fileno()))
+        self._plain.setblocking(False)
+        self._accepted: deque[trio.SocketStream] = deque()
         host, port = listener.socket.getsockname()[:2]
         self.address = Address(host, port)
 
@@ -112,16 +118,26 @@ class TcpListener:
         Raises:
             NoDescriptorsError: It had to be turned away.
         """
-        try:
-            stream = await self._listener.accept()
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                raise
-            await self._turn_away()
-            raise NoDescriptorsError(f"no descriptor is left for it: {error.strerror}") from None
-        self._spare.take()
+        if not self._accepted:
+            try:
+                self._accepted.append(await self._listener.accept())
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                await self._turn_away()
+                raise NoDescriptorsError(f"no descriptor for it: {error.strerror}") from None
+            self._spare.take()
+            self._accept_more()
+        stream = self._accepted.popleft()
         tune(stream)
         return stream
+
+    def _accept_more(self) -> None:
+        """Take what else has queued: one a turn of the loop would let a crowd queue for seconds."""
+        with contextlib.suppress(OSError):  # usually BlockingIOError: that was all
+            for _ in range(_ACCEPTED_AT_ONCE - 1):
+                connection, _ = self._plain.accept()
+                self._accepted.append(trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
 
     async def _turn_away(self) -> None:
         """Close the next connection, by means of the spare descriptor.
@@ -137,6 +153,9 @@ class TcpListener:
     async def aclose(self) -> None:
         """Close the socket."""
         self._spare.give()
+        self._plain.close()
+        for stream in self._accepted:
+            await trio.aclose_forcefully(stream)
         await self._listener.aclose()
 
 
@@ -206,7 +225,9 @@ def tune(stream: trio.SocketStream) -> None:
 
 def tcp_state(stream: Stream) -> TcpState | None:
     """Return what the system knows of a connection; None where there is no TCP, or no Linux."""
-    inner = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    inner: object = stream
+    while not isinstance(inner, trio.SocketStream) and hasattr(inner, "transport_stream"):
+        inner = inner.transport_stream  # of TLS, and of what counts a stranger's bytes below it
     if sys.platform != "linux" or not isinstance(inner, trio.SocketStream):
         return None
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from p2pmpc.archive import file_stem, keep_evidence, write_down
+from p2pmpc.archive import file_stem, keep_evidence, room_needed, write_down
 from p2pmpc.consent import Ask, Consent, roster_text
 from p2pmpc.discovery import Found, Founder, Joiner, Self
 from p2pmpc.entropy import SeededEntropy
@@ -54,7 +54,7 @@ from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers, PartOfNumbers
-from p2pmpc.storage import check_output
+from p2pmpc.storage import check_output, check_room
 from p2pmpc.weights import check_private_weight, check_weight
 
 _DRAIN_SECONDS = 2.0
@@ -495,7 +495,10 @@ class Peer:
                     await self._consent.confirm()
             if self._interrupted is not None:
                 raise self._interrupted
-            brought = brought or await self._bring(runner.session, take(), number)
+            if brought is None:  # otherwise shares have left before
+                room = room_needed(runner.session, keep_partials=self._options.keep_partials)
+                check_room(self._directory, room)
+                brought = await self._bring(runner.session, take(), number)
             runner.prepare(brought.residues, seed=brought.seed, digest=brought.digest)
         except P2PMPCError as error:
             runner.refuse(error)

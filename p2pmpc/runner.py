@@ -522,7 +522,8 @@ class SessionRunner:
         Before the agreement some links may not be up yet, and their peers would wait in vain; after
         an error the others end as well, and closing before they do could cut off what they read.
         """
-        if not self._agreement.agreed and isinstance(error, AgreementFailed | InputRefused):
+        own = AgreementFailed | InputRefused | ResourceExhausted
+        if not self._agreement.agreed and isinstance(error, own):
             with trio.move_on_after(min(self._options.timeout, _MEETING_SECONDS)):
                 while len(self._met) < len(self.session.others):
                     event = await self._events.receive()

@@ -98,7 +98,7 @@ def peer_of(
         yield peer
     finally:
         memory.leave()
-        log.file.close()
+        log.close()
 
 
 def as_begun(options: NodeOptions, me: KeptSelf) -> NodeOptions:

@@ -87,8 +87,40 @@ def write_text(path: Path, text: str) -> None:
     except FileExistsError:
         raise ResourceExhausted(f"{path} exists already, and nothing is overwritten") from None
     except OSError as error:
-        path.unlink(missing_ok=True)  # half a file would only mislead
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # half a file would only mislead
         raise ResourceExhausted(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_room(folder: Path, size: int) -> None:
+    """See that a folder has room for what a run will leave in it, before anything leaves this peer.
+
+    The room is taken and given back, since what a system says of its free space need not hold here.
+
+    Args:
+        folder: The run's.
+        size: Bytes.
+
+    Raises:
+        ResourceExhausted: There is no room, or nothing can be written.
+    """
+    probe = folder / f".room-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                os.pwrite(descriptor, b"\0", size - 1)
+        finally:
+            os.close(descriptor)
+            probe.unlink()
+    except OSError as error:
+        raise ResourceExhausted(
+            f"the files of this run, about {size / 1e6:.1f} MB, cannot be written to {folder}: "
+            f"{error.strerror}",
+            hint="make room, or name another folder with --log-dir; no share was sent",
+        ) from None
 
 
 def check_output(path: Path | None) -> None:

@@ -129,17 +129,18 @@ class Running:
         """Standard error so far."""
         return self._texts["err"].decode(errors="replace")
 
-    def line(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
-        """Wait until a line of standard error matches, and return the match."""
+    def line(self, pattern: str, seconds: float = SECONDS, *, of: str = "err") -> re.Match[str]:
+        """Wait until a line of standard error, or of ``out``, matches, and return the match."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
-                match = re.search(pattern, self.err, re.MULTILINE)
+                text = self.err if of == "err" else self.out
+                match = re.search(pattern, text, re.MULTILINE)
                 if match is not None:
                     return match
                 left = deadline - time.monotonic()
                 ended = not any(thread.is_alive() for thread in self._threads)
-                assert left > 0, f"{pattern!r} did not come; there is:\n{self.err}"
+                assert left > 0, f"{pattern!r} did not come; there is:\n{text}"
                 assert not ended, f"it ended before {pattern!r} came; there is:\n{self.err}"
                 self._changed.wait(min(left, 0.2))
 
@@ -291,3 +292,11 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Wait until something holds that no process prints."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.02)
