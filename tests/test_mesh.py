@@ -222,10 +222,11 @@ async def test_a_half_open_link_is_closed_without_waiting(monkeypatch: pytest.Mo
     meshes = Meshes()
     here = meshes.meshes[HERE]
     near, _far = memory_stream_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(here._watch)
-        await here.attach(THERE, Link(near))
-        nursery.cancel_scope.cancel()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here._watch)
+            await here.attach(THERE, Link(near))
+            nursery.cancel_scope.cancel()
     assert 8.0 <= trio.current_time() - here._down[THERE].since <= 10.0
     assert closed == ["abandoned"]
 
