@@ -51,6 +51,7 @@ from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
+from tests.simulator.fakes import slot_of
 from tests.simulator.peer import TIMEOUT, SimPeer
 from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
@@ -89,9 +90,14 @@ class Watch:
         kinds = {fault.kind for fault in scenario.faults}
         self._nobody_lies = kinds <= set(BENIGN)
         self._only_crashes = kinds <= {*CRASHES, *HARMLESS} and not scenario.strict
-        self._all_must_finish = kinds <= set(HARMLESS)
+        self._all_must_finish = kinds <= {*HARMLESS, "quick restart"}
+        self._goes_quiet = kinds <= set(BENIGN) - {"slow link"}
+        self.longest = 0.0
+        """Seconds that an honest peer took to end once the last fault was over."""
         self.paused = dict.fromkeys(scenario.indices, 0.0)
         """Seconds for which a peer was stopped: it cannot have ended meanwhile."""
+        self._signed: dict[tuple[int, Kind, int, int], bytes] = {}
+        """The digest of what each honest peer signed, by its place."""
         self._echoes: dict[int, bytes] = {}
         self._opened: set[int] = set()
         self._unmasked: set[tuple[int, int]] = set()
@@ -108,6 +114,7 @@ class Watch:
         if index in self._scenario.dishonest:
             return
         message = signed.message
+        self._signs_once(index, signed, receiver)
         if isinstance(message, Share):
             self._is_sealed_for(index, message, receiver)
             return
@@ -131,6 +138,12 @@ class Watch:
             case _:
                 pass
 
+    def _signs_once(self, index: int, signed: Signed[Message], receiver: int | None) -> None:
+        slot = index, *slot_of(signed, receiver)
+        if self._signed.setdefault(slot, signed.digest) != signed.digest:
+            kind = signed.message.kind.name
+            raise ViolationError(12, f"{index} signs another {kind} than before")
+
     def _is_sealed_for(self, index: int, share: Share, receiver: int | None) -> None:
         if receiver is None or self._peers[index].sealer.sealed[receiver][1] != share.sealed:
             raise ViolationError(5, f"a share of {index} goes to {receiver}, unsealed or astray")
@@ -151,7 +164,8 @@ class Watch:
     def _unmasks(self, index: int, message: Unmask) -> None:
         if index not in self._opened:
             raise ViolationError(4, f"{index} hands out a b-share before it opened")
-        if (index, message.about) in self._unmasked or self._scenario.strict:
+        before = (index, message.about) in self._unmasked and not self._peers[index].restarts
+        if before or self._scenario.strict:
             raise ViolationError(4, f"{index} hands out a b-share of {message.about} for no reason")
         self._unmasked.add((index, message.about))
 
@@ -226,12 +240,20 @@ class Watch:
 
     # -- ends -----------------------------------------------------------------------------------
 
-    def ends(self, peer: SimPeer, now: float) -> None:
-        """Look at a peer that ends."""
+    def ends(self, peer: SimPeer, now: float, quiet_from: float) -> None:
+        """Look at a peer that ends.
+
+        Args:
+            peer: Which.
+            now: When.
+            quiet_from: When the last fault that struck so far was over.
+        """
         if peer.index in self._scenario.dishonest:
             return
         if now - peer.moved > TIMEOUT + self.paused[peer.index] + _SLACK:
             raise ViolationError(6, f"{peer.index} ends {now - peer.moved:.3f} s after progress")
+        if self._goes_quiet:
+            self.longest = max(self.longest, now - quiet_from)
         if isinstance(peer.end, Finished):
             self._finishes(peer, peer.end)
         elif isinstance(peer.end, Failed):
@@ -277,12 +299,13 @@ class Watch:
             self._is_proven(index, error)
         if self._nobody_lies and code in _ACCUSATIONS:
             raise ViolationError(7, f"{index} ends with {code} among honest peers: {error.message}")
-        echoed = peer.round.stage >= Stage.ECHOED and peer.session.contributes
-        if echoed != (index in self._echoes):
+        echoed = index in self._echoes
+        at = peer.round.stage >= Stage.ECHOED and peer.session.contributes
+        if at != echoed and not peer.restarts:  # who starts again is not yet there again
             raise ViolationError(8, f"{index} is at {peer.round.stage.name} as to its echo")
         if (error.revealed is Revealed.NOTHING) == echoed:
             raise ViolationError(8, f"{index} says {error.revealed.name} with echo {echoed}")
-        if self._all_must_finish:
+        if self._all_must_finish and not peer.restarts:
             raise ViolationError(9, f"{index} ends with {code}: {error.message}")
 
     def _is_proven(self, index: int, dispute: Dispute) -> None:
