@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b, shake_128
 from random import Random
 from typing import TypeVar
@@ -20,6 +20,7 @@ from unittest.mock import patch
 import numpy as np
 
 from p2pmpc.dealing import RoundContext, Sealer
+from p2pmpc.encoding import gamma_expansion
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Words
@@ -40,6 +41,7 @@ from p2pmpc.messages import (
     SliceSum,
     Unmask,
 )
+from p2pmpc.product import Ring
 from p2pmpc.session import Session, entry_signing_input
 from p2pmpc.wire import (
     TO_ALL,
@@ -299,6 +301,35 @@ class SimSealer:
 
 
 # -- expansion ------------------------------------------------------------------------------
+
+
+class _Known:
+    """An expansion that was made before.
+
+    Args:
+        words: What it expands to.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def write(self, _chunk: int, out: Words) -> None:
+        """Write it: there is one chunk."""
+        out[:] = self._words
+
+
+@lru_cache(maxsize=4)
+def _known_gamma(session_id: bytes, round_number: int, field: Ring, length: int) -> _Known:
+    words: Words = np.empty(length, dtype=field.word)
+    gamma_expansion(session_id, round_number, field, length).write(0, words)
+    return _Known(words)
+
+
+@contextmanager
+def known_gammas() -> Iterator[None]:
+    """Let the coefficients of checksums, the same for all peers of a run, be expanded once."""
+    with patch("p2pmpc.encoding.gamma_expansion", _known_gamma):
+        yield
 
 
 @cache

@@ -13,7 +13,6 @@ Rules, as p2pmpc.mesh has them:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -24,7 +23,7 @@ from typing import Final
 from p2pmpc.mesh import RECONNECT_SECONDS
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
-from tests.simulator.fakes import cheap_signatures, small_pieces
+from tests.simulator.fakes import cheap_signatures, known_gammas, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -67,7 +66,7 @@ class HeapDriver:
         real: bool = False,
         planted: dict[int, type[Round]] | None = None,
     ) -> None:
-        with small_pieces():  # the limits of a session follow from them
+        with small_pieces(), known_gammas():  # the limits of a session follow from them
             self.world = World(scenario, real=real, planted=planted)
         self.world.driver = self
         self.schedule: list[Step] = []
@@ -77,8 +76,6 @@ class HeapDriver:
         self._heap: list[tuple[float, int, str, int, int, int, Frame | None]] = []
         self._count = 0
         self._latest = dict.fromkeys(scenario.indices, 0)
-        self.happened: Counter[str] = Counter()
-        """What became of frames: those lost in cuts, said again, late, or overtaken by others."""
         self._spread, self._biases = scenario.spread, dict(scenario.biases)
         indices = scenario.indices
         self._links: dict[Pair, Connection] = {}
@@ -99,7 +96,7 @@ class HeapDriver:
         Raises:
             ViolationError: An invariant does not hold.
         """
-        with cheap_signatures(), small_pieces():
+        with cheap_signatures(), small_pieces(), known_gammas():
             self._run()
         return self.world
 
@@ -118,11 +115,11 @@ class HeapDriver:
             if what != "frame":
                 self._happens(what, a, b, generation)
             elif self._links[a, b].generation == generation:
-                self.happened["overtaken"] += number < self._latest[a]
+                self.world.happened["overtaken"] += number < self._latest[a]
                 self._latest[a] = max(number, self._latest[a])
                 self._step("frame", a, b, generation, frame)
             else:
-                self.happened["lost"] += 1
+                self.world.happened["lost"] += 1
             if self._count > MOST_EVENTS:
                 raise ViolationError(6, f"more than {MOST_EVENTS} events, and no end")
         self.world.watch.closes()
@@ -202,9 +199,6 @@ class HeapDriver:
                 said = self._outboxes[other, peer]
                 said[:] = map(retold[other], said)
             self._at(self._soon(2 * _CONNECT_SECONDS), "up", peer, other)
-            if peer > other:
-                generation = self._links[peer, other].generation
-                self._at(RECONNECT_SECONDS, "give up", peer, other, generation)
 
     def strike(self, behaviour: Behaviour) -> None:  # noqa: C901, PLR0912 - a case a kind
         """Let a fault strike a link or a process."""
@@ -271,7 +265,7 @@ class HeapDriver:
         pair = sender, receiver
         delay = self._random.random() * self._spread + self._biases.get(pair, 0.0)
         arrives = max(self._arrives[pair], self.now + delay) + 1e-9
-        self.happened["late"] += arrives > self.now + 1.0
+        self.world.happened["late"] += arrives > self.now + 1.0
         self._arrives[pair] = arrives
         self._push(arrives, "frame", receiver, sender, generation, frame)
 
@@ -279,6 +273,8 @@ class HeapDriver:
         """Connect two peers, unless one of them is gone or the one that dials gave up."""
         link, dialler = self._links[a, b], max(a, b)
         gone = {a, b} & self._closed
+        if gone and not link.up:  # it refuses, or is silent
+            self._at(RECONNECT_SECONDS, "give up", dialler, min(a, b), link.generation)
         if link.up or gone or min(a, b) in self.world.peers[dialler].retired:
             return
         link.up = True
@@ -286,7 +282,7 @@ class HeapDriver:
             self._arrives[sender, receiver] = self.now
             if link.generation:  # the first time is news to nobody
                 self._at(0.0, "connected", receiver, sender)
-            self.happened["said again"] += len(self._outboxes[sender, receiver])
+            self.world.happened["said again"] += len(self._outboxes[sender, receiver])
             for frame in self._outboxes[sender, receiver]:
                 self._send(sender, receiver, frame, link.generation)
 

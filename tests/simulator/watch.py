@@ -8,7 +8,8 @@
 5. Between two honest peers mask and seeds never both become known: no seed, share or mask stands in
    the clear in anything an honest peer says, but for its own mask in its OPEN (3) and b-shares in
    UNMASKs (4); and what is sealed goes to nobody but the one it was sealed for.
-6. Every live peer ends, within the timeout since it last made progress.
+6. Every live peer ends, within the timeout since it last made progress; and where nobody lies and no
+   link stays slow, within twice the timeout after the last fault was over.
 7. No honest peer is alone named as a culprit; where nobody is dishonest, nobody is accused; and no
    evidence proves anything of an honest peer.
 8. Who ends without a total says truthfully whether one may have been opened.
@@ -16,11 +17,16 @@
 10. Where nothing but crashes happens and a majority of the contributors lives, either all of it ends
     with the total, or nobody does; without b-shares (strict) that is not promised.
 11. What an honest peer proves, every honest peer believes that is told of it and has not ended.
+12. No honest peer signs two contents in one place, be it killed and started again.
+13. Where nothing but crashes happens and a majority of the contributors lives, all end with the total
+    if any peer that lives, observers included, holds every contributor's echo when it ends. It is held
+    only where RELAYED says so, and without b-shares (strict) not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from p2pmpc.actions import Failed, Finished
 from p2pmpc.disputes import check_evidence
@@ -55,6 +61,10 @@ from tests.simulator.fakes import slot_of
 from tests.simulator.peer import TIMEOUT, SimPeer
 from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
+RELAYED: Final = False
+"""Whether peers hand on the OPENs of those that were lost (Kind.RELAY): invariant 13 is held then."""
+
+_QUIET_SECONDS: Final = 2 * TIMEOUT
 _ACCUSATIONS = frozenset({4, 5, 6})
 _SLACK = 1e-6
 
@@ -254,6 +264,10 @@ class Watch:
             raise ViolationError(6, f"{peer.index} ends {now - peer.moved:.3f} s after progress")
         if self._goes_quiet:
             self.longest = max(self.longest, now - quiet_from)
+            if now - quiet_from > _QUIET_SECONDS:
+                raise ViolationError(
+                    6, f"{peer.index} ends {now - quiet_from:.3f} s after all faults"
+                )
         if isinstance(peer.end, Finished):
             self._finishes(peer, peer.end)
         elif isinstance(peer.end, Failed):
@@ -351,3 +365,16 @@ class Watch:
         majority = finished + failed >= opening_threshold(len(ends))
         if self._only_crashes and majority and finished and failed:
             raise ViolationError(10, f"{finished} end with a total and {failed} without")
+        if RELAYED and self._only_crashes and majority:
+            self._is_relayed()
+
+    def _is_relayed(self) -> None:
+        """Hold all who live to the echoes that any of them holds."""
+        alive = [index for index in self.honest if self._peers[index].end is not None]
+        count = len(self._scenario.contributors)
+        holders = [i for i in alive if len(self._peers[i].round._heard.echoes) == count]
+        without = [i for i in alive if not isinstance(self._peers[i].end, Finished)]
+        if holders and without:
+            raise ViolationError(
+                13, f"{holders} hold all echoes, and {without} end without a total"
+            )

@@ -6,6 +6,7 @@ another, and carries what is said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -114,6 +115,8 @@ class World:
         self.deaths: list[Death] = []
         self.reached: dict[tuple[int, Kind], set[int]] = {}
         """Who took a message, by its sender and kind."""
+        self.happened: Counter[str] = Counter()
+        """What became of frames: those lost in cuts, said again, late, or overtaken by others."""
         self._now = 0.0
         self._quiet_from = 0.0
         """When the last fault that struck was over."""
