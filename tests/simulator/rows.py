@@ -190,12 +190,14 @@ def _after_some_got_the_echo(ended: Ended) -> bool:
 
 
 def _nothing_is_shared(ended: Ended) -> str | None:
+    if (
+        ended.dead - ended.lost
+    ):  # who got an observer's word goes on, and waits for those who did not
+        return ended.all_end(0, 3)
     if not ended.got_some(Kind.ACCEPT, ended.dead) and ended.anybody_says(Kind.SHARE, ended.alive):
         return "a share left before everybody agreed"
     if ended.anybody_says(Kind.PARTIAL, ended.alive):
         return "a partial sum left before everybody agreed"
-    if ended.dead - ended.lost:  # whoever agreed without an observer's word waits for the others
-        return ended.all_end(3)
     return ended.all_end(3) or ended.all_name(ended.dead)
 
 
@@ -332,7 +334,7 @@ ROWS: Final = (
     Row("always: silence", "kinds withheld, or silence", "0, 3 or 4", frozenset({"withheld kind", "silence"}),
         _ends(0, 3, 4)),
     Row("always: accusations", "ABORTs and evidence that prove nothing", "no honest peer alone is blamed",
-        frozenset({"false ABORT", "false evidence"}), _ends(0, *range(1, 9), 130)),
+        frozenset({"false ABORT", "false evidence"}), _ends(0, *range(2, 9), 130)),
 )  # fmt: skip
 """Every kind of fault is of one row at least."""
 

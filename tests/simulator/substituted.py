@@ -294,8 +294,10 @@ class OtherStory(Behaviour):
     """A peer that was killed and comes back is told one kind otherwise than before."""
 
     def prepare(self) -> None:
-        """Draw the kind."""
-        self._kind = Kind(Random(self.fault.variant).randint(Kind.ACCEPT, Kind.CONFIRM))
+        """Draw the kind: most often one on which what the victim signs next rests."""
+        kinds = [Kind(number) for number in range(Kind.ACCEPT, Kind.CONFIRM + 1)]
+        random = Random(self.fault.variant)
+        self._kind = random.choice((random.choice(kinds), Kind.PARTIAL, Kind.PARTIAL, Kind.SLICE))
 
     def retells(self, index: int) -> Callable[[Frame], Frame] | None:
         """Return what becomes of all that was said to the victim."""
