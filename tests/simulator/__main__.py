@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tests.simulator.campaign import Drawing, spread
 from tests.simulator.heap import HeapDriver
-from tests.simulator.rows import ROWS, shown
+from tests.simulator.rows import FRAMES, ROWS, shown
 from tests.simulator.scenario import KINDS
 from tests.simulator.watch import ViolationError
 
@@ -32,6 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     never = [kind for kind in claimed if not report.fired[kind]] if options.faults != 0 else []
     is_narrow = options.fault is not None or options.faults == 0
     unseen = [] if is_narrow else [row.number for row in ROWS if not report.rows[row.number]]
+    unseen += (
+        [] if is_narrow else [f"frames {what}" for what in FRAMES if not report.happened[what]]
+    )
     if never:
         print(f"\nnever fired: {', '.join(never)}")
     if unseen:

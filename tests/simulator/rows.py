@@ -338,6 +338,9 @@ ROWS: Final = (
 )  # fmt: skip
 """Every kind of fault is of one row at least."""
 
+FRAMES: Final = ("lost", "said again", "late", "overtaken")
+"""What becomes of frames in row 10: lost in cuts, said again after them, late, out of order among links."""
+
 
 def shown(world: World) -> list[str]:
     """Return the numbers of the rows that a run showed.
