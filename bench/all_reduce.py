@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import trio
 
-from bench.child import Stopwatch, is_expected, read_line, report
+from bench.child import Stopwatch, is_expected, report, take_part
 from bench.mesh import bytes_sent, close, empty_frame, open_links
 from p2pmpc.field import M31
 from p2pmpc.links import Link
@@ -110,11 +110,5 @@ async def _run(order: dict[str, Any], stopwatch: Stopwatch) -> None:
     await close(links)
 
 
-def main() -> None:
-    """Take part in one sum."""
-    stopwatch = Stopwatch()
-    trio.run(_run, read_line(), stopwatch)
-
-
 if __name__ == "__main__":
-    main()
+    take_part(_run)

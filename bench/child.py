@@ -11,11 +11,13 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import trio
 
 _STATUS = Path("/proc/self/status")
 
@@ -93,6 +95,16 @@ class Stopwatch:
     def note_memory(self) -> None:
         """Note the peak so far, beyond the imports."""
         self.memory = peak_memory() - self._imported
+
+
+def take_part(run: Callable[[dict[str, Any], Stopwatch], Awaitable[None]]) -> None:
+    """Be a measured process: read the order, and carry it out.
+
+    Args:
+        run: Given the order and a stopwatch that was made after the imports.
+    """
+    stopwatch = Stopwatch()
+    trio.run(run, read_line(), stopwatch)
 
 
 def is_expected(total: npt.ArrayLike, expected: str, modulus: int) -> bool:

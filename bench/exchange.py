@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import trio
-
-from bench.child import Stopwatch, read_line, report
+from bench.child import Stopwatch, report, take_part
 from bench.mesh import bytes_sent, close, empty_frame, open_links
 from p2pmpc.messages import Kind
 from p2pmpc.wire import Limits
@@ -43,11 +41,5 @@ async def _run(order: dict[str, Any], stopwatch: Stopwatch) -> None:
     await close(links)
 
 
-def main() -> None:
-    """Take part in one exchange."""
-    stopwatch = Stopwatch()
-    trio.run(_run, read_line(), stopwatch)
-
-
 if __name__ == "__main__":
-    main()
+    take_part(_run)

@@ -6,7 +6,10 @@ signatures. A difference is shown, and where it proves that somebody signed two 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from p2pmpc.actions import Action, Agreed, Failed, Reached, Send
 from p2pmpc.endings import abort_message, error_of_abort, two_entries, vetted
@@ -27,6 +30,8 @@ from p2pmpc.messages import (
     Signed,
 )
 from p2pmpc.session import Session, roster_differences
+
+_NO_REASONS: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 def check_allowed(session: Session, allowed: tuple[bytes, ...]) -> None:
@@ -59,6 +64,11 @@ class Agreement:
         self.signatures: dict[int, bytes] = {}
         self.agreed = False
         self.ended = False
+
+    def go_on(self, signatures: Mapping[int, bytes]) -> None:
+        """Take up an agreement that was reached before this process was killed."""
+        self.signatures |= signatures
+        self.agreed = self.ended = True
 
     def start(self) -> list[Action]:
         """Sign the roster to everybody."""
@@ -101,26 +111,37 @@ class Agreement:
         """Note what is wrong with what a member sent: nobody can be left out of an agreement."""
         return self.abort(error)
 
-    def lost(self, peer: int) -> list[Action]:
-        """Give a member up."""
+    def lost(self, peer: int, reason: str = "") -> list[Action]:
+        """Give a member up.
+
+        Args:
+            peer: Its roster index.
+            reason: What is known of why, for people.
+        """
         if self.ended:
             return []
         return self.abort(
             PeerMissing(
-                f"{self._session.label(peer)} was lost before everybody agreed",
+                f"{self._session.label(peer)} was lost before everybody agreed"
+                f"{self._session.because({peer: reason})}",
                 peers=(peer,),
                 hint="start again with everyone; no share was sent",
             )
         )
 
-    def timed_out(self) -> list[Action]:
-        """End: somebody did not sign in time."""
+    def timed_out(self, reasons: Mapping[int, str] = _NO_REASONS) -> list[Action]:
+        """End: somebody did not sign in time.
+
+        Args:
+            reasons: What is known of why, by the index of those who are waited for.
+        """
         if self.ended:
             return []
         silent = self.waiting_for()
         return self.abort(
             PeerMissing(
-                f"no agreement in time: {self._session.labels(silent)} did not answer",
+                f"no agreement in time: {self._session.labels(silent)} did not answer"
+                f"{self._session.because(reasons)}",
                 peers=silent,
                 hint="see that every peer reaches every other one; no share was sent",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from p2pmpc.logs import NodeLog
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
 from p2pmpc.receipt import make_receipt
+from p2pmpc.record import Record
 from p2pmpc.session import Session
 from p2pmpc.storage import make_folder, write_output, write_partials, write_text
 from p2pmpc.totals import OpenedTotal
@@ -118,22 +120,11 @@ def write_down(
         log.file.close()
     attempts = _Attempts()
     suffix = round_suffix(session, finished.record.round)
-    stem = file_stem(options.name, identity) + suffix
-    attempts.make(lambda: write_text(directory / f"{stem}.transcript", text))
-    kept: bytes | None = None
-    if options.keep_partials:
-        path = directory / f"{stem}.partials.npz"
-        kept = attempts.make(lambda: write_partials(path, finished.record))
-    receipt = make_receipt(
-        identity,
-        finished.record,
-        finished.confirmed,
-        transcript_digest=digest,
-        log_lines=log.file.lines,
-        log_chain=log.file.last,
-        partials=kept,
-    )
-    attempts.make(lambda: write_text(directory / f"{stem}.receipt.json", receipt))
+    path = directory / (file_stem(options.name, identity) + suffix)
+    if options.resume:
+        _clear(path)
+    kept = _write_record(path, finished.record, text, attempts, partials=options.keep_partials)
+    _write_receipt(path, finished, attempts, identity=identity, log=log, digest=digest, kept=kept)
     if options.output is not None:
         output = Path(options.output)
         output = output.with_name(f"{output.stem}{suffix}{output.suffix}")
@@ -143,6 +134,51 @@ def write_down(
         reason = f"the log could not be written: {log.failure.strerror}"
         attempts.failed(ResourceExhausted(reason))
     return replace(outcome, trouble=next(iter(attempts.troubles), None))
+
+
+def _write_record(
+    path: Path, record: Record, text: str, attempts: _Attempts, *, partials: bool
+) -> bytes | None:
+    """Write the transcript, and if wanted the opened partial sums; return the digest of these."""
+    attempts.make(lambda: write_text(_beside(path, "transcript"), text))
+    if not partials:
+        return None
+    return attempts.make(lambda: write_partials(_beside(path, "partials.npz"), record))
+
+
+def _write_receipt(
+    path: Path,
+    finished: Finished,
+    attempts: _Attempts,
+    *,
+    identity: Identity,
+    log: NodeLog,
+    digest: bytes,
+    kept: bytes | None,
+) -> None:
+    """Write what this peer signs of a round: its transcript, its log so far, its partial sums."""
+    receipt = make_receipt(
+        identity,
+        finished.record,
+        finished.confirmed,
+        transcript_digest=digest,
+        log_lines=log.file.lines,
+        log_chain=log.file.last,
+        partials=kept,
+    )
+    attempts.make(lambda: write_text(_beside(path, "receipt.json"), receipt))
+
+
+def _clear(path: Path) -> None:
+    """Remove what a process that was killed wrote of the same round: it is written again."""
+    with contextlib.suppress(OSError):
+        for ending in ("transcript", "partials.npz", "receipt.json"):
+            _beside(path, ending).unlink(missing_ok=True)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """Return a file of a round; the name of a peer may have dots, so none is an ending."""
+    return path.with_name(f"{path.name}.{ending}")
 
 
 def _outcome(session: Session, finished: Finished, digest: bytes, directory: Path) -> Outcome:

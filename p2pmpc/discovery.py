@@ -7,9 +7,10 @@ HPKE key that this peer put into its HELLO.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -22,13 +23,22 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import Identity, SealingKey, certificate_key, parse_id, peer_id, short_id
+from p2pmpc.identity import (
+    SEALING_SEED_BYTES,
+    Identity,
+    SealingKey,
+    certificate_key,
+    parse_id,
+    peer_id,
+    short_id,
+)
 from p2pmpc.links import Link, LinkEndedError, plain_reason
-from p2pmpc.logs import NodeLog
+from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.patience import Backoff
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
@@ -53,6 +63,19 @@ class Found:
     sealing_key: SealingKey
 
 
+class HelloMemory(Protocol):
+    """Remembers what a peer says about itself: two HELLOs of one peer would look like a lie."""
+
+    nonce: bytes
+    """Of its JOINs."""
+
+    def hello(self, parameters: Parameters) -> tuple[SignedEntry, SealingKey] | None:
+        """Return what it said under these parameters, if it did."""
+
+    def keep_hello(self, parameters: Parameters, entry: SignedEntry, sealing: bytes) -> None:
+        """Remember what it is about to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Self:
     """What a peer says about itself.
@@ -62,15 +85,36 @@ class Self:
         weight: Its weight; 0 observes. Secret where the session's weights are private.
         name: For people.
         entropy: The operating system's.
+        memory: Of what it said.
     """
 
     identity: Identity
     weight: int = field(repr=False)
     name: str
     entropy: Entropy = field(repr=False)
+    memory: HelloMemory = field(repr=False)
+
+    def hello(self, parameters: Parameters, address: Address) -> tuple[SignedEntry, SealingKey]:
+        """Return its signed entry under some parameters, always the same one, and its sealing key.
+
+        Args:
+            parameters: What it agrees to.
+            address: Where the others reach it.
+
+        Raises:
+            ResourceExhausted: It cannot be remembered.
+        """
+        known = self.memory.hello(parameters)
+        if known is not None:
+            return known
+        seed = self.entropy(SEALING_SEED_BYTES)
+        key = SealingKey(io.BytesIO(seed).read)
+        entry = self.entry(parameters, key, address)
+        self.memory.keep_hello(parameters, entry, seed)
+        return entry, key
 
     def entry(self, parameters: Parameters, key: SealingKey, address: Address) -> SignedEntry:
-        """Return its signed entry."""
+        """Return a new signed entry."""
         return make_entry(
             self.identity,
             key,
@@ -81,6 +125,8 @@ class Self:
             address=str(address),
         )
 
+
+_MOST_GONE: Final = 16
 
 TOLD_TO_ALL: Final = frozenset({Kind.ROSTER, Kind.ABORT})
 """Kinds on a join link whose signature names no receiver."""
@@ -108,15 +154,15 @@ class Founder:
 
     def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
         self._me = me
-        self._log = log
-        self._key = SealingKey(me.entropy)
-        entry = me.entry(parameters, self._key, address)
+        entry, self._key = me.hello(parameters, address)
         self._admission = Admission(parameters, me.identity.id, entry)
         self._changed = trio.Event()
         self._closed = trio.Event()
         self._roster: RosterList | None = None
         self._waiting: dict[bytes, Link] = {}
-        self._came_and_went: set[bytes] = set()
+        self._came_and_went: dict[bytes, None] = {}
+        """The last few."""
+        self._joined = Sparing(log, "joined", trio.current_time)
         self.on_joined: Callable[[int], None] = lambda _count: None
 
     async def found(self, join_timeout: float) -> Found:
@@ -142,10 +188,15 @@ class Founder:
         self._closed.set()
         return Found(session, {m.id: m.signed.address for m in session.members}, self._key)
 
+    def go_on(self, session: Session) -> None:
+        """Take up a session that was closed before this process was killed: some may not know it."""
+        self._roster = self._admission.go_on(session)
+        self._closed.set()
+
     def _incomplete(self) -> PeerMissing:
         here = set(self._admission.joined)
         joined = [short_id(i) for i in here - {self._me.identity.id}]
-        gone = [short_id(i) for i in self._came_and_went - here]
+        gone = [short_id(i) for i in self._came_and_went if i not in here]
         names = f"joined: {', '.join(joined) or 'nobody'}"
         if gone:
             names += f"; came and went: {', '.join(gone)}"
@@ -182,14 +233,18 @@ class Founder:
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, identity, error)
             raise
-        unverified.deadline = float("inf")
+        if self._roster is None:  # afterwards there is nothing to wait for
+            unverified.deadline = float("inf")
         await self._wait_with(link, identifier)
 
     async def _wait_with(self, link: Link, identifier: bytes) -> None:
         """Hold a joiner's link until the set is closed, and tell it the roster."""
+        older = self._waiting.get(identifier)
         self._waiting[identifier] = link
+        if older is not None:  # one link a joiner
+            await older.aclose()
         count = len(self._admission.joined)
-        self._log.info("joined", id=short_id(identifier), count=count)
+        self._joined.info(id=short_id(identifier), count=count)
         self.on_joined(count)
         self._changed.set()
         async with trio.open_nursery() as nursery:
@@ -199,13 +254,20 @@ class Founder:
         if self._waiting.get(identifier) is link:
             del self._waiting[identifier]
             if self._roster is None:
-                self._came_and_went.add(identifier)
+                self._note_gone(identifier)
                 self._admission.leave(identifier)
         if self._roster is not None:
             roster = sign_before_session(self._me.identity, self._roster, TO_ALL)
             await link.send(frame_bytes(roster))
             with trio.move_on_after(5):  # the joiner closes first, so nothing is cut off
                 await self._watch(link, trio.CancelScope())
+
+    def _note_gone(self, identifier: bytes) -> None:
+        """Remember who left, but not everybody that ever came."""
+        self._came_and_went.pop(identifier, None)
+        self._came_and_went[identifier] = None
+        if len(self._came_and_went) > _MOST_GONE:
+            del self._came_and_went[next(iter(self._came_and_went))]
 
     async def _watch(self, link: Link, scope: trio.CancelScope) -> None:
         """Notice the end of a link on which nothing more is due."""
@@ -329,7 +391,7 @@ class Joiner:
             AgreementFailed: It refused, or it is not whom or what this peer agreed to.
         """
         reason = "it did not close the roster"
-        pause = 0.1
+        backoff = Backoff(0.1, 5.0, self._me.entropy)
         with trio.move_on_after(join_timeout):
             while True:
                 try:
@@ -338,8 +400,7 @@ class Joiner:
                         return await self._talk(knock)
                 except LinkEndedError as error:
                     reason = error.reason
-                await trio.sleep(pause)
-                pause = min(2 * pause, 5.0)
+                await trio.sleep(backoff.next())
         raise PeerMissing(
             f"the bootstrap peer at {self._bootstrap.address} let nobody in within "
             f"{join_timeout:g} s: {reason}",
@@ -359,8 +420,7 @@ class Joiner:
         parameters = self._candidate.accept_offer(offer)
         await self._check(parameters)
         if parameters not in self._said:
-            key = SealingKey(self._me.entropy)
-            self._said[parameters] = self._me.entry(parameters, key, self._address), key
+            self._said[parameters] = self._me.hello(parameters, self._address)
         entry, key = self._said[parameters]
         await self._checkpoint("hello")
         hello = sign_before_session(identity, Hello(entry), knock.identifier)

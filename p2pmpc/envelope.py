@@ -6,6 +6,7 @@ key of the member they came from; they never see bytes and never verify a plain 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
@@ -34,7 +35,9 @@ from p2pmpc.wire import (
 M = TypeVar("M", bound=Message)
 
 _LONG: Final = 1 << 14
-_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})
+_OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT, Kind.ALIVE})
+_UNPROVABLE: Final = _OF_NO_ROUND | {Kind.RELAY}
+"""What is ill-formed here proves nothing: ACCEPT binds no session, and the others carry what others signed."""
 _SAID_ALIKE: Final = frozenset({Kind.ACCEPT, Kind.ECHO})
 
 
@@ -203,8 +206,8 @@ class Notary:
         return Signed(message, frame.round, digest, frame.signature, body)
 
     def _read(self, sender: int, frame: Frame, digest: bytes) -> tuple[bytes, Message]:
-        """Decode what is signed: what is ill-formed proves itself, but for ACCEPT and ABORT."""
-        if frame.kind in _OF_NO_ROUND:  # the one binds no session, in the other evidence must fit
+        """Decode what is signed: what is ill-formed proves itself, but for a few kinds."""
+        if frame.kind in _UNPROVABLE:
             return self._decode(frame, digest)
 
         def itself() -> tuple[Statement, ...]:
@@ -250,6 +253,19 @@ class Notary:
             return False
         return True
 
+    def is_of(
+        self, sender: int, kind: Kind, round_number: int, body: bytes, signature: bytes
+    ) -> bool:
+        """Return whether a member signed a body to all: as :meth:`is_signed_by`, for the body itself."""
+        digest = body_digest(kind, body)
+        return self.is_signed_by(sender, kind, round_number, digest, signature)
+
+    def open_relayed(
+        self, sender: int, kind: Kind, round_number: int, body: bytes, signature: bytes
+    ) -> Signed[Message]:
+        """Verify and decode what somebody else passed on, as :meth:`open` does with a frame."""
+        return self.open(sender, Frame(kind, round_number, signature, body))
+
     def _verify(
         self,
         sender: int,
@@ -273,14 +289,21 @@ class SessionSealer:
     Args:
         session: The closed session.
         key: This peer's sealing key, the one of its HELLO.
+        sealed: What was sealed before this peer was killed, by receiver, for the round that goes on:
+            sealing draws anew, and what was sent is sent again.
     """
 
-    def __init__(self, session: Session, key: SealingKey) -> None:
+    def __init__(
+        self, session: Session, key: SealingKey, sealed: Mapping[int, bytes] | None = None
+    ) -> None:
         self._session = session
         self._key = key
+        self._sealed = dict(sealed or {})
 
     def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
         """Seal to a member; see :meth:`p2pmpc.identity.SealingPublicKey.seal`."""
+        if receiver in self._sealed:
+            return self._sealed.pop(receiver)
         return SealingPublicKey(self._session.member(receiver).entry.sealing_key).seal(
             plaintext, info
         )

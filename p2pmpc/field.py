@@ -39,6 +39,24 @@ _FOLDED: Final = {31: 2, 61: 1}
 """Folds that bring any 64-bit value near a Mersenne prime, by its bits."""
 
 
+def read_words(data: Bytes, word: np.dtype[Any], length: int) -> Words:
+    """Return the words of a vector where its bytes lie, without looking at their values.
+
+    Args:
+        data: ``length`` words of that type.
+        word: The type of an element on the wire.
+        length: The number of elements that the parameters call for.
+
+    Raises:
+        RemoteProtocolError: The size is wrong.
+    """
+    if len(data) != length * word.itemsize:
+        raise RemoteProtocolError(
+            f"a vector of {len(data)} bytes where {length * word.itemsize} were due"
+        )
+    return np.frombuffer(data, dtype=word)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A prime field and how its vectors are stored.
@@ -251,11 +269,7 @@ class Field:
         Raises:
             RemoteProtocolError: The size is wrong or an element is >= p; says which.
         """
-        if len(data) != length * self.width:
-            raise RemoteProtocolError(
-                f"a vector of {len(data)} bytes where {length * self.width} were due"
-            )
-        words: Words = np.frombuffer(data, dtype=self.word)
+        words = read_words(data, self.word, length)
         self.check_reduced(words)
         return words
 

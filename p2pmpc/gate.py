@@ -2,25 +2,30 @@
 
 Rules:
 
-1. An exception from one connection ends that connection and nothing else, and leaves one log line.
-2. Before a HELLO is verified a connection may send 4 KiB and live 5 s, as :mod:`p2pmpc.patience`
-   counts them.
+1. An exception from one connection ends that connection and nothing else, and leaves one log line,
+   or where there are very many is counted in one.
+2. Before a HELLO is verified a connection may live 5 s, as :mod:`p2pmpc.patience` counts them, and
+   send what :mod:`p2pmpc.lobby` allows; there it waits, and may be dropped for another one.
 3. Nothing is said to a connection before TLS 1.3 is done.
+4. Running out of descriptors costs strangers their connections, and nobody else.
 """
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 
+from p2pmpc.descriptors import FEWEST_PENDING
 from p2pmpc.errors import P2PMPCError
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
-from p2pmpc.logs import NodeLog
-from p2pmpc.network import Listener, Stream
+from p2pmpc.lobby import Lobby, MeteredStream, Shown, Visit
+from p2pmpc.logs import NodeLog, Sparing
+from p2pmpc.network import Listener, NoDescriptorsError, Stream
 from p2pmpc.patience import Patience
 from p2pmpc.session import Session
 from p2pmpc.tls import (
@@ -34,7 +39,6 @@ from p2pmpc.tls import (
 )
 
 UNVERIFIED_SECONDS: Final = 5.0
-MOST_PENDING: Final = 128
 SATISFIED: Final = b"\x01"
 
 JoinHandler = Callable[[Link, trio.CancelScope], Awaitable[None]]
@@ -47,18 +51,28 @@ class Gate:
     Args:
         identity: The node's.
         log: For one line a refusal.
+        draw: Returns a number below the one it is given: who is dropped where there is no room.
     """
 
-    def __init__(self, identity: Identity, log: NodeLog) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        log: NodeLog,
+        draw: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
         self._identity = identity
-        self._log = log
+        self._refusals = Sparing(log, "connection refused", trio.current_time)
         self._context = server_context(identity, ())
         self._session: Session | None = None
         self._has_session = trio.Event()
-        self._pending = trio.CapacityLimiter(MOST_PENDING)
+        self._lobby = Lobby(FEWEST_PENDING, draw)
         self._patience = Patience(UNVERIFIED_SECONDS)
         self.join_handler: JoinHandler | None = None
         self.mesh_handler: MeshHandler | None = None
+
+    def make_room(self, places: int) -> None:
+        """Say how many connections may wait at a time until it is known who they are."""
+        self._lobby.places = places
 
     def open_mesh(self, session: Session) -> None:
         """From now on let the members of a session in, by the certificates of its roster."""
@@ -73,23 +87,26 @@ class Gate:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._patience.run)
                 while True:
-                    stream = await listener.accept()
-                    if self._pending.available_tokens == 0:
-                        nursery.start_soon(trio.aclose_forcefully, stream)
+                    try:
+                        stream = await listener.accept()
+                    except NoDescriptorsError as error:
+                        self._lobby.drop_one()
+                        self._refusals.warning(reason=str(error))
                         continue
                     nursery.start_soon(self._handle, stream)
         finally:
+            self._refusals.close()
             with trio.CancelScope(shield=True):
                 await listener.aclose()
 
     async def _handle(self, stream: Stream) -> None:
         try:
-            with self._patience.limit() as scope:
-                async with self._pending:
-                    tls = await self._handshake(stream)
+            with self._patience.limit() as scope, self._lobby.visit(scope) as visit:
+                tls = await self._handshake(MeteredStream(stream, self._lobby, visit))
+                self._lobby.move(visit, Shown.TLS)
                 await self._dispatch(tls, scope)
             if scope.cancelled_caught:
-                self._refused("it said nothing in time")
+                self._refused(_why_ended(visit))
         except (LinkEndedError, P2PMPCError) as error:
             self._refused(str(error))
         except trio.BrokenResourceError as error:
@@ -103,10 +120,10 @@ class Gate:
                 await trio.aclose_forcefully(stream)
 
     def _refused(self, reason: str) -> None:
-        self._log.warning("connection refused", reason=reason)
+        self._refusals.warning(reason=reason)
 
-    async def _handshake(self, stream: Stream) -> TlsStream:
-        if self.join_handler is None:
+    async def _handshake(self, stream: MeteredStream) -> TlsStream:
+        if await stream.peek() and self.join_handler is None:
             # This node founds nothing, so only members can have business here: wait for the roster
             # that says who they are.
             await self._has_session.wait()
@@ -132,6 +149,13 @@ class Gate:
         await link.send(SATISFIED)
         scope.deadline = float("inf")
         await self.mesh_handler(index, link)
+
+
+def _why_ended(visit: Visit) -> str:
+    """Return why a connection was ended that had not done anything wrong."""
+    if visit.dropped:
+        return "there was no room for all who wait, and it was drawn to go"
+    return "it said nothing in time"
 
 
 def _tls_reason(error: trio.BrokenResourceError) -> str:

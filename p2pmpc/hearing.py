@@ -30,11 +30,13 @@ from p2pmpc.messages import (
     Message,
     Open,
     Partial,
+    Relay,
     Share,
     Signed,
     Slice,
     SliceSum,
     Unmask,
+    number_of,
 )
 from p2pmpc.opening import Opening
 from p2pmpc.ratchet import Ratchet
@@ -61,6 +63,7 @@ class Hearing:
         notary: Verifies signatures.
         sealer: Opens shares, where there is no ratchet.
         ratchet: Opens them in later rounds.
+        said: What kinds of messages this peer said in this round before it was killed.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Hearing:
         notary: Notary,
         sealer: Sealer,
         ratchet: Ratchet | None = None,
+        said: frozenset[Kind] = frozenset(),
     ) -> None:
         self.session = session = context.session
         self.links = {index: PeerLink(_script_of(session, index)) for index in session.others}
@@ -84,6 +88,8 @@ class Hearing:
         self._notary = notary
         self._sealer = sealer
         self._ratchet = ratchet
+        self._said_before = said
+        self._relayed: dict[int, Signed[Message]] = {}
         self._echo: tuple[Echo, bytes] | None = None
 
     def said(self, index: int, kind: Kind) -> Signed[Message]:
@@ -135,16 +141,17 @@ class Hearing:
         link, message = self.links[peer], signed.message
         if signed.round != self._context.number:
             raise RemoteProtocolError(f"a message of round {signed.round}")
-        slot = (message.kind, _number(message))
+        slot = (message.kind, number_of(message))
         known = link.said.get(slot)
         if known is not None:
-            return self._repeated(peer, known, signed)
+            return not isinstance(message, Relay) and self._repeated(peer, known, signed)
         column = link.script.get(link.column, {}).get(message.kind)
         if column is None:
             raise RemoteProtocolError(
                 f"it comes too early, or at the wrong place ({link.column.name})"
             )
-        if message.kind < Kind.ECHO or self._echo is not None or peer not in self.session.places:
+        needs_echo = message.kind >= Kind.ECHO and peer in self.session.places
+        if self._echo is not None or not (needs_echo or isinstance(message, Relay)):
             self._check(peer, signed)
         elif self._may_come_first(message.kind):
             link.unchecked.append(signed)
@@ -161,7 +168,7 @@ class Hearing:
 
     def _is_last_piece(self, peer: int, message: Message) -> bool:
         owner = self.session.own_index if isinstance(message, Slice) else peer
-        return _number(message) + 1 == self.session.slices.pieces(self.session.places[owner])
+        return number_of(message) + 1 == self.session.slices.pieces(self.session.places[owner])
 
     def _repeated(self, peer: int, known: Signed[Message], signed: Signed[Message]) -> bool:
         """Pass over what was said before; two things in one place prove themselves."""
@@ -182,14 +189,19 @@ class Hearing:
     def _may_come_first(self, kind: Kind) -> bool:
         """Return whether a message may come before this peer holds what it is checked against.
 
-        Others echo what this contributor has said, and open what it has echoed. An observer says
-        nothing, and nobody waits for it.
+        Others echo what this contributor has said, and open what it has echoed, if only before it was
+        killed. An observer says nothing, and nobody waits for it.
         """
-        return not self.session.contributes or (kind is Kind.ECHO and Kind.PARTIAL in self.own)
+        if not self.session.contributes or Kind.ECHO in self._said_before:
+            return True
+        has_summed = Kind.PARTIAL in self.own or Kind.PARTIAL in self._said_before
+        return kind is Kind.ECHO and has_summed
 
-    def _too_early(self, peer: int, signed: Signed[Message]) -> Dispute:
+    def _too_early(self, peer: int, signed: Signed[Message]) -> RemoteProtocolError:
         """Return what it proves to echo, or open, what this peer has not signed yet."""
         reason = "it came before this peer had said what it rests on"
+        if signed.message.kind is Kind.RELAY:
+            return RemoteProtocolError(reason)
         claim, proof = Claim.FALSE_ECHO, [Statement.of(peer, signed)]
         if signed.message.kind is not Kind.ECHO:
             echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
@@ -217,19 +229,10 @@ class Hearing:
                 self._hold_echo(peer, signed.signature)
             case Open():
                 self._check_open(peer, signed, message)
-            case Unmask(about, share):
-                if about not in self.session.places:
-                    raise RemoteProtocolError("a mask share of an observer, who has none")
-                with proven_by(
-                    Claim.WRONG_MASK_SHARE,
-                    peer,
-                    lambda: (
-                        self._committed(about),
-                        Statement.of(peer, link.message(Kind.ECHO)),
-                        *itself(),
-                    ),
-                ):
-                    self.opening.take(about, peer, share)
+            case Unmask():
+                self._take_mask_share(peer, signed, message)
+            case Relay():
+                self._take_relay(message)
             case Confirm(digest):
                 link.confirmed = digest
             case _:
@@ -285,9 +288,12 @@ class Hearing:
             if self.echoes.get(index) == signature:
                 continue
             if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
+                reason = "opened without everybody's signature on one echo"
+                if (Kind.ECHO, 0) not in self.links[peer].said:
+                    raise RemoteProtocolError(reason)
                 echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
                 raise Dispute(
-                    "opened without everybody's signature on one echo",
+                    reason,
                     Evidence(Claim.EARLY_OPENING, peer, (echo, Statement.of(peer, signed))),
                 )
             self._hold_echo(index, signature)
@@ -295,6 +301,47 @@ class Hearing:
             Claim.WRONG_OPENING, peer, lambda: (self._committed(peer), Statement.of(peer, signed))
         ):
             self.opening.open(peer, message.mask_seed)
+
+    def _take_mask_share(self, peer: int, signed: Signed[Message], message: Unmask) -> None:
+        if message.about not in self.session.places:
+            raise RemoteProtocolError("a mask share of an observer, who has none")
+        with proven_by(
+            Claim.WRONG_MASK_SHARE,
+            peer,
+            lambda: (
+                self._committed(message.about),
+                Statement.of(peer, self.links[peer].message(Kind.ECHO)),
+                Statement.of(peer, signed),
+            ),
+        ):
+            self.opening.take(message.about, peer, message.share)
+
+    def _take_relay(self, relay: Relay) -> None:
+        """Take the OPEN of a contributor from a peer that passes it on."""
+        owner, number = relay.about, self._context.number
+        if owner not in self.session.places:
+            raise RemoteProtocolError("an OPEN of an observer, who has none")
+        if not self._notary.is_of(owner, Kind.OPEN, number, relay.body, relay.signature):
+            raise RemoteProtocolError(f"an OPEN that {self.session.label(owner)} did not sign")
+        if owner == self.session.own_index:
+            return
+        try:
+            signed = self._notary.open_relayed(
+                owner, Kind.OPEN, number, relay.body, relay.signature
+            )
+            known = self.opened_by(owner)
+            if known is not None:
+                self._repeated(owner, known, signed)
+                return
+            assert isinstance(signed.message, Open)
+            self._check_open(owner, signed, signed.message)
+        except RemoteProtocolError as error:  # it is the owner's fault, whoever passes it on
+            raise error.blaming(*(error.peers or (owner,))) from None
+        self._relayed[owner] = signed
+
+    def opened_by(self, owner: int) -> Signed[Message] | None:
+        """Return another contributor's OPEN, from itself or from a peer that passed it on."""
+        return self.links[owner].said.get((Kind.OPEN, 0)) or self._relayed.get(owner)
 
     def _commitment(self, peer: int) -> Commitment:
         message = self.said(peer, Kind.COMMITMENT).message
@@ -353,17 +400,6 @@ def _script_of(session: Session, peer: int) -> Script:
     if session.parameters.is_sharded:
         return AMONG_OWNERS if session.contributes else OF_SLICES_TO_AN_OBSERVER
     return AMONG_CONTRIBUTORS if session.contributes else TO_AN_OBSERVER
-
-
-def _number(message: Message) -> int:
-    """Return which one of its kind a message is, where a peer says several."""
-    match message:
-        case Unmask(about, _):
-            return about
-        case Slice(piece, _) | SliceSum(piece, _):
-            return piece
-        case _:
-            return 0
 
 
 def _without_vector(signed: Signed[Message]) -> Signed[Message]:

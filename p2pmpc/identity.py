@@ -41,6 +41,8 @@ SIGNATURE_BYTES: Final = 64
 SEED_BYTES: Final = 32
 
 _MLKEM_PUBLIC_BYTES: Final = 1184
+_MLKEM_SEED_BYTES: Final = 64
+SEALING_SEED_BYTES: Final = _MLKEM_SEED_BYTES + 32
 SEALING_KEY_BYTES: Final = _MLKEM_PUBLIC_BYTES + 32
 SEALING_OVERHEAD: Final = 1088 + 32 + 16
 """ML-KEM ciphertext, X25519 key and AES-GCM tag."""
@@ -221,13 +223,13 @@ class SealingKey:
     """The HPKE key of one session, made fresh for it and sent, signed, in the HELLO.
 
     Args:
-        entropy: Where the key comes from.
+        entropy: Where the key comes from: SEALING_SEED_BYTES in all.
     """
 
     __slots__ = ("_key", "public_bytes")
 
     def __init__(self, entropy: Entropy) -> None:
-        lattice = MLKEM768PrivateKey.from_seed_bytes(entropy(64))
+        lattice = MLKEM768PrivateKey.from_seed_bytes(entropy(_MLKEM_SEED_BYTES))
         curve = X25519PrivateKey.from_private_bytes(entropy(32))
         self._key: hpke.MLKEM768X25519PrivateKey | None = hpke.MLKEM768X25519PrivateKey(
             lattice, curve

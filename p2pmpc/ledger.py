@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -114,19 +114,6 @@ class InputDigest:
     def digest(self) -> bytes:
         """Return the digest of all values so far; how they were cut into blocks is no part of it."""
         return self._digest.digest()
-
-
-def input_digest(blocks: Iterable[Floats], key: bytes) -> bytes:
-    """Return the keyed digest of an input; see :class:`InputDigest`.
-
-    Args:
-        blocks: The values as read, block by block.
-        key: 32 bytes.
-    """
-    digest = InputDigest(key)
-    for block in blocks:
-        digest.add(block)
-    return digest.digest()
 
 
 def _are_proportional(one: Sequence[int], two: Sequence[int]) -> bool:

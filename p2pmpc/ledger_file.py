@@ -17,6 +17,7 @@ from typing import Protocol
 
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 from p2pmpc.ledger import OpenedSum, check_differencing, parse_ledger, render_ledger
+from p2pmpc.storage import sync_folder
 
 
 class Ledger(Protocol):
@@ -105,7 +106,7 @@ class LedgerFile:
                 self._write((*entries, checked))
             with self._disk():
                 self._temporary.replace(self._path)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """See :meth:`Ledger.discard`."""
@@ -188,12 +189,3 @@ def read_ledger(path: Path) -> tuple[str, tuple[OpenedSum, ...]]:
             hint="restore it from a copy; without it nobody knows what may be summed again. Moved away, "
             "it starts anew",
         ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,25 +16,20 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from p2pmpc import __version__
-from p2pmpc.archive import file_stem
 from p2pmpc.errors import ConfigurationError, InputRefused, Interrupted, P2PMPCError
-from p2pmpc.identity import Identity, format_id
-from p2pmpc.keys import load_or_create
-from p2pmpc.logs import NodeLog
+from p2pmpc.identity import format_id
 from p2pmpc.network import Network, TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Peer
 from p2pmpc.progress import Callback
 from p2pmpc.sources import ArrayNumbers, Numbers
-from p2pmpc.storage import new_run_directory
+from p2pmpc.start import peer_of
 
 Options = NodeOptions
 """What a peer is told to do: the options of the command line, by the same names."""
@@ -237,35 +232,19 @@ async def open_session(
         P2PMPCError: Why there is no session.
     """
     options = _settled(options)
-    options.check()
-    identity = (
-        load_or_create(Path(options.key), os.urandom)
-        if options.key
-        else Identity.generate(os.urandom)
-    )
-    directory = Path(options.log_dir) if options.log_dir else new_run_directory(Path("logs"))
-    path = directory / f"{file_stem(options.name, identity)}.log"
-    log = NodeLog(path, secrets=options.log_secrets)
 
     def tell(event: str, fields: dict[str, Any]) -> None:
         if event == "founded":
             on_founded(str(fields["bootstrap"]))
         on_event(event, fields)
 
-    try:
-        log.info("started", id=format_id(identity.id), version=__version__, name=options.name)
-        peer = Peer(
-            options,
-            None,
-            identity,
-            directory=directory,
-            log=log,
-            network=network or TcpNetwork(),
-            entropy=os.urandom,
-            observer=Callback(tell),
-            brings_later=True,
-        )
+    with peer_of(
+        options,
+        None,
+        network=network or TcpNetwork(),
+        entropy=os.urandom,
+        observer=Callback(tell),
+        brings_later=True,
+    ) as peer:
         async with peer.joined():
             yield Session(peer)
-    finally:
-        log.file.close()

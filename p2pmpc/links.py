@@ -6,8 +6,9 @@ from typing import Final
 
 import trio
 
+from p2pmpc.absence import TcpState
 from p2pmpc.messages import Kind
-from p2pmpc.network import Stream
+from p2pmpc.network import Stream, tcp_state
 from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 
 _READ: Final = 1 << 18
@@ -38,6 +39,8 @@ class Link:
         self._buffer = bytearray()
         self.bytes_sent = 0
         self.bytes_received = 0
+        self.is_waiting = False
+        """Whether somebody waits here for bytes to come."""
 
     async def send(self, data: bytes) -> None:
         """Write frames.
@@ -89,10 +92,13 @@ class Link:
         parts = [bytes(buffer)]
         buffer.clear()
         while missing > 0:
+            self.is_waiting = True
             try:
                 data = await self._stream.receive_some(_READ)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise LinkEndedError(plain_reason(error)) from None
+            finally:
+                self.is_waiting = False
             if not data:
                 raise LinkEndedError("closed by the other side")
             self.bytes_received += len(data)
@@ -102,6 +108,14 @@ class Link:
             parts.append(bytes(data))
             missing -= len(data)
         return b"".join(parts)
+
+    def tcp_state(self) -> TcpState | None:
+        """Return what the system knows of the connection, where it is one of TCP and it says so."""
+        return tcp_state(self._stream)
+
+    async def abandon(self) -> None:
+        """Close the stream without a word: nobody is there to hear one."""
+        await trio.aclose_forcefully(self._stream)
 
     async def aclose(self) -> None:
         """Close the stream, in good order if that is quick."""

@@ -7,7 +7,8 @@ Rules:
 2. ``--log-secrets`` adds the names in SECRETS and nothing else.
 3. Every line ends with a hash over itself and the line before it, so that `p2pmpc verify` can name a
    line that was changed. The last one stands in the signed receipt.
-4. A full disk never stops a round: the writer remembers that it failed, and the run ends with 7.
+4. What strangers bring about is logged sparingly: they cannot fill the disk.
+5. A full disk never stops a round: the writer remembers that it failed, and the run ends with 7.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -32,12 +33,13 @@ ALLOWED: Final = frozenset(
 )  # fmt: skip
 SECRETS: Final = frozenset({"secret", "share", "mask"})
 
-CHAIN_START: Final = "0" * 16
+CHAIN_DIGITS: Final = 16
+CHAIN_START: Final = "0" * CHAIN_DIGITS
 
 
 def chain(previous: str, line: str) -> str:
     """Return the hash that ends a line: 16 hex digits over the hash before it and the line."""
-    return hashlib.sha256(f"{previous}{line}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{previous}{line}".encode()).hexdigest()[:CHAIN_DIGITS]
 
 
 class ChainedFile:
@@ -46,15 +48,32 @@ class ChainedFile:
     Args:
         path: A new file.
         mode: Its permissions.
+        goes_on: The file may be there, of a process that was killed: its chain goes on.
     """
 
-    def __init__(self, path: Path, mode: int = 0o644) -> None:
+    def __init__(self, path: Path, mode: int = 0o644, *, goes_on: bool = False) -> None:
         self.path = path
         self.failure: OSError | None = None
         self.last = CHAIN_START
         self.lines = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="ascii", buffering=1)
+        flags = os.O_RDWR | os.O_CREAT | (0 if goes_on else os.O_EXCL)
+        descriptor = os.open(path, flags, mode)
+        self._file: TextIO = os.fdopen(descriptor, "r+", encoding="ascii", buffering=1)
+        if goes_on:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go behind the last whole line: one that was cut short is cut off, since it is no line."""
+        whole = 0
+        for line in self._file.buffer:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            self.lines += 1
+            mark = line.rpartition(b'"chain": "')[2]
+            self.last = mark[:CHAIN_DIGITS].decode("ascii", "replace")
+        self._file.seek(whole)
+        self._file.truncate()
 
     def msg(self, line: str) -> None:
         """Write one JSON object as a line; after the end, nothing."""
@@ -105,15 +124,16 @@ class NodeLog:
     Args:
         path: The new file.
         secrets: Whether ``--log-secrets`` was given.
+        goes_on: The file may be there: a process that was killed began it.
 
     Raises:
         ResourceExhausted: The file cannot be made.
     """
 
-    def __init__(self, path: Path, *, secrets: bool) -> None:
+    def __init__(self, path: Path, *, secrets: bool, goes_on: bool = False) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = ChainedFile(path, 0o600 if secrets else 0o644)
+            self.file = ChainedFile(path, 0o600 if secrets else 0o644, goes_on=goes_on)
         except FileExistsError:
             raise ResourceExhausted(
                 f"the log {path} exists already, and nothing is overwritten",
@@ -157,3 +177,52 @@ class NodeLog:
     def failure(self) -> OSError | None:
         """Why writing failed, if it did."""
         return self.file.failure
+
+
+class Sparing:
+    """Logs an event that others bring about as often as they like: the first times, then at a slow pace.
+
+    What is not logged is counted, and the next line says how often it happened in between.
+
+    Args:
+        log: Where to.
+        event: What it is called.
+        clock: Seconds.
+    """
+
+    AT_ONCE: Final = 64
+    EVERY_SECONDS: Final = 5.0
+
+    def __init__(self, log: NodeLog, event: str, clock: Callable[[], float]) -> None:
+        self._log = log
+        self._event = event
+        self._clock = clock
+        self._tokens = float(self.AT_ONCE)
+        self._since: float | None = None
+        self._untold = 0
+
+    def info(self, **fields: object) -> None:
+        """Log it, unless it comes too often."""
+        self._tell(self._log.info, fields)
+
+    def warning(self, **fields: object) -> None:
+        """Log it as something to look at, unless it comes too often."""
+        self._tell(self._log.warning, fields)
+
+    def close(self) -> None:
+        """Say how often it happened since the last line."""
+        if self._untold:
+            self._log.warning(f"{self._event}: more", count=self._untold)
+        self._untold = 0
+
+    def _tell(self, tell: Callable[..., None], fields: dict[str, object]) -> None:
+        now = self._clock()
+        earned = 0.0 if self._since is None else (now - self._since) / self.EVERY_SECONDS
+        self._tokens = min(self._tokens + earned, self.AT_ONCE)
+        self._since = now
+        if self._tokens < 1:
+            self._untold += 1
+            return
+        self._tokens -= 1
+        self.close()
+        tell(self._event, **fields)

@@ -2,11 +2,13 @@
 
 One ordered stream of messages goes to each member. Everything said is kept, and after a reconnection
 said again from the start: the receiver passes over what it has, so no acknowledgements are needed.
-The member with the higher index dials.
+The member with the higher index dials. Where nothing is to be said, an ALIVE is; what silence means is
+for :mod:`p2pmpc.pulse` to say.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,23 +17,29 @@ from typing import Final
 
 import trio
 
-from p2pmpc.errors import AgreementFailed, P2PMPCError, PeerMissing, RemoteProtocolError
-from p2pmpc.gate import SATISFIED
+from p2pmpc.absence import Absence, Cause
+from p2pmpc.dialling import Dialler, UnreachedError
+from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
-from p2pmpc.network import Address, Network
-from p2pmpc.patience import Patience
+from p2pmpc.network import Network
+from p2pmpc.patience import Backoff, doze
+from p2pmpc.pulse import TURNS_A_BEAT, Pulse
+from p2pmpc.quota import Quota
+from p2pmpc.returns import Returns
 from p2pmpc.session import Session
-from p2pmpc.tls import mesh_context, remote_certificate, wrap_client
-from p2pmpc.wire import Frame
+from p2pmpc.shamir import Entropy
+from p2pmpc.wire import ALIVE, ENVELOPE_BYTES, HEADER, Frame
 
 SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
-RECONNECT_SECONDS: Final = 3.0
-"""How long a link may be down before its peer is given up."""
-_DIALLED_AT_ONCE: Final = 8
-"""Handshakes are work for both sides: all at once, on a busy machine, each would take too long."""
-_DIAL_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = 15.0
+"""How long a link may be down before its peer is given up, unless something else is said."""
+HEARTBEAT_SECONDS: Final = 2.0
+"""After how long a link on which nothing was said says that it is alive, likewise."""
+_PROBE_AFTER: Final = 2.0
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
 _COALESCE: Final = 1 << 16
 
 
@@ -73,7 +81,22 @@ class Lost:
     peer: int
 
 
-Event = Received | Violated | Connected | Disconnected | Lost
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A link is up, and nothing comes on it; or what is known of the reason has changed."""
+
+    peer: int
+    absence: Absence
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAgain:
+    """Something came on a link that was silent."""
+
+    peer: int
+
+
+Event = Received | Violated | Connected | Disconnected | Lost | Silent | HeardAgain
 
 
 @dataclass(slots=True)
@@ -110,6 +133,25 @@ class _Outbox:
         self.grown = trio.Event()
 
 
+@dataclass(slots=True)
+class _Line:
+    """A link that is up."""
+
+    scope: trio.CancelScope
+    pulse: Pulse
+    told: Cause | None = None
+    """What people know of its silence."""
+
+
+@dataclass(slots=True)
+class _Down:
+    """What is known of a peer to which there is no link."""
+
+    since: float
+    cause: Cause = Cause.AWAY
+    detail: str = "none came about"
+
+
 class Mesh:
     """This peer's links to all other members.
 
@@ -119,6 +161,9 @@ class Mesh:
         network: TCP, or memory.
         addresses: Where each member listens, by ID.
         events: Where events go, in the order in which they happen on each link.
+        reconnect: Seconds that a link may be down before its peer is lost.
+        heartbeat: Seconds after which an idle link says that it is alive.
+        entropy: The operating system's; pauses between attempts are drawn from it.
     """
 
     def __init__(
@@ -128,20 +173,27 @@ class Mesh:
         network: Network,
         addresses: Mapping[bytes, str],
         events: trio.MemorySendChannel[Event],
+        *,
+        reconnect: float,
+        heartbeat: float,
+        entropy: Entropy,
     ) -> None:
         self._session = session
-        self._network = network
-        self._addresses = addresses
         self._events = events
-        anchors = [member.entry.certificate for member in session.members]
-        self._context = mesh_context(identity, anchors)
+        self._reconnect = reconnect
+        self._heartbeat = heartbeat
+        self._entropy = entropy
+        self._dialler = Dialler(session, identity, network, addresses)
         self._limits = session.limits
         self._outboxes = {index: _Outbox() for index in session.others}
-        self._links: dict[int, trio.CancelScope] = {}
+        self._links: dict[int, _Line] = {}
+        self._down: dict[int, _Down] = {}
         self._generation = dict.fromkeys(session.others, 0)
+        self._heard = dict.fromkeys(session.others, 0)
+        """How many messages came from each, on whatever link."""
         self._retired: set[int] = set()
-        self._dialling = trio.CapacityLimiter(_DIALLED_AT_ONCE)
-        self._patience = Patience(_DIAL_SECONDS)
+        self._barred: set[int] = set()
+        self._returns = {index: Returns() for index in session.others}
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.bytes_sent = 0
@@ -181,68 +233,105 @@ class Mesh:
         """Expect nothing more of a peer: do not dial it again, do not report it lost."""
         self._retired.add(peer)
 
+    def bar(self, peer: int) -> None:
+        """End a peer's link, and let it in no more."""
+        self.retire(peer)
+        self._barred.add(peer)
+        if peer in self._links:
+            self._links[peer].scope.cancel()
+
     # -- links --------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Dial every member with a lower index, and keep all links until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self._patience.run)
+            nursery.start_soon(self._dialler.run)
+            nursery.start_soon(self._watch)
             for index in self._session.others:
+                self._down.setdefault(index, _Down(trio.current_time()))
                 if index < self._session.own_index:
                     nursery.start_soon(self._keep_dialling, index)
             await trio.sleep_forever()
 
     async def attach(self, index: int, link: Link) -> None:
         """Serve an authenticated link until it ends; a newer one of the same peer replaces it."""
+        pause = self._returns[index].pause(trio.current_time())
+        if pause is None and index not in self._barred:
+            self.bar(index)
+            await self._report(Disconnected(index, "it came back too often, and is given up"))
+            await self._report(Lost(index))
+        if pause is None or index in self._barred:
+            await link.aclose()
+            return
         older = self._links.get(index)
         if older is not None:
-            older.cancel()
+            older.scope.cancel()
         self._generation[index] += 1
         generation = self._generation[index]
         reason = "replaced by a newer link"
-        is_newest = False
+        pulse = Pulse(link, self._heartbeat, self._dialler.where(index), trio.current_time())
+        line = _Line(trio.CancelScope(), pulse)
         try:
-            with trio.CancelScope() as scope:
-                self._links[index] = scope
+            with line.scope:
+                self._links[index] = line
+                await trio.sleep(pause)
                 await self._events.send(Connected(index))
-                reason = await self._converse(index, link)
+                reason = await self._converse(index, link, line)
         finally:
-            is_newest = self._links.get(index) is scope
+            if pulse.is_half_open:
+                reason = pulse.absence().reason
+            is_newest = self._links.get(index) is line
             if is_newest:
                 del self._links[index]
+                self._note_down(index, pulse, reason)
                 self._changed.set()
                 self._changed = trio.Event()
             with trio.CancelScope(shield=True):
-                await link.aclose()
+                await (link.abandon() if pulse.is_half_open else link.aclose())
         if is_newest:
             await self._events.send(Disconnected(index, reason))
             if self._nursery is not None and index not in self._retired:
                 self._nursery.start_soon(self._give_up_later, index, generation)
 
-    async def _converse(self, index: int, link: Link) -> str:
+    def _note_down(self, index: int, pulse: Pulse, reason: str) -> None:
+        """Remember what is known of a peer whose link ends."""
+        cause = Cause.UNREACHABLE if pulse.is_half_open else Cause.AWAY
+        self._down[index] = _Down(trio.current_time() - pulse.silent, cause, reason)
+
+    async def _converse(self, index: int, link: Link, line: _Line) -> str:
         """Read and write until one of the two ends; return why."""
         reasons: list[str] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, index, link, reasons, nursery.cancel_scope)
-            await self._read(index, link, reasons, nursery.cancel_scope)
+            await self._read(index, link, line, reasons, nursery.cancel_scope)
         return reasons[0] if reasons else "cut"
 
     async def _read(
-        self, index: int, link: Link, reasons: list[str], scope: trio.CancelScope
+        self, index: int, link: Link, line: _Line, reasons: list[str], scope: trio.CancelScope
     ) -> None:
         try:
+            quota = Quota(self._session, index)
             while True:
-                before = link.bytes_received
                 frame = await link.receive(self._limits, SESSION_KINDS)
-                self.bytes_received += link.bytes_received - before
+                if line.told is not None:
+                    line.pulse.turn()
+                    self._tell(index, line)
+                if frame.kind is Kind.ALIVE:
+                    line.pulse.take_alive(frame, trio.current_time())
+                    continue
+                self._heard[index] += 1
+                self.bytes_received += HEADER.size + ENVELOPE_BYTES + len(frame.body)
+                quota.take(frame)
                 await self._report(Received(index, frame))
         except LinkEndedError as error:
             reasons.append(error.reason)
         except RemoteProtocolError as error:
+            self._barred.add(index)
             self.retire(index)
             reasons.append(error.message)
-            await self._events.send(Violated(index, error.blaming(index)))
+            told = error.restated(f"{self._session.label(index)}: {error.message}")
+            await self._events.send(Violated(index, told.blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:
@@ -267,74 +356,93 @@ class Mesh:
                         await link.send(data)
                         self.bytes_sent += len(data)
                 outbox.flushed.set()
-                await grown.wait()
+                with trio.move_on_after(self._heartbeat) as waiting:
+                    await grown.wait()
+                if waiting.cancelled_caught:
+                    await link.send(ALIVE)
         except LinkEndedError as error:
             reasons.append(error.reason)
         finally:
             outbox.flushed.set()
         scope.cancel()
 
+    # -- silence ------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Count the silence of every link, tell of it, and give up those that are half-open."""
+        while True:
+            await trio.sleep(self._heartbeat / TURNS_A_BEAT)
+            for index, line in list(self._links.items()):
+                line.pulse.turn()
+                if line.pulse.suspected is not line.told:
+                    self._tell(index, line)
+                if line.pulse.is_half_open:
+                    line.scope.cancel()
+
+    def _tell(self, index: int, line: _Line) -> None:
+        """Tell what is suspected now; where the loop is far behind, at a later turn."""
+        pulse = line.pulse
+        event = HeardAgain(index) if pulse.suspected is None else Silent(index, pulse.absence())
+        with contextlib.suppress(trio.WouldBlock):
+            self._events.send_nowait(event)
+            line.told = pulse.suspected
+
+    def absence(self, peer: int) -> Absence:
+        """Return what is known of a peer that is waited for."""
+        line, where = self._links.get(peer), self._dialler.where(peer)
+        if line is not None:
+            return line.pulse.absence()
+        now = trio.current_time()
+        down = self._down.get(peer, _Down(now))
+        return Absence(down.cause, now - down.since, where, down.detail)
+
+    def _learn(self, index: int, error: UnreachedError) -> None:
+        """Remember what an attempt to reach a peer came to, unless there is a link meanwhile."""
+        if index not in self._links and (down := self._down.get(index)) is not None:
+            down.cause = error.cause
+            down.detail = error.detail or down.detail
+
     async def _give_up_later(self, index: int, generation: int) -> None:
-        await trio.sleep(RECONNECT_SECONDS)
+        """Report a peer lost, unless it comes back in time."""
+        first = min(_PROBE_AFTER, self._reconnect / 2)
+        for seconds in (first, self._reconnect - first):
+            await doze(seconds)
+            if self._generation[index] != generation or index in self._retired:
+                return
+            if index > self._session.own_index:  # it dials, so nothing else tells what is wrong
+                error = await self._dialler.probe(index)
+                if error is not None:
+                    self._learn(index, error)
         if self._generation[index] == generation and index not in self._retired:
             await self._events.send(Lost(index))
 
     # -- dialling -----------------------------------------------------------------------------
 
     async def _keep_dialling(self, index: int) -> None:
-        pause, refused_since = 0.05, float("inf")
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, self._entropy)
+        refused_since = float("inf")
         while index not in self._retired:
+            heard = self._heard[index]
             try:
-                async with self._dialling:
-                    link = await self._dial(index)
-            except (LinkEndedError, OSError, trio.TooSlowError, PeerMissing) as error:
-                # A member listens before it says HELLO: where nobody listens any more, it ended.
-                now, refused = trio.current_time(), isinstance(error, ConnectionRefusedError)
+                link = await self._dialler.dial(index)
+            except UnreachedError as error:
+                self._learn(index, error)
+                now, refused = trio.current_time(), error.cause is Cause.ENDED
                 refused_since = min(refused_since, now) if refused else float("inf")
-                if now - refused_since > RECONNECT_SECONDS:
+                if now - refused_since > self._reconnect:
                     self.retire(index)
                     await self._report(Lost(index))
                     return
-                await trio.sleep(pause)
-                pause = min(2 * pause, 1.0)
+                await trio.sleep(backoff.next())
                 continue
             except AgreementFailed as error:
                 await self._events.send(Violated(index, error))
                 return
             refused_since = float("inf")
             await self.attach(index, link)
-            # Whoever lets this peer in only to hang up is not dialled any faster for it.
-            pause = 0.05 if link.bytes_received > 1 else min(2 * pause, 1.0)
-            await trio.sleep(pause)
-
-    async def _dial(self, index: int) -> Link:
-        member = self._session.member(index)
-        address = Address.parse(self._addresses[member.id])
-        with self._patience.limit():
-            stream, _ = await self._network.connect(address)
-            tls = wrap_client(stream, self._context)
-            link = Link(tls)
-            try:
-                await tls.do_handshake()
-                if remote_certificate(tls) != member.entry.certificate:
-                    raise AgreementFailed(
-                        f"at the address of {member.label} answers another member of the roster",
-                        peers=(index,),
-                        hint="check --advertise there",
-                    )
-                # Under TLS 1.3 a refused client learns of it only when it reads: trio sends no
-                # alert, so the refusal is an end where this byte was due.
-                if await link.receive_byte() != SATISFIED[0]:
-                    raise LinkEndedError("it does not say that it is satisfied")
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                await trio.aclose_forcefully(stream)
-                raise LinkEndedError("the handshake failed") from None
-            except BaseException:
-                with trio.CancelScope(shield=True):
-                    await trio.aclose_forcefully(stream)
-                raise
-            return link
-        raise trio.TooSlowError
+            if self._heard[index] > heard:
+                backoff.reset()  # whoever lets this peer in only to hang up is not dialled any faster
+            await trio.sleep(backoff.next())
 
 
 def _batch(outbox: _Outbox, position: int) -> tuple[tuple[bytes, ...], int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.hashing import DIGEST_BYTES
@@ -42,7 +42,7 @@ NO_SESSION: Final = bytes(32)
 
 
 class Kind(IntEnum):
-    """The kinds of messages, as they stand in a frame."""
+    """The kinds of messages, as they stand in a frame; ALIVE is a sign of life of a link, and no message."""
 
     JOIN = 1
     PARAMETERS = 2
@@ -59,6 +59,8 @@ class Kind(IntEnum):
     UNMASK = 13
     CONFIRM = 14
     ABORT = 15
+    ALIVE = 16
+    RELAY = 17
 
 
 PAIRWISE: Final = frozenset({Kind.JOIN, Kind.PARAMETERS, Kind.HELLO, Kind.SHARE, Kind.SLICE})
@@ -394,6 +396,25 @@ class Unmask:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """R4, to all: the OPEN of a peer that is lost, for those whom it did not reach.
+
+    Args:
+        about: Whose OPEN it is, a roster index.
+        signature: Its owner's.
+        body: As its owner signed it.
+    """
+
+    kind: ClassVar[Kind] = Kind.RELAY
+    about: int
+    signature: bytes
+    body: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _need(len(self.signature) == SIGNATURE_BYTES, "RELAY: a signature of a wrong size")
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """R5, to all: the digest of the total I hold."""
 
@@ -440,6 +461,7 @@ Message = (
     | Echo
     | Open
     | Unmask
+    | Relay
     | Confirm
     | Abort
 )
@@ -465,3 +487,38 @@ class Signed(Generic[M_co]):
     digest: bytes
     signature: bytes
     body: bytes = field(repr=False)
+
+
+class Slot(NamedTuple):
+    """A place in a round in which a peer says one thing.
+
+    Args:
+        kind: Of the message.
+        receiver: A roster index; 0 means everybody.
+        number: Which one of its kind, where there are several: whose mask share or OPEN, or which piece.
+    """
+
+    kind: Kind
+    receiver: int
+    number: int
+
+
+def slot_of(message: Message, receiver: int | None) -> Slot:
+    """Return the place of a message.
+
+    Args:
+        message: What is said.
+        receiver: A roster index; None means everybody.
+    """
+    return Slot(message.kind, receiver or 0, number_of(message))
+
+
+def number_of(message: Message) -> int:
+    """Return which one of its kind a message is, where a peer says several."""
+    match message:
+        case Unmask(about, _) | Relay(about, _, _):
+            return about
+        case Slice(piece, _) | SliceSum(piece, _):
+            return piece
+        case _:
+            return 0

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
+from p2pmpc.absence import TCP_INFO_BYTES, TcpState
+from p2pmpc.descriptors import MOST_PENDING, Spare, places_beside
 from p2pmpc.errors import ConfigurationError, PeerMissing
+
+_TURN_AWAY_SECONDS: Final = 0.01
 
 Stream = trio.abc.HalfCloseableStream | trio.abc.Stream
 
@@ -54,13 +60,21 @@ class Address:
         return self.host in ("0.0.0.0", "::", "*")  # noqa: S104 - compared, not bound
 
 
+class NoDescriptorsError(Exception):
+    """Somebody connected, and this process had no descriptor left for it."""
+
+
 class Listener(Protocol):
     """Accepts connections until it is closed."""
 
     address: Address
 
     async def accept(self) -> Stream:
-        """Return the next connection."""
+        """Return the next connection.
+
+        Raises:
+            NoDescriptorsError: It had to be turned away; the next one may find room.
+        """
 
     async def aclose(self) -> None:
         """Stop listening."""
@@ -75,30 +89,54 @@ class Network(Protocol):
     async def connect(self, address: Address) -> tuple[Stream, str]:
         """Connect; return the stream, and this machine's host on it."""
 
+    def places_beside(self, peers: int) -> int:
+        """Return how many strangers' connections there is room for beside a session of so many peers.
+
+        Raises:
+            ResourceExhausted: The session itself does not fit.
+        """
+
 
 class TcpListener:
     """A listening TCP socket."""
 
     def __init__(self, listener: trio.SocketListener) -> None:
         self._listener = listener
+        self._spare = Spare()
         host, port = listener.socket.getsockname()[:2]
         self.address = Address(host, port)
 
     async def accept(self) -> Stream:
-        """Return the next connection; connections that broke while queueing are passed over."""
-        while True:
-            try:
-                stream = await self._listener.accept()
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
-                await trio.sleep(0.1)  # descriptors ran out: those in use will be given back
-                continue
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return stream
+        """Return the next connection; connections that broke while queueing are passed over.
+
+        Raises:
+            NoDescriptorsError: It had to be turned away.
+        """
+        try:
+            stream = await self._listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                raise
+            await self._turn_away()
+            raise NoDescriptorsError(f"no descriptor is left for it: {error.strerror}") from None
+        self._spare.take()
+        tune(stream)
+        return stream
+
+    async def _turn_away(self) -> None:
+        """Close the next connection, by means of the spare descriptor.
+
+        Left in the queue it would be accepted in vain again and again.
+        """
+        self._spare.give()
+        with trio.move_on_after(_TURN_AWAY_SECONDS), contextlib.suppress(OSError):
+            await (await self._listener.accept()).aclose()
+        self._spare.take()
+        await trio.sleep(_TURN_AWAY_SECONDS)
 
     async def aclose(self) -> None:
         """Close the socket."""
+        self._spare.give()
         await self._listener.aclose()
 
 
@@ -141,8 +179,41 @@ class TcpNetwork:
             raise PeerMissing(f"the name in {address} cannot be one") from None
         except OSError as error:
             raise _plainest(error) from None
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(stream)
         return stream, stream.socket.getsockname()[0]
+
+    def places_beside(self, peers: int) -> int:
+        """See :func:`p2pmpc.descriptors.places_beside`."""
+        return places_beside(peers)
+
+
+_KEPT_ALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""Seconds before the first probe of an idle connection and between further ones, and how many; the
+first under its name on Linux and on macOS. Machines answer, so a stopped program keeps its connections."""
+
+
+def tune(stream: trio.SocketStream) -> None:
+    """Send small frames at once, and notice within 30 s that nobody is at the other end any more.
+
+    Mesh links have signs of life of their own; a join link may wait for minutes without a word.
+    """
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEPT_ALIVE.items():
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def tcp_state(stream: Stream) -> TcpState | None:
+    """Return what the system knows of a connection; None where there is no TCP, or no Linux."""
+    inner = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    if sys.platform != "linux" or not isinstance(inner, trio.SocketStream):
+        return None
+    try:
+        data = inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return None
+    return TcpState.parse(data) if isinstance(data, bytes) else None
 
 
 def _plainest(error: OSError) -> OSError:
@@ -225,3 +296,7 @@ class MemoryNetwork:
         here, there = memory_stream_pair()
         await listener.arrivals.send(there)
         return here, "memory"
+
+    def places_beside(self, peers: int) -> int:  # noqa: ARG002 - memory takes no descriptors
+        """Return how many strangers may wait: there is nothing to run out of."""
+        return MOST_PENDING

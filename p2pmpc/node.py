@@ -13,14 +13,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import trio
 from cyclopts import App
 
 from p2pmpc import __version__
 from p2pmpc.app import leave_at_once, run_app
-from p2pmpc.archive import file_stem
 from p2pmpc.consent import Ask
 from p2pmpc.errors import (
     ConfigurationError,
@@ -30,13 +28,10 @@ from p2pmpc.errors import (
     ResourceExhausted,
     exit_code_of,
 )
-from p2pmpc.identity import Identity, format_id
 from p2pmpc.inputs import (
     read_numbers,
     read_weight,
 )
-from p2pmpc.keys import load_or_create
-from p2pmpc.logs import NodeLog
 from p2pmpc.network import Network, TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
@@ -44,7 +39,7 @@ from p2pmpc.peer import Peer
 from p2pmpc.progress import JsonLines, Meter, Observer, Silent, TextLines
 from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers
-from p2pmpc.storage import new_run_directory
+from p2pmpc.start import peer_of
 
 
 async def run_options(
@@ -73,30 +68,11 @@ async def run_options(
     Raises:
         P2PMPCError: Why there is no total.
     """
-    options.check()
-    identity = (
-        load_or_create(Path(options.key), entropy) if options.key else Identity.generate(entropy)
-    )
-    directory = Path(options.log_dir) if options.log_dir else new_run_directory(Path("logs"))
-    path = directory / f"{file_stem(options.name, identity)}.log"
-    log = NodeLog(path, secrets=options.log_secrets)
-    try:
-        log.info("started", id=format_id(identity.id), version=__version__, name=options.name)
-        peer = Peer(
-            options,
-            numbers,
-            identity,
-            directory=directory,
-            log=log,
-            network=network,
-            entropy=entropy,
-            observer=observer,
-            ask=ask,
-        )
+    with peer_of(
+        options, numbers, network=network, entropy=entropy, observer=observer, ask=ask
+    ) as peer:
         on_peer(peer)
         return await peer.run(told)
-    finally:
-        log.file.close()
 
 
 def _observer(kind: str) -> Observer:

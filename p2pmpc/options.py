@@ -13,9 +13,11 @@ from p2pmpc.discovery import Bootstrap
 from p2pmpc.encoding import MOST_FRACTION_BITS, parse_scaled
 from p2pmpc.errors import AgreementFailed, ConfigurationError
 from p2pmpc.identity import parse_id
+from p2pmpc.mesh import HEARTBEAT_SECONDS, RECONNECT_SECONDS
 from p2pmpc.messages import LONGEST_NAME, is_address, is_display_text
 from p2pmpc.network import Address
 from p2pmpc.parameters import Parameters, Stated
+from p2pmpc.pulse import FASTEST_HEARTBEAT, SUSPECTED_BEATS
 from p2pmpc.roster_file import RosterFile
 
 DEFAULT_WEIGHT_BOUND = 1000
@@ -178,6 +180,38 @@ class NodeOptions:
         float, _option("Seconds without progress after which the run ends.", _RUN)
     ] = 60.0
     join_timeout: Annotated[float, _option("Seconds to wait for people to join.", _RUN)] = 600.0
+    resume: Annotated[
+        bool,
+        _option(
+            "Go on with the session in which a process of this peer was killed: the same input again.",
+            _RUN,
+        ),
+    ] = False
+    state_dir: Annotated[
+        str | None,
+        _option(
+            "Where secrets are kept that --resume needs, while a session lasts; by default "
+            "~/.local/state/p2pmpc.",
+            _RUN,
+        ),
+    ] = None
+    no_state: Annotated[bool, _option("Keep nothing on disk for --resume.", _RUN)] = False
+    reconnect: Annotated[
+        float | None,
+        _option(
+            f"Seconds that the connection to a peer may be down before the peer is given up; "
+            f"{RECONNECT_SECONDS:g} by default, and at most --timeout.",
+            _RUN,
+        ),
+    ] = None
+    heartbeat: Annotated[
+        float,
+        _option(
+            "Seconds of silence after which this peer says that it is alive; the same at all peers. "
+            f"One that says nothing for {SUSPECTED_BEATS} times as long is reported.",
+            _RUN,
+        ),
+    ] = HEARTBEAT_SECONDS
     accept_differencing: Annotated[
         bool,
         _option(
@@ -229,7 +263,12 @@ class NodeOptions:
                 "--advertise and --roster exclude each other",
                 hint="the roster file says where this peer is reached",
             )
-        if not self.bootstrap and not self.roster and self.peers is None:
+        if self.resume and self.no_state:
+            raise ConfigurationError(
+                "--resume and --no-state exclude each other",
+                hint="what is gone on with is kept until the session ends",
+            )
+        if not (self.bootstrap or self.roster or self.resume) and self.peers is None:
             raise ConfigurationError(
                 "nothing to do: neither a session to join nor one to found",
                 hint="found one with --listen 127.0.0.1:9000 --peers 3, or join one with "
@@ -242,9 +281,32 @@ class NodeOptions:
             )
         if not is_display_text(self.name, LONGEST_NAME):
             raise ConfigurationError(f"--name is at most {LONGEST_NAME} printable ASCII characters")
-        for name, seconds in (("timeout", self.timeout), ("join-timeout", self.join_timeout)):
+        self._check_seconds()
+
+    def _check_seconds(self) -> None:
+        for name, seconds in (
+            ("timeout", self.timeout),
+            ("join-timeout", self.join_timeout),
+            ("reconnect", self.reconnect_seconds),
+            ("heartbeat", self.heartbeat),
+        ):
             if not 0 < seconds < 1e6:
                 raise ConfigurationError(f"--{name} is a positive number of seconds")
+        if self.reconnect_seconds > self.timeout:
+            raise ConfigurationError(
+                f"--reconnect {self.reconnect_seconds:g} is longer than --timeout {self.timeout:g}",
+                hint="the run ends after --timeout without progress, whoever may still come back",
+            )
+        if self.heartbeat < FASTEST_HEARTBEAT:
+            raise ConfigurationError(
+                f"--heartbeat {self.heartbeat:g} is too fast",
+                hint=f"give at least {FASTEST_HEARTBEAT:g} s, or the others take it for a flood",
+            )
+
+    @property
+    def reconnect_seconds(self) -> float:
+        """How long a connection may be down."""
+        return min(RECONNECT_SECONDS, self.timeout) if self.reconnect is None else self.reconnect
 
     @property
     def allowed(self) -> tuple[bytes, ...]:
@@ -331,6 +393,11 @@ class NodeOptions:
             raise ConfigurationError(
                 "[parameters] of the roster: a value of a wrong type"
             ) from None
+
+    @property
+    def bootstraps(self) -> tuple[str, ...]:
+        """The bootstrap peers, as they were written."""
+        return (self.bootstrap,) if self.bootstrap else ()
 
     @property
     def where(self) -> Bootstrap | None:

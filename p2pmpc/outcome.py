@@ -49,16 +49,6 @@ class Outcome:
     rounds: int = 1
     trouble: P2PMPCError | None = None
 
-    @property
-    def total_texts(self) -> list[str]:
-        """The total as exact decimal texts."""
-        return self.total.texts()
-
-    @property
-    def mean_texts(self) -> list[str] | None:
-        """The weighted mean, to 12 significant digits; None when the weights sum to zero."""
-        return self.total.means(self.total_weight)
-
     def as_json(self) -> str:
         """Return one JSON object: integers as integers, fixed-point values as decimal texts."""
         return "".join(self.json_pieces())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import trio
 from p2pmpc.archive import file_stem, keep_evidence, write_down
 from p2pmpc.consent import Ask, Consent, roster_text
 from p2pmpc.discovery import Found, Founder, Joiner, Self
+from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import (
     ConfigurationError,
     InputRefused,
@@ -30,7 +32,7 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
 from p2pmpc.gate import Gate
-from p2pmpc.identity import Identity, format_id
+from p2pmpc.identity import Identity, format_id, short_id
 from p2pmpc.inputs import (
     WEIGHT_VARIABLE,
     draw_numbers,
@@ -40,6 +42,7 @@ from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
+from p2pmpc.memory import Memory
 from p2pmpc.network import Address, Network, own_host
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome, check_shown
@@ -69,6 +72,7 @@ class Peer:
         network: TCP, or memory.
         entropy: The operating system's.
         observer: Told of progress.
+        memory: What it goes on with, or what another process would go on with.
         ask: Asks the person at the terminal.
         brings_later: Every round is given its input when it begins; see :meth:`sum`.
     """
@@ -84,6 +88,7 @@ class Peer:
         network: Network,
         entropy: Entropy,
         observer: Observer,
+        memory: Memory,
         ask: Ask | None = None,
         brings_later: bool = False,
     ) -> None:
@@ -91,29 +96,36 @@ class Peer:
         self._options = options
         self._numbers = numbers
         self._is_drawn = numbers is None and not brings_later
+        self._brings_later = brings_later
         self._identity = identity
         self._directory = directory
         self._log = log
         self._network = network
         self._entropy = entropy
         self._observer = observer
+        self._memory = memory
         self._ledger: Ledger = MemoryLedger()
         if options.key:
             key = Path(options.key)
             self._ledger = LedgerFile(ledger_path(key), key)
         weight = options.weight
+        if weight is None and memory.kept is not None:
+            weight = memory.kept_weight
         if weight is None:
             weight = draw_weight(entropy) if self._is_drawn else 1
+            memory.drawn_weight = weight if self._is_drawn else None
         if weight == 0 and numbers is not None:
             raise ConfigurationError(
                 "a peer of weight 0 only observes, and this one is given an input",
                 hint="leave the input out, or give it a weight",
             )
-        self._me = Self(identity, check_weight(weight), options.name, entropy)
+        self._me = Self(identity, check_weight(weight), options.name, entropy, memory)
         self._gate = Gate(identity, log)
-        self._consent = Consent(options, is_drawn=self._is_drawn, warn=self._warn, ask=ask)
-        self._begun = 0
+        self._consent = Consent(options, is_drawn=self._is_drawn, warn=self.warn, ask=ask)
+        self._begun = memory.first_round
         """Rounds so far."""
+        self._brought: _Brought | None = None
+        """What the next round sums, where it is known before."""
         self._is_over = False
         self._nursery: trio.Nursery | None = None
         self._runner: SessionRunner | None = None
@@ -141,7 +153,7 @@ class Peer:
         async with self.joined():
             parameters = self.runner.session.parameters
             length, numbers = parameters.length, self._numbers
-            for number in range(_rounds_of(parameters, numbers)):
+            for number in range(self._begun, _rounds_of(parameters, numbers)):
                 outcome = await self.sum(partial(_part_of, numbers, number, length))
                 told(outcome)
         assert outcome is not None
@@ -160,14 +172,20 @@ class Peer:
                 self._nursery = nursery
                 try:
                     self._observer.tell("identity", id=format_id(self._identity.id))
-                    self._meet(await self._discover())
+                    found = await self._discover()
+                    await self._bring_again(found.session)
+                    self._memory.keep_roster(found)
+                    self._meet(found)
                     yield
                     await self.runner.close()
+                    self._memory.forget()
                 except Exception as error:
                     failure = error
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
+        if isinstance(failure, P2PMPCError) and (self._runner or not self._memory.is_resumed):
+            self._memory.forget()  # the others are told of the end; else it can be gone on with
         if isinstance(failure, P2PMPCError):
             self._note(failure)
         if failure is not None:
@@ -201,6 +219,8 @@ class Peer:
             checkpoint=self._checkpoint,
             commit=self._ledger.commit,
             dismissed=self._go_on_without,
+            memory=self._memory,
+            entropy=self._entropy,
         )
         session = found.session
         assert self._nursery is not None
@@ -217,7 +237,7 @@ class Peer:
 
     def _go_on_without(self, error: P2PMPCError) -> None:
         """Tell of an observer that broke the protocol."""
-        self._warn(f"an observer is left out: {error.message}")
+        self.warn(f"an observer is left out: {error.message}")
         if isinstance(error, Dispute):
             self._keep_evidence(error)
 
@@ -227,7 +247,7 @@ class Peer:
         try:
             path = keep_evidence(self._runner.session, dispute, self._directory, stem)
         except ResourceExhausted as error:
-            self._warn(f"the evidence could not be kept: {error.message}")
+            self.warn(f"the evidence could not be kept: {error.message}")
             return
         self._log.info("evidence", claim=dispute.evidence.claim.value, file=path.name)
         shown = f"show others the proof: p2pmpc verify {path}"
@@ -255,14 +275,17 @@ class Peer:
             self._observer.tell("holding", step=step)
             await trio.sleep_forever()
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Tell what people should know."""
         self._log.warning("warning", warning=text)
         self._observer.tell("warning", warning=text)
 
     # -- discovery ----------------------------------------------------------------------------
 
     async def _discover(self) -> Found:
-        found: Found | None = None
+        found = self._memory.found()
+        if found is not None:
+            return await self._go_on(found)
         with self._discovering:
             if self._options.roster:
                 found = await self._gather(RosterFile.load(Path(self._options.roster)))
@@ -277,6 +300,7 @@ class Peer:
     async def _listen(self, address: Address) -> Address:
         """Listen, serve from now on, and return where the others reach this peer."""
         listener = await self._network.listen(address)
+        self._memory.listens = str(listener.address)
         assert self._nursery is not None
         self._nursery.start_soon(self._gate.serve, listener)
         if self._options.advertise:
@@ -285,11 +309,41 @@ class Peer:
             return Address(own_host(), listener.address.port)
         return listener.address
 
+    async def _go_on(self, found: Found) -> Found:
+        """Listen where this peer listened before it was killed, and answer as it did."""
+        options, session, own = self._options, found.session, self._identity.id
+        parameters, me = session.parameters, session.member(session.own_index)
+        options.stated.check(parameters)
+        await self._check_input(parameters)
+        if not parameters.private_weights and me.weight != self._me.weight:
+            raise InputRefused(
+                f"this peer took part with weight {me.weight}, and now has {self._me.weight}",
+                hint="give the same weight and input; nothing was sent now",
+            )
+        assert options.listen_address is not None
+        await self._listen(options.listen_address)
+        address = Address.parse(me.signed.address)
+        if options.roster:
+            roster = RosterFile.load(Path(options.roster))
+            self._gate.join_handler = Gathering(
+                self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
+            ).serve
+        elif session.founder == session.own_index:
+            self._founder = Founder(self._me, parameters, address, self._log)
+            self._founder.go_on(session)
+            self._gate.join_handler = self._founder.serve
+        self._log.info("gone on", id=short_id(own), session=session.id.hex())
+        return found
+
     async def _found(self) -> Found:
-        options = self._options
+        options, kept = self._options, self._memory.kept
         length = None if self._numbers is None else self._numbers.length
-        nonce = self._entropy(NONCE_BYTES)
-        parameters = options.parameters(nonce, self._identity.id, length=length)
+        if kept is None:
+            nonce = self._entropy(NONCE_BYTES)
+            parameters = options.parameters(nonce, self._identity.id, length=length)
+        else:
+            parameters = kept.me.parameters
+            options.stated.check(parameters)
         await self._check_input(parameters)
         address = await self._listen(options.listen_address or Address("127.0.0.1", 0))
         founder = self._founder = Founder(self._me, parameters, address, self._log)
@@ -309,7 +363,7 @@ class Peer:
         options, where = self._options, self._options.where
         assert where is not None
         if where.pinned is None:
-            self._warn(
+            self.warn(
                 "the bootstrap peer is not pinned: whoever answers there is taken for it "
                 "(pin it with HOST:PORT#ID)"
             )
@@ -317,7 +371,7 @@ class Peer:
         async def listen(local_host: str) -> Address:
             return await self._listen(options.listen_address or Address(local_host, 0))
 
-        candidate = Candidate(self._identity, self._entropy(NONCE_BYTES), options.stated)
+        candidate = Candidate(self._identity, self._memory.nonce, options.stated)
         joiner = Joiner(
             self._me,
             candidate,
@@ -348,19 +402,29 @@ class Peer:
         """Hold this peer's input against parameters, as far as they are known by now."""
         options = self._options
         check_shown(parameters.length, as_json=options.json, output=options.output)
+        self._gate.make_room(self._network.places_beside(parameters.peers))
         if parameters.private_weights:
             check_private_weight(self._me.weight, parameters.weight_bound)
             if options.weight_is_visible and self._me.weight:
-                self._warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
+                self.warn(f"others on this machine can see --weight; use {WEIGHT_VARIABLE}")
         if self._numbers is None:
             return
         rounds = _rounds_of(parameters, self._numbers)
         await check_values(self._numbers, parameters, self._observer, rounds=rounds)
 
+    async def _bring_again(self, session: Session) -> None:
+        """Hold the input against the one of a process that was killed, before anything leaves."""
+        number = self._memory.first_round
+        if self._memory.round(number) is None or self._brings_later:
+            return
+        numbers = _part_of(self._numbers, number, session.parameters.length)
+        self._brought = await self._bring(session, numbers, number)
+
     async def _bring(
         self, session: Session, numbers: Numbers | None, round_number: int
-    ) -> Words | None:
+    ) -> _Brought:
         """Return what is summed of this peer, once its ledger has nothing against it."""
+        seed = self._memory.seed(round_number)
         if round_number == 0:
             self._consent.check(session)
         if not session.contributes:
@@ -369,7 +433,7 @@ class Peer:
                     "there is a vector, and this peer observes (with weight 0)",
                     hint="leave it out, or take part with another weight",
                 )
-            return None
+            return _Brought(None, seed, b"")
         parameters, weight = session.parameters, self._me.weight
         if numbers is None and not self._is_drawn:
             raise InputRefused(
@@ -378,7 +442,10 @@ class Peer:
             )
         if numbers is None:
             numbers = draw_numbers(
-                parameters.length, session.bound, parameters.fraction_bits, self._entropy
+                parameters.length,
+                session.bound,
+                parameters.fraction_bits,
+                SeededEntropy(seed, "drawn input"),
             )
         numbers.check_length(parameters.length)
         key = self._identity.ledger_key()
@@ -387,11 +454,13 @@ class Peer:
         )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         entry = OpenedSum.of(session, digest, weight, key, date=date)
+        digest += entry.own_weight or b""
+        self._memory.check_input(round_number, digest)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
         if self._ledger.prepare(entry, names, accept=accept):
-            self._warn("this input was in another sum before: the difference of both may tell it")
-        return residues
+            self.warn("this input was in another sum before: the difference of both may tell it")
+        return _Brought(residues, seed, digest)
 
     async def sum(self, take: Callable[[], Numbers | None]) -> Outcome:
         """Take part in the next sum of the session.
@@ -420,12 +489,14 @@ class Peer:
         self, runner: SessionRunner, number: int, take: Callable[[], Numbers | None]
     ) -> Outcome:
         try:
-            if number == 0:
+            brought, self._brought = self._brought, None
+            if number == 0 and self._memory.round(0) is None:
                 with self._asking:
                     await self._consent.confirm()
             if self._interrupted is not None:
                 raise self._interrupted
-            runner.prepare(await self._bring(runner.session, take(), number), self._entropy)
+            brought = brought or await self._bring(runner.session, take(), number)
+            runner.prepare(brought.residues, seed=brought.seed, digest=brought.digest)
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
@@ -443,6 +514,21 @@ class Peer:
             traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
             is_last=is_last,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What a round sums of this peer.
+
+    Args:
+        residues: Their checksum included; None where it observes.
+        seed: What it draws from in the round.
+        digest: Of the input, keyed.
+    """
+
+    residues: Words | None = field(repr=False)
+    seed: bytes = field(repr=False)
+    digest: bytes
 
 
 def _part_of(numbers: Numbers | None, number: int, length: int) -> Numbers | None:

@@ -22,8 +22,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
-from p2pmpc.field import M31, M61, Field, Words
+from p2pmpc.errors import LocalProtocolError
+from p2pmpc.field import M31, M61, Field, Words, read_words
 from p2pmpc.hashing import Bytes
 
 _INT64: Final = (1 << 63) - 1
@@ -194,11 +194,7 @@ class ProductField:
         Raises:
             RemoteProtocolError: The size is wrong or a component is >= its prime; says where.
         """
-        if len(data) != length * self.width:
-            raise RemoteProtocolError(
-                f"a vector of {len(data)} bytes where {length * self.width} were due"
-            )
-        words: Words = np.frombuffer(data, dtype=self.word)
+        words = read_words(data, self.word, length)
         for key, field in self.components.items():
             field.check_reduced(words[key])
         return words

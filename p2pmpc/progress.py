@@ -120,6 +120,13 @@ _STEPS = {
 }
 
 
+_OF_A_PEER = {
+    "disconnected": "... {peer}: {reason}",
+    "silent": "... {peer} is silent: {reason}",
+    "heard again": "... {peer} is heard again",
+}
+
+
 class TextLines:
     """Writes what people want to know, a line each.
 
@@ -160,8 +167,8 @@ class TextLines:
                 return [f"warning: {fields['warning']}"]
             case "progress":
                 return [progress_text(fields)]
-            case "disconnected":
-                return [f"... {fields['peer']}: {fields['reason']}"]
+            case _ if event in _OF_A_PEER:
+                return [_OF_A_PEER[event].format(**fields)]
             case _:
                 return []
 

@@ -11,7 +11,8 @@ Algorithm", 2016, section 2.2, with HKDF-SHA256 (RFC 5869).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -29,6 +30,25 @@ def _step(link: bytes, salt: bytes, purpose: str, round_number: int, i: int, j: 
     numbers = round_number.to_bytes(4, "big") + i.to_bytes(2, "big") + j.to_bytes(2, "big")
     info = label(purpose) + numbers
     return HKDF(hashes.SHA256(), length=32, salt=salt, info=info).derive(link)
+
+
+@dataclass(frozen=True, slots=True)
+class PairKeys:
+    """What one direction of a pair holds in a round.
+
+    Args:
+        dealer: A roster index.
+        receiver: A roster index.
+        link: From which the next round's are made.
+        seed: What the dealer's share is expanded from.
+        key: Seals its SHARE.
+    """
+
+    dealer: int
+    receiver: int
+    link: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+    key: bytes = field(repr=False)
 
 
 class Ratchet:
@@ -56,6 +76,27 @@ class Ratchet:
         self._links |= {(other, own): seed for other, seed in received.items()}
         self._seeds: dict[tuple[int, int], bytes] = {}
         self._keys: dict[tuple[int, int], bytes] = {}
+
+    @classmethod
+    def restored(cls, session_id: bytes, own: int, pairs: Iterable[PairKeys]) -> Ratchet:
+        """Return the ratchet of a round that this peer goes on with, as :attr:`pairs` gave it."""
+        ratchet = cls(session_id, own, {}, {})
+        for pair in pairs:
+            at = pair.dealer, pair.receiver
+            ratchet._links[at], ratchet._seeds[at], ratchet._keys[at] = (
+                pair.link,
+                pair.seed,
+                pair.key,
+            )
+        return ratchet
+
+    @property
+    def pairs(self) -> tuple[PairKeys, ...]:
+        """All that it holds, when the round begins and no key was used yet."""
+        return tuple(
+            PairKeys(i, j, link, self._seeds[i, j], self._keys[i, j])
+            for (i, j), link in self._links.items()
+        )
 
     def advance(self, number: int) -> None:
         """Step on to the next round, and forget the one before.

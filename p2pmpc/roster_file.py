@@ -31,12 +31,13 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
-from p2pmpc.identity import SealingKey, parse_id, peer_id, short_id
+from p2pmpc.identity import parse_id, peer_id, short_id
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.membership import Candidate
 from p2pmpc.messages import Abort, Hello, Kind, Offer, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters, Stated
+from p2pmpc.patience import Backoff
 from p2pmpc.session import Member, Session
 from p2pmpc.wire import TO_ALL, Limits
 
@@ -138,10 +139,9 @@ class Gathering:
         self._parameters = parameters
         self._network = network
         self._checkpoint = checkpoint
-        self._key = SealingKey(me.entropy)
-        self._entry = me.entry(parameters, self._key, address)
+        self._entry, self._key = me.hello(parameters, address)
         self._entries: dict[bytes, SignedEntry] = {me.identity.id: self._entry}
-        self._candidate = Candidate(me.identity, me.entropy(32), Stated())
+        self._candidate = Candidate(me.identity, me.memory.nonce, Stated())
         self._reasons: dict[bytes, str] = {}
 
     async def serve(self, link: Link, unverified: trio.CancelScope) -> None:
@@ -212,7 +212,7 @@ class Gathering:
             raise failures[0]
 
     async def _ask(self, identifier: bytes) -> None:
-        pause = 0.05
+        backoff = Backoff(0.05, 2.0, self._me.entropy)
         while identifier not in self._entries:
             try:
                 await self._ask_once(identifier)
@@ -222,8 +222,7 @@ class Gathering:
                 self._reasons[identifier] = error.message
             else:
                 return
-            await trio.sleep(pause)
-            pause = min(2 * pause, 2.0)
+            await trio.sleep(backoff.next())
 
     async def _ask_once(self, identifier: bytes) -> None:
         identity, limits = self._me.identity, Limits(peers=self._parameters.peers)

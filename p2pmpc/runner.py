@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from p2pmpc.absence import Absence
 from p2pmpc.actions import (
     Action,
     Agreed,
@@ -19,26 +20,41 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
+from p2pmpc.entropy import SeededEntropy
 from p2pmpc.envelope import Notary, SessionSealer, frame_parts
 from p2pmpc.errors import (
     AgreementFailed,
     InputRefused,
     Interrupted,
     P2PMPCError,
+    PeerMissing,
     RemoteProtocolError,
     ResourceExhausted,
     Revealed,
 )
 from p2pmpc.field import Words
 from p2pmpc.identity import Identity
+from p2pmpc.kept import KeptRound
 from p2pmpc.logs import NodeLog
-from p2pmpc.mesh import Connected, Disconnected, Event, Lost, Mesh, Received, Violated
-from p2pmpc.messages import Kind, Message, Signed
+from p2pmpc.memory import Memory
+from p2pmpc.mesh import (
+    Connected,
+    Disconnected,
+    Event,
+    HeardAgain,
+    Lost,
+    Mesh,
+    Received,
+    Silent,
+    Violated,
+)
+from p2pmpc.messages import Kind, Message, Signed, Slot
 from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.prg import CHUNK
 from p2pmpc.progress import Meter, Observer
 from p2pmpc.protocol import Round
+from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
@@ -69,6 +85,8 @@ class SessionRunner:
         checkpoint: Awaited when a step is reached, before its messages leave.
         commit: Called when the ledger is to be written, before the ECHO leaves.
         dismissed: Told of observers that broke the protocol.
+        memory: Of what this peer says, for when it is killed.
+        entropy: The operating system's, for the pauses between attempts to reach a peer.
     """
 
     def __init__(
@@ -83,6 +101,8 @@ class SessionRunner:
         checkpoint: Callable[[str], Awaitable[None]],
         commit: Callable[[], None],
         dismissed: Callable[[P2PMPCError], None],
+        memory: Memory,
+        entropy: Entropy,
     ) -> None:
         self.session = found.session
         self._options = options
@@ -92,7 +112,10 @@ class SessionRunner:
         self._commit = commit
         self._dismissed = dismissed
         self._notary = Notary(identity, self.session)
-        self._sealer = SessionSealer(self.session, found.sealing_key)
+        self._memory = memory
+        kept = memory.kept
+        sealed = kept.sealed if memory.is_resumed and kept is not None else {}
+        self._sealer = SessionSealer(self.session, found.sealing_key, sealed)
         self._agreement = Agreement(self.session, self._notary)
         self._round: Round | None = None
         self._early: dict[int, list[Frame]] = {}
@@ -106,31 +129,73 @@ class SessionRunner:
         self._send_event, self._events = trio.open_memory_channel[LoopEvent](
             2 * len(self.session.members)
         )
-        self.mesh = Mesh(self.session, identity, network, found.addresses, self._send_event)
+        self.mesh = Mesh(
+            self.session,
+            identity,
+            network,
+            found.addresses,
+            self._send_event,
+            reconnect=options.reconnect_seconds,
+            heartbeat=options.heartbeat,
+            entropy=entropy,
+        )
         self._met: set[int] = set()
         self._refusal: P2PMPCError | None = None
         self._end: Finished | Failed | None = None
 
-    def prepare(self, secret: Words | None, entropy: Entropy) -> None:
+    def prepare(self, secret: Words | None, *, seed: bytes, digest: bytes) -> None:
         """Set the first round up, or the next one.
 
         Args:
             secret: This peer's residues, their checksum included; None observes.
-            entropy: Where the first round, and with it all later ones, draw from.
+            seed: 32 bytes that this peer draws from in this round.
+            digest: Of what it brings, keyed, to know it again.
+
+        Raises:
+            ResourceExhausted: It cannot be remembered that the round begins.
         """
         if secret is not None and self._log.secrets:
             self._log_input(secret[:-1])
+        entropy = SeededEntropy(seed, "round entropy")
+        before = self._memory.last_frames()
         if self._round is not None:
-            self._round, self._end = self._round.following(secret), None
-            self.mesh.begin_round(self._round.number)
+            self._round, self._end = self._round.following(secret, entropy), None
+        else:
+            self._round = self._first_round(secret, entropy)
+        number = self._round.number
+        if number == 0:
+            self._memory.begin_round(KeptRound(0, seed, digest, {}, (), ()))
             return
-        self._round = Round(
+        known = self._memory.round(number)
+        if known is not None:  # somebody may not have come to this round yet
+            for frame in known.last:
+                self.mesh.send((frame,), None)
+        self.mesh.begin_round(number)
+        signatures, pairs = self._agreement.signatures, self._round.pairs
+        self._memory.begin_round(KeptRound(number, seed, digest, signatures, pairs, before))
+
+    def _first_round(self, secret: Words | None, entropy: Entropy) -> Round:
+        """Return the round that this process begins with: the first one, or one that it goes on with."""
+        number, ratchet = self._memory.first_round, None
+        known = self._memory.round(number)
+        said: dict[Slot, bytes] = {}
+        if known is not None:
+            assert self._memory.kept is not None
+            said = self._memory.kept.said
+            if number:
+                self._agreement.go_on(known.acceptances)
+            if known.pairs:
+                ratchet = Ratchet.restored(self.session.id, self.session.own_index, known.pairs)
+        return Round(
             self.session,
             self._agreement.signatures,
-            secret,  # words of either width are summed alike
+            secret,
             notary=self._notary,
             sealer=self._sealer,
             entropy=entropy,
+            number=number,
+            ratchet=ratchet,
+            said=said,
         )
 
     def _log_input(self, summed: Words) -> None:
@@ -246,16 +311,20 @@ class SessionRunner:
                 self._away.add(peer)
                 return self._disconnected(peer, reason)
             case Lost(peer):
-                self._lost.add(peer)
-                self._log.warning("lost", peer=self.session.label(peer))
-                return self._machine.lost(peer)
+                return self._give_up(peer)
+            case Silent(peer, absence):
+                self._tell_of_silence(peer, absence)
+                return []
+            case HeardAgain(peer):
+                self._tell_of_return(peer)
+                return []
             case Interrupted():
                 return self._machine.abort(event)
 
     async def _received(self, peer: int, frame: Frame) -> list[Action]:
         number = 0 if self._round is None else self._round.number
         if frame.kind not in (Kind.ACCEPT, Kind.ABORT):
-            if frame.round > number and self._agreement.agreed:
+            if frame.round > number:
                 return self._keep_for_later(peer, frame)
             if frame.round < number:
                 return []  # of a round that is done: said again after a reconnection
@@ -313,6 +382,7 @@ class SessionRunner:
             return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
         several = {
             Kind.UNMASK: len(self.session.places),
+            Kind.RELAY: len(self.session.places),
             Kind.SLICE_SUM: self.session.slices.most_pieces,
             Kind.SHARE: 0,
             Kind.SLICE: 0,
@@ -342,8 +412,31 @@ class SessionRunner:
             self._observer.tell("disconnected", peer=label, reason=reason)
         return self._round.disconnected(peer)
 
+    def _give_up(self, peer: int) -> list[Action]:
+        self._lost.add(peer)
+        absence = self.mesh.absence(peer)
+        self._log.warning("lost", peer=self.session.label(peer), reason=absence.reason)
+        return _advised(self._machine.lost(peer, absence.reason), [absence])
+
     def _timed_out(self) -> list[Action]:
-        return self._machine.timed_out()
+        absences = {peer: self.mesh.absence(peer) for peer in self._machine.waiting_for()}
+        reasons = {peer: absence.reason for peer, absence in absences.items()}
+        for peer, reason in reasons.items():
+            self._log.warning("waited for", peer=self.session.label(peer), reason=reason)
+        return _advised(self._machine.timed_out(reasons), list(absences.values()))
+
+    def _tell_of_silence(self, peer: int, absence: Absence) -> None:
+        assert self._round is not None
+        if self._round.has_confirmed(peer):
+            return
+        label = self.session.label(peer)
+        self._log.warning("silent", peer=label, reason=absence.reason)
+        self._observer.tell("silent", peer=label, reason=absence.reason, seconds=absence.seconds)
+
+    def _tell_of_return(self, peer: int) -> None:
+        label = self.session.label(peer)
+        self._log.info("heard again", peer=label)
+        self._observer.tell("heard again", peer=label)
 
     # -- deadlines ----------------------------------------------------------------------------
 
@@ -370,7 +463,7 @@ class SessionRunner:
     # -- actions ------------------------------------------------------------------------------
 
     async def _perform(self, actions: list[Action]) -> None:
-        for action in actions:
+        for action in self._remembered(actions):
             match action:
                 case Send(message, receiver):
                     self.mesh.send(frame_parts(message), receiver)
@@ -381,10 +474,20 @@ class SessionRunner:
                 case RecordInput():
                     await self._record_input()
                 case Dismissed(error):
-                    self._lost |= set(error.peers) - set(self.session.places)
+                    for observer in set(error.peers) - set(self.session.places):
+                        self._lost.add(observer)
+                        self.mesh.bar(observer)
                     self._dismissed(error)
                 case Finished() | Failed():
                     self._end = self._end or action
+
+    def _remembered(self, actions: list[Action]) -> list[Action]:
+        """Write down what is about to be said: state, then disk, then wire."""
+        try:
+            self._memory.say(actions)
+        except ResourceExhausted as error:  # no share has left
+            return self._machine.abort(error)
+        return actions
 
     async def _start_round(self) -> None:
         assert self._round is not None
@@ -440,6 +543,15 @@ class SessionRunner:
     async def _discard_events(self) -> None:
         async for _ in self._events:
             pass
+
+
+def _advised(actions: list[Action], absences: list[Absence]) -> list[Action]:
+    """Say in an error that ends the run what can be done about those who are missing."""
+    advice = list(dict.fromkeys(absence.advice for absence in absences))[:2]
+    for action in actions:
+        if isinstance(action, Failed) and isinstance(action.error, PeerMissing):
+            action.error.hint = "; ".join(filter(None, (*advice, action.error.hint)))
+    return actions
 
 
 def _bulk_bytes(session: Session) -> int:

@@ -49,10 +49,14 @@ Script = Mapping[Column, Mapping[Kind, Column]]
 _FROM_ECHO: Final[Script] = {
     Column.SUMMED: {Kind.ECHO: Column.ECHOED},
     Column.ECHOED: {Kind.OPEN: Column.OPENED},
-    Column.OPENED: {Kind.UNMASK: Column.OPENED, Kind.CONFIRM: Column.CONFIRMED},
-    Column.CONFIRMED: {Kind.UNMASK: Column.CONFIRMED},
+    Column.OPENED: {
+        Kind.UNMASK: Column.OPENED,
+        Kind.RELAY: Column.OPENED,
+        Kind.CONFIRM: Column.CONFIRMED,
+    },
+    Column.CONFIRMED: {Kind.UNMASK: Column.CONFIRMED, Kind.RELAY: Column.CONFIRMED},
 }
-"""UNMASK may come any number of times once its sender opened, each about another peer."""
+"""UNMASK and RELAY may come any number of times once their sender opened, each about another peer."""
 
 AMONG_CONTRIBUTORS: Final[Script] = {
     Column.CONNECTED: {Kind.COMMITMENT: Column.COMMITTED},
@@ -87,7 +91,10 @@ OF_SLICES_TO_AN_OBSERVER: Final[Script] = {
 }
 """What a contributor says to an observer in sharded mode: neither SHARE nor SLICE."""
 
-OF_AN_OBSERVER: Final[Script] = {Column.CONNECTED: {Kind.CONFIRM: Column.CONFIRMED}}
+OF_AN_OBSERVER: Final[Script] = {
+    Column.CONNECTED: {Kind.RELAY: Column.CONNECTED, Kind.CONFIRM: Column.CONFIRMED},
+    Column.CONFIRMED: {Kind.RELAY: Column.CONFIRMED},
+}
 """What an observer says to anybody."""
 
 
@@ -108,7 +115,7 @@ class PeerLink:
     away: bool = False
     """Its connection is down and may come back."""
     said: dict[tuple[Kind, int], Signed[Message]] = field(default_factory=dict)
-    """By kind, and for UNMASK by whom it is about, for pieces by their number (without vectors)."""
+    """By kind, and for UNMASK and RELAY by whom they are about, for pieces by their number (without vectors)."""
     unchecked: list[Signed[Message]] = field(default_factory=list)
     """Said, and to be checked once this peer holds what it is checked against."""
     plain: SharePlain | None = field(default=None, repr=False)

@@ -223,6 +223,18 @@ class Session:
         """Return the names of several members, for a sentence."""
         return ", ".join(self.label(index) for index in indices)
 
+    def because(self, reasons: Mapping[int, str]) -> str:
+        """Return the end of a sentence about members that are missing: what is known of why.
+
+        Args:
+            reasons: By index; several of them are told apart by names, and the first ones stand for many.
+        """
+        known = [(index, reason) for index, reason in reasons.items() if reason]
+        if len({reason for _, reason in known}) <= 1:
+            return "".join(f": {reason}" for _, reason in known[:1])
+        told = "; ".join(f"{self.label(index)}: {reason}" for index, reason in known[:3])
+        return f" ({told})"
+
     @property
     def weights(self) -> tuple[int, ...]:
         """The contributors' weights, in roster order."""

@@ -210,3 +210,12 @@ def read_partials(path: Path) -> dict[int, Words]:
     if any(vector.ndim != 1 for vector in vectors.values()):
         raise ValueError("not vectors")
     return vectors
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -54,14 +54,14 @@ def masked_sum(
     return weighted_sum(parameters.arithmetic, parameters.extended_length, terms)
 
 
-def masked(context: RoundContext, owner: int, total: Words, seed: bytes) -> Words:
-    """Return E_j = S_j + mask."""
+def with_mask(context: RoundContext, owner: int, total: Words, seed: bytes) -> Words:
+    """Return E_j = S_j + mask, as a new vector."""
     arithmetic = context.session.parameters.arithmetic
     return weighted_sum(arithmetic, total.size, [(total, 1), (context.mask(owner, seed), 1)])
 
 
-def unmasked(context: RoundContext, owner: int, hidden: Words, seed: bytes) -> Words:
-    """Return S_j = E_j - mask."""
+def without_mask(context: RoundContext, owner: int, hidden: Words, seed: bytes) -> Words:
+    """Return S_j = E_j - mask, as a new vector."""
     arithmetic = context.session.parameters.arithmetic
     return weighted_sum(arithmetic, hidden.size, [(hidden, 1), (context.mask(owner, seed), -1)])
 
@@ -71,7 +71,9 @@ def sum_of(field: Ring, vectors: Mapping[int, Words], length: int) -> Words:
     return weighted_sum(field, length, [(vector, 1) for vector in vectors.values()])
 
 
-def take_masks_off(context: RoundContext, hidden: Words, seeds: Mapping[int, bytes]) -> None:
+def subtract_masks_in_place(
+    context: RoundContext, hidden: Words, seeds: Mapping[int, bytes]
+) -> None:
     """Turn the sum of all masked sums into the total, where it lies.
 
     Args:
@@ -79,17 +81,17 @@ def take_masks_off(context: RoundContext, hidden: Words, seeds: Mapping[int, byt
         hidden: sum_j E_j; written over.
         seeds: Every b_j.
     """
-    _apply_masks(context, hidden, seeds, -1)
+    _add_masks_in_place(context, hidden, seeds, -1)
 
 
-def put_masks_on(context: RoundContext, total: Words, seeds: Mapping[int, bytes]) -> Words:
-    """Return the sum of all masked sums of which a total was opened."""
+def with_masks(context: RoundContext, total: Words, seeds: Mapping[int, bytes]) -> Words:
+    """Return the sum of all masked sums of which a total was opened, as a new vector."""
     hidden: Words = total.astype(context.session.parameters.arithmetic.word)
-    _apply_masks(context, hidden, seeds, 1)
+    _add_masks_in_place(context, hidden, seeds, 1)
     return hidden
 
 
-def _apply_masks(
+def _add_masks_in_place(
     context: RoundContext, vector: Words, seeds: Mapping[int, bytes], weight: int
 ) -> None:
     terms: list[tuple[Source, int]] = [(vector, 1)]

@@ -34,7 +34,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.product import Ring
 from p2pmpc.record import Heard, Record
 from p2pmpc.session import Member, Session
-from p2pmpc.summing import check_total, masked, put_masks_on, slice_digests, sum_of
+from p2pmpc.summing import check_total, slice_digests, sum_of, with_mask, with_masks
 from p2pmpc.wire import (
     TO_ALL,
     body_digest,
@@ -472,7 +472,7 @@ class _Verification:
             if vector is None:
                 sums[index] = Written(reader.bytes_of(fields, "digest", 32), None)
                 continue
-            body = arithmetic.encode(masked(context, index, vector, masks[index]))
+            body = arithmetic.encode(with_mask(context, index, vector, masks[index]))
             if body_digest(Kind.PARTIAL, body) != partials[index].body:
                 raise TranscriptFault(
                     "the sum is not the one that was masked and committed to",
@@ -519,7 +519,7 @@ class _Verification:
         total = self._vector(fields, 0, session.parameters)
         if total is None:
             return Written(reader.bytes_of(fields, "digest", 32), None), False
-        hidden = put_masks_on(context, total, masks)
+        hidden = with_masks(context, total, masks)
         for index in session.contributors:
             listed = slice_digests(session, index, hidden)
             if body_digest(Kind.PARTIAL, listed) != partials[index].body:

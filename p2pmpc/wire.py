@@ -9,7 +9,8 @@ A frame is
     body       the rest
 
 Bodies are msgpack arrays, but for those that are raw: SHARE (HPKE bytes), PARTIAL (vector bytes, or
-digests), SLICE and SLICE_SUM (the piece's number in 8 bytes, big-endian, and vector bytes).
+digests), SLICE and SLICE_SUM (the piece's number in 8 bytes, big-endian, and vector bytes). ALIVE has
+one frame, in which all but length and kind is zero: nothing in it has to be verified.
 
 Rules:
 
@@ -49,6 +50,7 @@ from p2pmpc.messages import (
     Offer,
     Open,
     Partial,
+    Relay,
     RosterList,
     Share,
     SharePlain,
@@ -145,6 +147,8 @@ def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kin
         Kind.OPEN: 64 + 66 * c,
         Kind.UNMASK: 64,
         Kind.CONFIRM: 48,
+        Kind.RELAY: 64 + 66 * c + SIGNATURE_BYTES + 32,
+        Kind.ALIVE: 0,
     }
     told = 512
     if limits.length:  # in a session it may carry messages as evidence
@@ -207,14 +211,23 @@ def parse_frame(kind: Kind, envelope: bytes, body: bytes) -> Frame:
     return Frame(kind, round_number, envelope[_ROUND.size :], body)
 
 
-def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:
-    """Return the bytes of a frame."""
-    return frame_head(kind, round_number, signature, len(body)) + body
-
-
 def frame_head(kind: Kind, round_number: int, signature: bytes, size: int) -> bytes:
     """Return what stands before a body of ``size`` bytes in its frame."""
     return HEADER.pack(ENVELOPE_BYTES + size, kind) + _ROUND.pack(round_number) + signature
+
+
+ALIVE: Final = frame_head(Kind.ALIVE, 0, bytes(SIGNATURE_BYTES), 0)
+"""The frame that says that a link is alive."""
+
+
+def check_alive(frame: Frame) -> None:
+    """Refuse an ALIVE that says anything.
+
+    Raises:
+        RemoteProtocolError: It does.
+    """
+    if frame.round or any(frame.signature) or frame.body:
+        raise RemoteProtocolError("an ALIVE that is not zeros alone")
 
 
 def body_digest(kind: Kind, body: bytes) -> bytes:
@@ -452,6 +465,8 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return _pack([mask_seed, list(echoes)])
         case Unmask(about, share):
             return _pack([about, share])
+        case Relay(about, signature, body):
+            return _pack([about, signature, body])
         case Confirm(digest):
             return _pack([digest])
         case Abort(code, peers, reason, evidence):
@@ -557,6 +572,14 @@ def _read_unmask(body: bytes, limits: Limits) -> Message:
     return Unmask(index, _bytes(share))
 
 
+def _read_relay(body: bytes, limits: Limits) -> Message:
+    about, signature, opening = _array(_unpack(body), 3)
+    index = _typed(about, int)
+    if not 1 <= index <= limits.peers:
+        raise RemoteProtocolError("RELAY of nobody in the roster")
+    return Relay(index, _bytes(signature), _bytes(opening))
+
+
 def _read_confirm(body: bytes, _limits: Limits) -> Message:
     return Confirm(*_many(_unpack(body), 1, _bytes))
 
@@ -567,6 +590,10 @@ def _read_abort(body: bytes, limits: Limits) -> Message:
     if any(not 1 <= index <= limits.peers for index in blamed):
         raise RemoteProtocolError("ABORT about nobody in the roster")
     return Abort(_typed(code, int), blamed, _typed(reason, str), _bytes(evidence))
+
+
+def _read_alive(_body: bytes, _limits: Limits) -> Message:
+    raise RemoteProtocolError("ALIVE is no message: nobody signs it")
 
 
 _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
@@ -583,8 +610,10 @@ _READERS: Final[dict[Kind, Callable[[bytes, Limits], Message]]] = {
     Kind.ECHO: _read_echo,
     Kind.OPEN: _read_open,
     Kind.UNMASK: _read_unmask,
+    Kind.RELAY: _read_relay,
     Kind.CONFIRM: _read_confirm,
     Kind.ABORT: _read_abort,
+    Kind.ALIVE: _read_alive,
 }
 
 
@@ -623,6 +652,8 @@ def decode_evidence(data: bytes) -> Evidence:
 
 def _read_statement(value: object) -> Statement:
     sender, receiver, kind, round_number, digest, signature, body = _array(value, 7)
+    if kind == Kind.ALIVE:
+        raise RemoteProtocolError("a statement of a kind that nobody signs")
     return Statement(
         _typed(sender, int),
         _typed(receiver, int),

@@ -21,7 +21,7 @@ from p2pmpc.messages import Hello, Kind, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, MemoryNetwork
 from p2pmpc.parameters import Parameters
 from p2pmpc.wire import TO_ALL, Limits
-from tests.nodes import Peers
+from tests.nodes import Peers, no_memory
 
 
 class LyingFounder:
@@ -50,7 +50,7 @@ class LyingFounder:
 
     def entry(self, weight: int, parameters: Parameters | None = None) -> SignedEntry:
         """Return an entry of the founder's own, signed as it should be."""
-        me = Self(self.identity, weight, "founder", os.urandom)
+        me = Self(self.identity, weight, "founder", os.urandom, no_memory(self.identity))
         return me.entry(parameters or self.parameters, SealingKey(os.urandom), self.address)
 
     async def serve(self, link: Link, unverified: trio.CancelScope) -> None:

@@ -1,8 +1,14 @@
-"""Frames taken apart, as a link reads them."""
+"""Frames in one piece, and taken apart as a link reads them."""
 
 from __future__ import annotations
 
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER
+from p2pmpc.messages import Kind
+from p2pmpc.wire import ENVELOPE_BYTES, HEADER, frame_head
+
+
+def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:
+    """Return the bytes of a frame."""
+    return frame_head(kind, round_number, signature, len(body)) + body
 
 
 def halves(data: bytes) -> tuple[bytes, bytes]:

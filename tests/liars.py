@@ -22,12 +22,11 @@ from p2pmpc.wire import (
     TO_ALL,
     body_digest,
     decode_body,
-    encode_frame,
     encode_share,
     parse_frame,
     signing_input,
 )
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.nodes import Peer
 
 Said = Message | bytes | None | list[Message]

@@ -22,6 +22,7 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock
 from p2pmpc.actions import STEPS
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.identity import Identity, format_id
+from p2pmpc.memory import Memory
 from p2pmpc.network import Address, Listener, MemoryNetwork, Stream
 from p2pmpc.node import run_options
 from p2pmpc.options import NodeOptions
@@ -46,6 +47,11 @@ def at_once(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     return run
 
 
+def no_memory(identity: Identity) -> Memory:
+    """Return a memory that keeps nothing."""
+    return Memory(identity, NodeOptions(), Path(), os.urandom)
+
+
 def numbers(*values: object) -> Numbers:
     """Return an input as a node takes it from a text file."""
     return numbers_of_bytes("\n".join(map(str, values)).encode(), "input.txt")
@@ -60,6 +66,7 @@ class _Wire(trio.abc.Stream):
         self._wires = wires
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._wires.pass_through()
         allowed = self._wires.spend(len(data))
         await self._stream.send_all(memoryview(data)[:allowed])
         if allowed < len(data):
@@ -71,6 +78,7 @@ class _Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)
+        await self._wires.pass_through()
         return bytes(data)
 
     async def aclose(self) -> None:
@@ -107,15 +115,34 @@ class Wires:
         self._network = network
         self._wires: list[_Wire] = []
         self._budget: int | None = None
+        self._thawed: trio.Event | None = None
         self.cuts = 0
         self.sent = 0
+
+    def freeze(self) -> None:
+        """Let nothing through in either direction, as if this process were stopped."""
+        self._thawed = trio.Event()
+
+    def thaw(self) -> None:
+        """Let everything through again that is still wanted."""
+        assert self._thawed is not None
+        self._thawed.set()
+
+    async def pass_through(self) -> None:
+        """Wait while the wires are frozen."""
+        if self._thawed is not None:
+            await self._thawed.wait()
 
     async def listen(self, address: Address) -> Listener:
         return _WireListener(await self._network.listen(address), self)
 
     async def connect(self, address: Address) -> tuple[Stream, str]:
+        await self.pass_through()
         stream, host = await self._network.connect(address)
         return self.add(stream), host
+
+    def places_beside(self, peers: int) -> int:
+        return self._network.places_beside(peers)
 
     def add(self, stream: Stream) -> _Wire:
         wire = _Wire(stream, self)
@@ -161,6 +188,8 @@ class Peer:
     steps: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    silences: list[tuple[str, float, str]] = field(default_factory=list)
+    """What it told of silent peers: the event, when, and why."""
     exchanged: list[tuple[int, int]] = field(default_factory=list)
     """What it told of its progress with vectors: bytes done, and of how many."""
     answer: bool | None = None
@@ -326,6 +355,9 @@ class Peers:
             peer.warnings.append(str(fields["warning"]))
         elif event == "progress" and fields["what"] == "exchanging":
             peer.exchanged.append((int(str(fields["done"])), int(str(fields["of"]))))
+        elif event in ("silent", "heard again", "disconnected"):
+            reason = str(fields.get("reason", ""))
+            peer.silences.append((event, trio.current_time(), f"{fields['peer']}: {reason}"))
         elif event == "joined":
             peer.joined.set()
         elif event == "founded":

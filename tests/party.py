@@ -41,12 +41,11 @@ from p2pmpc.wire import (
     HEADER,
     TO_ALL,
     body_digest,
-    encode_frame,
     parse_frame,
     parse_header,
     signing_input,
 )
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.strategies import correction, with_checksum
 
 
@@ -135,7 +134,9 @@ class Member:
         self.secret = with_checksum(
             np.array(values, dtype=np.int64), session.id, number, arithmetic
         )
-        self.round = self.round.following(self.secret if session.contributes else None)
+        self.round = self.round.following(
+            self.secret if session.contributes else None, self.round._steps._entropy
+        )
         self.finished = self.echo = None
         self.recorded = self.opened = False
         self.unmasked, self.steps = set(), []
@@ -143,7 +144,7 @@ class Member:
     @property
     def kept(self) -> Words:
         """The share that it keeps: what those given away leave of its secret."""
-        dealing, context = self.round.dealing, self.round._context
+        dealing, context = self.round.dealing, self.round._steps.context
         assert dealing is not None
         own = self.session.own_index
         given = [context.share(plain, own, other) for other, plain in dealing.plains.items()]

@@ -143,6 +143,14 @@ class Running:
                 assert not ended, f"it ended before {pattern!r} came; there is:\n{self.err}"
                 self._changed.wait(min(left, 0.2))
 
+    def stands_still(self, seconds: float = SECONDS) -> None:
+        """Wait until it is stopped, as by SIGSTOP."""
+        deadline = time.monotonic() + seconds
+        while (state := self.proc("stat").rpartition(b")")[2].split()[0]) != b"T":
+            assert state != b"Z", f"it ended before it was stopped; there is:\n{self.err}"
+            assert time.monotonic() < deadline, f"it was not stopped; there is:\n{self.err}"
+            time.sleep(0.02)
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
@@ -224,6 +232,10 @@ class Processes:
     def node(self, line: str, **more: Any) -> Running:
         """Start a node with the options of a line."""
         return self.start(sys.executable, "-m", "p2pmpc.node", *shlex.split(line), **more)
+
+    def stopping(self, step: str, line: str, **more: Any) -> Running:
+        """Start a node that stops itself at a step; see :mod:`tests.stopping`."""
+        return self.start(sys.executable, "-m", "tests.stopping", step, *shlex.split(line), **more)
 
     def founder(self, peers: int, line: str = "", **more: Any) -> tuple[Running, str]:
         """Start a founder on a free port, and return it with its HOST:PORT#ID."""

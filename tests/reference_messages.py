@@ -33,6 +33,7 @@ KINDS = {
     "UNMASK": 13,
     "CONFIRM": 14,
     "ABORT": 15,
+    "RELAY": 17,
 }
 MODULI = {"m31": 2**31 - 1, "m61": 2**61 - 1}
 WIDTHS = {"m31": 4, "m61": 8}
@@ -232,6 +233,7 @@ def caps(
         "OPEN": 64 + 66 * inputs,
         "UNMASK": 64,
         "CONFIRM": 48,
+        "RELAY": 160 + 66 * inputs,
     }
     shown = max(made[kind] for kind in KINDS if 5 <= KINDS[kind] <= 14)
     # In a session an ABORT may carry messages and mask shares as evidence.

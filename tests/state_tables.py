@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from p2pmpc.protocol import CONTRIBUTING, OBSERVING, SHARDING, Joint
+from p2pmpc.joints import CONTRIBUTING, OBSERVING, SHARDING, Joint
 from p2pmpc.script import (
     AMONG_CONTRIBUTORS,
     AMONG_OWNERS,

@@ -28,7 +28,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import PRIME, combine
 from p2pmpc.sharing import weighted_sum
-from p2pmpc.summing import check_total, masked_sum, sum_of, unmasked
+from p2pmpc.summing import check_total, masked_sum, sum_of, without_mask
 from p2pmpc.wire import decode_share, encode_share
 from tests import reference
 from tests.party import PlainSealer, make_sessions
@@ -86,7 +86,7 @@ def test_partial_sums_give_the_weighted_sum(mode: dict[str, Any]) -> None:
     for own, context in enumerate(round_, start=1):
         brought, received = secret(context.session, VALUES[own - 1]), opened(round_, dealings, own)
         hidden = masked_sum(context, brought, dealings[own - 1], received)
-        sums[own] = unmasked(context, own, hidden, dealings[own - 1].mask_seed)
+        sums[own] = without_mask(context, own, hidden, dealings[own - 1].mask_seed)
     total = sum_of(arithmetic, sums, 4)
     expected = reference.weighted_sum(VALUES, WEIGHTS, arithmetic.modulus)
     assert integers(total[:3]) == expected

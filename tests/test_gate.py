@@ -33,9 +33,9 @@ from p2pmpc.wire import (
     Limits,
     body_digest,
     decode_body,
-    encode_frame,
     signing_input,
 )
+from tests.frames import encode_frame
 from tests.nodes import Peers, at_once
 from tests.party import make_sessions
 

@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from p2pmpc.encoding import Floats
 from p2pmpc.errors import ConfigurationError, InputRefused, P2PMPCError, ResourceExhausted
 from p2pmpc.ledger import (
     FORMAT,
+    InputDigest,
     OpenedSum,
     check_differencing,
-    input_digest,
     ledger_json,
     ledger_table,
     parse_ledger,
@@ -57,6 +57,14 @@ def entry(
         "own_weight": own_weight,
     }
     return OpenedSum(**given | more)
+
+
+def input_digest(blocks: Iterable[Floats], key: bytes) -> bytes:
+    """Return the digest of an input that is read in blocks."""
+    made = InputDigest(key)
+    for block in blocks:
+        made.add(block)
+    return made.digest()
 
 
 def read(*values: float) -> list[Floats]:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import trio
 
@@ -426,17 +426,26 @@ def test_a_session_that_is_not_open_says_so() -> None:
 def test_two_sums_at_once_are_refused(tmp_path: Path) -> None:
     """While one sum is under way another thread's is refused, and the first one goes on."""
 
+    under_way, refused = threading.Event(), threading.Event()
+
+    class Five:
+        """A vector that says when a session reads it."""
+
+        def __array__(self, *_: object, **__: object) -> npt.NDArray[np.int64]:
+            under_way.set()
+            return np.array([5])
+
     def both(session: blocking.Session) -> None:
         with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(session.sum, [5])
-            while session._answer is None:
-                pass
+            first = pool.submit(session.sum, Five())
+            assert under_way.wait(30)
             with pytest.raises(LocalProtocolError, match="a sum is under way"):
                 session.sum([6])
+            refused.set()
             assert first.result().total.tolist() == [7]
 
     def late(session: blocking.Session) -> None:
-        time.sleep(0.5)
+        assert refused.wait(60)
         assert session.sum([1]).total.tolist() == [7]
 
     ended = run_blocking(tmp_path, [[[1]], [], []], use={1: both, 2: late}, length=1)

@@ -14,7 +14,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc import protocol, runner, slices
+from p2pmpc import runner, slices, steps
 from p2pmpc.progress import Meter
 from p2pmpc.sources import ArrayNumbers, PartOfNumbers
 from p2pmpc.summing import masked_sum
@@ -41,27 +41,22 @@ async def test_long_sums_are_computed_beside_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a long vector is summed the loop goes on: here it must, for the sum waits for it."""
-    served = threading.Event()
+    token, served = trio.lowlevel.current_trio_token(), threading.Event()
 
     def waits_for_the_loop(*arguments: Any) -> Any:
         assert threading.current_thread() is not threading.main_thread()
+        token.run_sync_soon(served.set)
         assert served.wait(30)
         return masked_sum(*arguments)
 
     monkeypatch.setattr(runner, "LONG", 1)
-    monkeypatch.setattr(protocol, "masked_sum", waits_for_the_loop)
+    monkeypatch.setattr(steps, "masked_sum", waits_for_the_loop)
     peers = Peers(tmp_path)
     for k in (1, 2, 3):
         peers.add(k, 2 * k)
 
-    async def serve() -> None:
-        await trio.sleep(0.5)
-        served.set()
-
     with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
-            await peers.run()
+        await peers.run()
     assert peers.codes == [0, 0, 0]
 
 
@@ -76,7 +71,7 @@ async def test_short_sums_do_without_threads(
         threads.add(threading.current_thread())
         return masked_sum(*arguments)
 
-    monkeypatch.setattr(protocol, "masked_sum", note)
+    monkeypatch.setattr(steps, "masked_sum", note)
     peers = Peers(tmp_path)
     peers.add_all([1, 2, 3])
     await peers.run()

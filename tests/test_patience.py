@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from p2pmpc.patience import LONGEST, TURN_SECONDS, Patience
+from p2pmpc.patience import LONGEST, TURN_SECONDS, Backoff, Patience, doze
 
 SECONDS = 5.0
 
@@ -76,3 +77,38 @@ async def test_whoever_is_verified_may_stay(
             await trio.sleep(10 * LONGEST)
         assert not scope.cancelled_caught
         nursery.cancel_scope.cancel()
+
+
+# -- pauses -----------------------------------------------------------------------------------
+
+
+def test_pauses_double_and_are_drawn() -> None:
+    """Pauses grow to a longest one; each lies in the upper half of what is due, as entropy says."""
+    least = Backoff(0.1, 1.0, bytes)
+    most = Backoff(0.1, 1.0, lambda size: b"\xff" * size)
+    due = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    assert [most.next() for _ in due] == pytest.approx(due)
+    assert [least.next() for _ in due] == pytest.approx([pause / 2 for pause in due])
+    most.reset()
+    assert most.next() == pytest.approx(0.1)
+
+
+async def test_a_process_that_was_stopped_still_waits(mock_clock: MockClock) -> None:
+    """Time in which this process did not run is no time in which somebody else was late."""
+    done = trio.Event()
+
+    async def wait() -> None:
+        await doze(10.0)
+        done.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(100.0)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not done.is_set()
+        for _ in range(9):
+            assert not done.is_set()
+            mock_clock.jump(1.0)
+            await trio.testing.wait_all_tasks_blocked()
+        assert done.is_set()

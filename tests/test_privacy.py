@@ -14,7 +14,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from p2pmpc import dealing, protocol, shamir
+from p2pmpc import dealing, shamir, steps
 from p2pmpc.dealing import Dealing, RoundContext, Sealer
 from p2pmpc.field import Field, Vector
 from p2pmpc.messages import Kind
@@ -241,7 +241,7 @@ def test_one_seed_for_two_receivers_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
         return dealing.deal(context, sealer, again)
 
-    monkeypatch.setattr(protocol, "deal", reuse)
+    monkeypatch.setattr(steps, "deal", reuse)
     case = Case(TOY3, (1, -1, 2), strict=True, share_mode="seeds")
     (_, _), (_, late) = early_and_late(case)
     assert all(late[c] == everything(case) for c in LONERS)
@@ -266,7 +266,7 @@ def test_one_mask_seed_for_everybody_is_found(monkeypatch: pytest.MonkeyPatch) -
             context, sealer, lambda size: bytes(32) if size == 32 else entropy(size)
         )
 
-    monkeypatch.setattr(protocol, "deal", guessed)
+    monkeypatch.setattr(steps, "deal", guessed)
     (_, early), _ = early_and_late(STRICT)
     assert all(early[c] == the_sum(STRICT, c) != nothing(STRICT, c) for c in STRICT.coalitions())
 

@@ -20,6 +20,7 @@ from p2pmpc.inputs import WEIGHT_VARIABLE, read_weight
 from p2pmpc.links import Link
 from p2pmpc.node import main as node_main
 from p2pmpc.options import NodeOptions
+from p2pmpc.outcome import Outcome
 from p2pmpc.parameters import Parameters
 from p2pmpc.verify import verify_directory
 from tests.nodes import Listed, Peer, Peers, at_once
@@ -35,6 +36,11 @@ def session_of(peer: Peer) -> Any:
     assert peer.node is not None
     assert peer.node._runner is not None
     return peer.node._runner.session
+
+
+def means(outcome: Outcome) -> list[str] | None:
+    """Return the weighted means that an outcome shows."""
+    return outcome.total.means(outcome.total_weight)
 
 
 # -- the same sums ----------------------------------------------------------------------------
@@ -70,7 +76,7 @@ async def test_private_weights_give_what_public_ones_give(
         assert peers.codes == [0] * len(rows)
         assert len(peers.transcripts()) == 1
         found = {
-            (tuple(p.total), tuple(p.outcome.mean_texts or ()), p.outcome.total_weight)
+            (tuple(p.total), tuple(means(p.outcome) or ()), p.outcome.total_weight)
             for p in peers.members
             if p.outcome is not None
         }
@@ -88,7 +94,7 @@ async def test_private_weights_that_cancel_leave_no_mean(tmp_path: Path) -> None
     await peers.run()
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert (outcome.total.values(), outcome.mean_texts) == ((0,), None)
+    assert (outcome.total.values(), means(outcome)) == ((0,), None)
     assert "total weight   0 (of private weights)" in outcome.as_text()
 
 

@@ -269,8 +269,8 @@ def test_a_terminated_founder_sends_the_waiting_home(processes: Processes) -> No
 
 def test_a_killed_peer_is_named_by_the_others(processes: Processes) -> None:
     """Row 2: SIGKILL while sharing: the others end with 3, name the peer, and say a rerun is safe."""
-    founder, bootstrap = processes.founder(3, "--name ann --timeout 20")
-    other = processes.node(f"--bootstrap {bootstrap} --name bob --timeout 20")
+    founder, bootstrap = processes.founder(3, "--name ann --timeout 20 --reconnect 2")
+    other = processes.node(f"--bootstrap {bootstrap} --name bob --timeout 20 --reconnect 2")
     victim = processes.node(f"--bootstrap {bootstrap} --name eve --hold partial")
     founder.line("summing")
     victim.line("summing")

@@ -23,8 +23,8 @@ from p2pmpc.errors import (
     Revealed,
     VerificationFailed,
 )
+from p2pmpc.joints import CONTRIBUTING, OBSERVING, SHARDING, Joint
 from p2pmpc.messages import Kind, Open, Unmask
-from p2pmpc.protocol import CONTRIBUTING, OBSERVING, SHARDING, Joint
 from p2pmpc.script import (
     AMONG_CONTRIBUTORS,
     AMONG_OWNERS,
@@ -481,7 +481,7 @@ def shifted(party: Party, culprit: int, shift: list[int]) -> None:
     """Let one peer add something to its partial sum, consistently and before it is fixed."""
     party.dishonest.add(culprit)
     reach(party, culprit, "share")
-    secret = party.members[culprit].round._secret
+    secret = party.members[culprit].round._steps._secret
     assert secret is not None
     p = party.parameters.arithmetic.modulus
     secret[:] = party.parameters.arithmetic.add(
@@ -559,7 +559,8 @@ class WatchedParty(Party):
         """Note how the machine and its actions look, and do what it asks for."""
         actions = list(actions)
         member = self.members[index]
-        things = (member.round, member.round.links, member.round.dealing, member.agreement)
+        round_ = member.round
+        things = (round_, round_._steps, round_.links, round_.dealing, member.agreement)
         errors = (member.error, member.notary, member.identity, member.sealing_key)
         self.seen.append((index, repr((actions, things, errors))))
         super().perform(index, actions)

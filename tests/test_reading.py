@@ -16,7 +16,7 @@ import trio
 
 from p2pmpc.blocks import Block
 from p2pmpc.errors import InputRefused, ResourceExhausted
-from p2pmpc.ledger import input_digest
+from p2pmpc.ledger import InputDigest
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.parameters import Parameters
 from p2pmpc.prg import CHUNK
@@ -63,7 +63,10 @@ async def test_one_pass_gives_residues_and_digest() -> None:
     expected = fill_residues(whole, None, arithmetic, sessions[0].id, 0, LONG)
     assert np.array_equal(residues, expected)
     assert residues.size == sessions[0].parameters.extended_length
-    assert digest == input_digest([block.astype(float) for block in whole], KEY)
+    due = InputDigest(KEY)
+    for block in whole:
+        due.add(block.astype(float))
+    assert digest == due.digest()
 
 
 @pytest.mark.parametrize("length", [5, LONG])

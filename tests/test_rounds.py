@@ -186,7 +186,7 @@ def test_dense_shares_have_no_ratchet() -> None:
     party.start()
     party.run()
     party.next_round(values_of(1))
-    assert party.members[1].round._ratchet is None
+    assert party.members[1].round._steps.ratchet is None
     party.run()
     assert party.totals() == [party.expected] * 4
 
@@ -240,7 +240,7 @@ def test_the_sealing_key_is_given_up_once_rounds_go_on_from_its_shares() -> None
     party = Party(values_of(0), WEIGHTS)
     party.start()
     party.run()
-    member, context = party.members[1], party.members[1].round._context
+    member, context = party.members[1], party.members[1].round._steps.context
     share = member.round.links[2].message(Kind.SHARE).message
     assert isinstance(share, Share)
     info = context.sealing_info(2, 1)
@@ -306,7 +306,7 @@ def test_a_share_of_another_round_does_not_open() -> None:
         if sender != 4 or (receiver != 1 and not isinstance(message, Commitment)):
             return frame_bytes(signed)
         if isinstance(message, Commitment):
-            context = party.members[4].round._context
+            context = party.members[4].round._steps.context
             digest = context.sealed_digest(4, 1, old.sealed)
             committed.append(message)
             shares = (digest, *message.shares[1:])
@@ -343,7 +343,7 @@ def test_a_share_of_a_later_round_that_brings_a_seed_is_refused(strict: bool) ->
     party.values = rows
     for member, row in zip(party.members.values(), rows, strict=True):
         member.go_on(row)
-    ratchet = party.members[4].round._ratchet
+    ratchet = party.members[4].round._steps.ratchet
     assert ratchet is not None
     honest = ratchet.seal
 

@@ -33,6 +33,7 @@ from p2pmpc.progress import Silent
 from p2pmpc.runner import SessionRunner
 from p2pmpc.wire import HEADER, parse_frame
 from tests.frames import halves
+from tests.nodes import no_memory
 from tests.party import Party
 from tests.strategies import with_checksum
 
@@ -74,12 +75,14 @@ class Seated(Party):
             found,
             member.identity,
             MemoryNetwork(),
-            options=cast(NodeOptions, SimpleNamespace(timeout=30.0, join_timeout=60.0)),
+            options=NodeOptions(timeout=30.0, join_timeout=60.0),
             log=cast(NodeLog, quiet),
             observer=Silent(),
             checkpoint=checkpoint,
             commit=lambda: None,
             dismissed=self.dismissed_by_runner,
+            memory=no_memory(member.identity),
+            entropy=os.urandom,
         )
         self.dismissals: list[P2PMPCError] = []
         self.inbox: dict[int, deque[bytes]] = {i: deque() for i in session.others}
@@ -109,7 +112,9 @@ class Seated(Party):
         secret = with_checksum(
             np.array(values, dtype=np.int64), session.id, number, session.parameters.arithmetic
         )
-        self.runner.prepare(secret if session.contributes else None, os.urandom)
+        self.runner.prepare(
+            secret if session.contributes else None, seed=os.urandom(32), digest=b""
+        )
 
     async def begin(self) -> None:
         """Let everybody sign the roster."""
@@ -436,7 +441,7 @@ async def test_a_round_follows_only_one_that_is_done() -> None:
     party = Seated(VALUES[:3])
     await party.begin()
     with pytest.raises(LocalProtocolError, match="before the one before it had ended"):
-        party.runner.prepare(None, os.urandom)
+        party.runner.prepare(None, seed=os.urandom(32), digest=b"")
 
 
 async def test_a_writer_goes_on_where_everything_was_let_go() -> None:

@@ -192,7 +192,9 @@ class Explorer:
 
 MACHINES = (
     "p2pmpc.agreement",
+    "p2pmpc.joints",
     "p2pmpc.protocol",
+    "p2pmpc.steps",
     "p2pmpc.hearing",
     "p2pmpc.opening",
     "p2pmpc.script",

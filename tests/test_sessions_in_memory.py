@@ -28,11 +28,11 @@ from p2pmpc.wire import (
     HEADER,
     TO_ALL,
     body_digest,
-    encode_frame,
     signing_input,
 )
 from tests.founders import LyingFounder, offered
-from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file
+from tests.frames import encode_frame
+from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file, no_memory
 
 STEPS = ["join", "hello", "roster", "share", "partial", "echo", "open", "confirm"]
 
@@ -118,7 +118,7 @@ async def test_weights_that_cancel_leave_no_mean(peers: Peers) -> None:
     await peers.run()
     outcome = peers.members[0].outcome
     assert outcome is not None
-    assert outcome.mean_texts is None
+    assert outcome.total.means(outcome.total_weight) is None
     assert "undefined" in outcome.as_text()
 
 
@@ -980,7 +980,8 @@ async def test_a_founder_that_shows_an_impossible_roster_is_refused(
             return [own, *others, founder.entry(2)]
         if lie == "lists one twice":
             return [own, entries[name], entries[name]]
-        stranger = Self(Identity.generate(os.urandom), 1, "stranger", os.urandom)
+        identity = Identity.generate(os.urandom)
+        stranger = Self(identity, 1, "stranger", os.urandom, no_memory(identity))
         key = SealingKey(os.urandom)
         return [*entries.values(), stranger.entry(founder.parameters, key, founder.address)]
 
@@ -1093,6 +1094,7 @@ async def test_a_message_said_twice_changes_nothing(peers: Peers) -> None:
     """Row 11: an exact duplicate of what a member said is ignored."""
     peers.add_all([1, 2], weight=1)
     repeating = peers.add(3, weight=1)
+    once = dict.fromkeys((1, 2, 3), 0)
 
     def repeat(peer: Peer, reached: str) -> None:
         assert peer.node is not None
@@ -1100,13 +1102,39 @@ async def test_a_message_said_twice_changes_nothing(peers: Peers) -> None:
         if runner is None or reached == "roster":
             return
         for index in runner.session.others:
-            for frame in list(runner.mesh._outboxes[index].frames):
+            frames = runner.mesh._outboxes[index].frames
+            for frame in list(frames)[once[index] :]:
                 runner.mesh.send(frame, index)
+            once[index] = len(frames)
 
     repeating.on_step = repeat
     await peers.run()
     assert peers.codes == [0, 0, 0]
     assert all(peer.total == [6] for peer in peers.members)
+
+
+@at_once
+async def test_a_message_said_for_ever_is_a_violation(peers: Peers) -> None:
+    """Row 23: a member that repeats itself on one connection is a flood: 4, and it is named."""
+    honest = peers.add_all([1, 2])
+    culprit = peers.add(3, name="culprit")
+
+    def misbehave(peer: Peer, reached: str) -> None:
+        if reached == "partial":
+            assert peer.node is not None
+            runner = peer.node._runner
+            assert runner is not None
+            for index in runner.session.others:
+                frames = runner.mesh._outboxes[index].frames
+                share = next(f for f in frames if f[0][HEADER.size - 1] == Kind.SHARE)
+                for _ in range(2):
+                    runner.mesh.send(share, index)
+
+    culprit.on_step = misbehave
+    await peers.run()
+    assert [peer.code for peer in honest] == [4, 4]
+    assert all("culprit" in peer.told for peer in honest), [p.told for p in honest]
+    assert any("SHARE 3 times on one connection" in peer.told for peer in honest)
 
 
 @at_once

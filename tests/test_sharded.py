@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pmpc import protocol, slices
+from p2pmpc import slices, steps
 from p2pmpc.disputes import check_evidence
 from p2pmpc.encoding import checksum
 from p2pmpc.envelope import frame_bytes
@@ -235,7 +235,7 @@ def test_all_that_is_sent_follows_from_what_broadcast_mode_sends_to_all(
         hidden[context.session.own_index] = integers(made)
         return made
 
-    monkeypatch.setattr(protocol, "masked_sum", watched)
+    monkeypatch.setattr(steps, "masked_sum", watched)
     said: list[tuple[int, int, Signed[Message]]] = []
     party = Party([VALUES[0], [0] * 9, VALUES[1], VALUES[2]], [1, 0, -2, 3], sum_mode="sharded")
 
@@ -505,7 +505,7 @@ def test_different_lists_for_different_peers_are_equivocation() -> None:
         if receiver == 2:
             return frame_bytes(signed)
         own = party.members[CULPRIT].round
-        words = own._heard.slices.own_sum()
+        words = own._steps.heard.slices.own_sum()
         pieces = [changed(m) for m in pieces_of(own.session, CULPRIT, words)]
         made[receiver] = b"".join(body_digest(m.kind, encode_body(m)) for m in pieces)
         return party.frame(CULPRIT, Partial(made[receiver]), receiver)
@@ -551,7 +551,7 @@ def summing_otherwise(party: Party, owner: int, shift: dict[int, int]) -> None:
     """Let an owner add something to the sum of its slice, by places within it, before it lists it."""
     party.dishonest.add(owner)
     round_ = party.members[owner].round
-    sums, arithmetic = round_._heard.slices, party.parameters.arithmetic
+    sums, arithmetic = round_._steps.heard.slices, party.parameters.arithmetic
     honest = sums.own_sum
 
     def own_sum() -> Words:

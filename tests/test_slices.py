@@ -26,9 +26,9 @@ from p2pmpc.summing import (
     bytes_of,
     check_content,
     pieces_of,
-    put_masks_on,
     slice_digests,
-    take_masks_off,
+    subtract_masks_in_place,
+    with_masks,
 )
 from p2pmpc.wire import Limits, encode_body
 from tests import reference, reference_messages
@@ -174,10 +174,10 @@ def test_masks_that_are_taken_off_go_on_again(field: str) -> None:
     seeds = {index: os.urandom(32) for index in (1, 3, 4)}
     hidden = drawn(arithmetic, 30)
     total = hidden.copy()
-    take_masks_off(context, total, seeds)
+    subtract_masks_in_place(context, total, seeds)
     assert arithmetic.integers(total) != arithmetic.integers(hidden)
     before = total.copy()
-    again = put_masks_on(context, arithmetic.from_signed(arithmetic.to_signed(total)), seeds)
+    again = with_masks(context, arithmetic.from_signed(arithmetic.to_signed(total)), seeds)
     assert arithmetic.integers(again) == arithmetic.integers(hidden)
     assert arithmetic.integers(total) == arithmetic.integers(before)
 

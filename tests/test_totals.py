@@ -68,7 +68,7 @@ def test_quotients_have_twelve_digits_or_are_whole(value: int, weight: int, bits
 def test_means_divide_by_the_weights_and_the_scale() -> None:
     """The mean of a fixed-point total is in the units of the inputs."""
     assert total([3 * 256, -256], bits=8).means(2) == ["1.5", "-0.5"]
-    assert outcome(total([1, 2, 3])).mean_texts == ["0.166666666667", "0.333333333333", "0.5"]
+    assert total([1, 2, 3]).means(6) == ["0.166666666667", "0.333333333333", "0.5"]
 
 
 # -- shown ----------------------------------------------------------------------------------
@@ -79,8 +79,8 @@ def test_json_is_what_the_json_module_writes(bits: int) -> None:
     """The pieces make one object: integers, or exact decimals where there are fraction bits."""
     shown = outcome(total(np.arange(LONG) - 7, bits))
     content = json.loads(shown.as_json())
-    assert content["total"] == (list(range(-7, LONG - 7)) if bits == 0 else shown.total_texts)
-    assert content["mean"] == shown.mean_texts
+    assert content["total"] == (list(range(-7, LONG - 7)) if bits == 0 else shown.total.texts())
+    assert content["mean"] == shown.total.means(shown.total_weight)
     assert (content["length"], content["output"]) == (LONG, None)
     assert shown.as_json() == json.dumps(content)
 

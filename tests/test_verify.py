@@ -25,7 +25,7 @@ from p2pmpc.messages import Confirm, Echo, EchoEntry, Kind, Partial
 from p2pmpc.receipt import check_receipt, make_receipt
 from p2pmpc.record import Heard, Record
 from p2pmpc.storage import read_partials
-from p2pmpc.summing import masked
+from p2pmpc.summing import with_mask
 from p2pmpc.swarm.command import run_swarm
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.transcript import digest_of, render, verify
@@ -625,7 +625,7 @@ def test_a_total_that_everybody_made_wrong_together_is_noticed() -> None:
     record = record_of(party)
     arithmetic, one = record.session.parameters.arithmetic, np.array([1, 0], dtype=np.uint64)
     wrong = arithmetic.add(record.sums[1], one)
-    hidden = masked(RoundContext(record.session, 0), 1, wrong, record.masks[1])
+    hidden = with_mask(RoundContext(record.session, 0), 1, wrong, record.masks[1])
     said = party.members[1].notary.sign(Partial(arithmetic.encode(hidden)))
     false = replace(
         record,

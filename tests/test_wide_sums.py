@@ -103,7 +103,7 @@ async def test_fraction_bits_beyond_a_double_are_exact(tmp_path: Path) -> None:
     assert abs(total) > 1 << 61 - 6
     texts = (out / "t.txt").read_text().split()
     assert peers.members[0].outcome is not None
-    assert texts == peers.members[0].outcome.total_texts
+    assert texts == peers.members[0].outcome.total.texts()
     assert np.load(out / "t.npy").tolist() == [total / (1 << 40), -49989.5]
 
 

@@ -21,6 +21,7 @@ from p2pmpc.messages import (
     Offer,
     Open,
     Partial,
+    Relay,
     RosterList,
     Share,
     SignedEntry,
@@ -116,6 +117,8 @@ def shown_message(message: Message) -> Json:  # noqa: C901, PLR0912 - one case a
             names = ("commitment", "commitment_signature", "partial", "partial_signature")
             said = [dict(zip(names, hexed(tuple(entry.as_list())), strict=True)) for entry in heard]
             return {"acceptances": hexed(acceptances), "entries": said}
+        case Relay(about, signature, body):
+            return {"about": about, "signature": signature.hex(), "body": body.hex()}
         case Open(mask_seed, echoes):
             return {"mask_seed": mask_seed.hex(), "echoes": hexed(echoes)}
         case Unmask(about, share):

@@ -41,13 +41,12 @@ from p2pmpc.wire import (
     Limits,
     body_digest,
     decode_share,
-    encode_frame,
     parse_frame,
     parse_header,
     signing_input,
 )
 from tests import reference, reference_sealing
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.strategies import correction, expanded, with_checksum
 
 Json = dict[str, Any]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from p2pmpc.mesh import HEARTBEAT_SECONDS
 from p2pmpc.options import NodeOptions
 from p2pmpc.swarm.data import SwarmData
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.swarm.watch import PeerState
+
+RECONNECT_SECONDS = 3.0
+"""Between processes of one machine a connection that is down stays down."""
+MOST_HEARTBEATS = 500
+"""A second, of all peers together: one machine carries them all."""
 
 
 def peer_options(
@@ -42,8 +48,11 @@ def peer_options(
         allow_revealing_weights=options.allow_revealing_weights if founds else None,
         name=peer.name,
         yes=True,
+        no_state=True,
         timeout=options.timeout,
         join_timeout=options.timeout,
+        reconnect=min(RECONNECT_SECONDS, options.timeout),
+        heartbeat=max(HEARTBEAT_SECONDS, len(peers) ** 2 / MOST_HEARTBEATS),
         hold=options.kills(len(peers)).get(peer.number),
         log_secrets=options.log_secrets,
         keep_partials=options.keep_partials,

@@ -30,8 +30,8 @@ ARITHMETIC: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the size of a vector is not checked",
-                "if len(data) != length * self.width:",
-                "if len(data) % self.width:",
+                "if len(data) != length * word.itemsize:",
+                "if len(data) % word.itemsize:",
             ),
             (
                 "a reduction leaves p",

@@ -304,33 +304,34 @@ ROUND: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "protocol",
+        "joints",
         "protocol adversary schedules",
         [
             (
                 "masks open before the echoes are complete",
-                "lambda r: r._heard.echoes_are_complete,\n        Round._open,",
-                "lambda r: bool(r._heard.echoes),\n        Round._open,",
+                "lambda s: s.heard.echoes_are_complete,\n        Steps.open_mask,",
+                "lambda s: bool(s.heard.echoes),\n        Steps.open_mask,",
             ),
             (
                 "shares leave before the roster is signed",
-                "None,\n        lambda r: r._started,\n        Round._deal,",
-                "None,\n        lambda r: True,\n        Round._deal,",
+                "None,\n        lambda s: s.started,\n        Steps.deal,",
+                "None,\n        lambda s: True,\n        Steps.deal,",
             ),
+            ("the ECHO does not wait for the ledger", "lambda s: s.recorded,", "lambda s: True,"),
+        ],
+    ),
+    *bugs(
+        "steps",
+        "protocol adversary schedules",
+        [
             (
                 "the ledger is written after the ECHO",
                 "return [RecordInput()]",
-                "return [*self._echo(), RecordInput()]",
-            ),
-            ("the ECHO does not wait for the ledger", "lambda r: r._recorded,", "lambda r: True,"),
-            (
-                "mask shares leave before n echoes are held",
-                "        if self.stage < Stage.OPENED:\n            return []\n        return [\n            Send(",
-                "        if self.stage < Stage.ECHOED:\n            return []\n        return [\n            Send(",
+                "return [*self.echo(), RecordInput()]",
             ),
             (
                 "a total is not checked",
-                "        check_total(self._context, total)\n",
+                "        check_total(self.context, total)\n",
                 "        check_total\n",
             ),
             (
@@ -340,8 +341,24 @@ ROUND: Final[tuple[Bug, ...]] = (
             ),
             (
                 "nobody waits for the confirmation of others",
-                "return all(link.confirmed is not None or link.gone for link in self.links.values())",
-                "return any(link.confirmed is not None or link.gone for link in self.links.values())",
+                "return all(link.confirmed is not None or link.gone for link in self.heard.links.values())",
+                "return any(link.confirmed is not None or link.gone for link in self.heard.links.values())",
+            ),
+            (
+                "the checksum coordinate is shown with a total",
+                "Finished(total[:length], self._record(total)",
+                "Finished(total, self._record(total)",
+            ),
+        ],
+    ),
+    *bugs(
+        "protocol",
+        "protocol adversary schedules",
+        [
+            (
+                "mask shares leave before n echoes are held",
+                "        if self.stage < Stage.OPENED:\n            return []\n        return self._steps.release",
+                "        if self.stage < Stage.ECHOED:\n            return []\n        return self._steps.release",
             ),
             (
                 "an ABORT before the ECHO is ignored",
@@ -377,11 +394,6 @@ ROUND: Final[tuple[Bug, ...]] = (
                 "mask shares are never all handed out",
                 "            return True  # somebody does not confirm",
                 "            pass  # somebody does not confirm",
-            ),
-            (
-                "the checksum coordinate is shown with a total",
-                "Finished(total[:length], self._record(total)",
-                "Finished(total, self._record(total)",
             ),
         ],
     ),

@@ -44,8 +44,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
         [
             (
                 "masks are taken off twice",
-                "_apply_masks(context, hidden, seeds, -1)",
-                "_apply_masks(context, hidden, seeds, -2)",
+                "_add_masks_in_place(context, hidden, seeds, -1)",
+                "_add_masks_in_place(context, hidden, seeds, -2)",
             ),
             (
                 "a piece is put where the first one is",
@@ -110,8 +110,8 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the first piece ends a slice",
-                "return _number(message) + 1 == self.session.slices",
-                "return _number(message) + 1 <= self.session.slices",
+                "return number_of(message) + 1 == self.session.slices",
+                "return number_of(message) + 1 <= self.session.slices",
             ),
             (
                 "a slice ends where its sender's would",
@@ -162,28 +162,29 @@ ROUNDS: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "protocol",
+        "joints",
         "sharded rounds",
         [
             (
                 "the sum of a slice leaves before all have sent theirs",
-                "lambda r: r._heard.all_contributors(Column.SLICED),",
-                "lambda r: r._heard.all_contributors(Column.SHARED),",
+                "lambda s: s.heard.all_contributors(Column.SLICED),",
+                "lambda s: s.heard.all_contributors(Column.SHARED),",
             ),
+        ],
+    ),
+    *bugs(
+        "steps",
+        "sharded rounds",
+        [
             (
                 "slices are signed to everybody",
-                "                    receiver=owner,\n",
-                "",
+                "self._sign(Slice(piece, bytes_of(words)), owner)",
+                "self._sign(Slice(piece, bytes_of(words)))",
             ),
             (
                 "the own slice is left out of its sum",
-                "                    self._heard.slices.add(words, piece)\n                    continue",
-                "                    self._heard.slices.add(words * 0, piece)\n                    continue",
-            ),
-            (
-                "every round has the number of the first",
-                "number=self.number + 1,",
-                "number=self.number,",
+                "                    self.heard.slices.add(words, piece)\n                    continue",
+                "                    self.heard.slices.add(words * 0, piece)\n                    continue",
             ),
             (
                 "later rounds have no ratchet",
@@ -199,6 +200,17 @@ ROUNDS: Final[tuple[Bug, ...]] = (
                 "the sealing key is kept for later rounds",
                 "            self._sealer.forget()",
                 "            self._sealer",
+            ),
+        ],
+    ),
+    *bugs(
+        "protocol",
+        "sharded rounds",
+        [
+            (
+                "every round has the number of the first",
+                "number=self.number + 1,",
+                "number=self.number,",
             ),
         ],
     ),

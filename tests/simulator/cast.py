@@ -178,5 +178,6 @@ class Cast:
     def equip(self, round_: Round) -> Round:
         """Give a round the context of this cast: the one place that reaches into a machine."""
         context = self.context(round_.session.own_index)
-        round_._context = round_._heard._context = round_._opening._context = context
+        steps = round_._steps
+        steps.context = steps.heard._context = steps.heard.opening._context = context
         return round_

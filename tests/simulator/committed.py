@@ -97,7 +97,7 @@ class Committed:
         vector[bounds] = self._parameters.arithmetic.decode(data, bounds.stop - bounds.start)
 
     def _mask(self, owner: int, witness: SimPeer) -> Words:
-        mask = self._context.mask(owner, witness.round._opening.seeds[owner])
+        mask = self._context.mask(owner, witness.round._steps.heard.opening.seeds[owner])
         return expanded(self._parameters.arithmetic, self._parameters.extended_length, mask)
 
     def _replace_slice(self, total: Row, liar: int, witness: SimPeer) -> None:

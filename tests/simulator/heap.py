@@ -20,7 +20,6 @@ from itertools import combinations
 from random import Random
 from typing import Final
 
-from p2pmpc.mesh import RECONNECT_SECONDS
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
 from tests.simulator.fakes import cheap_signatures, known_gammas, small_pieces
@@ -30,6 +29,8 @@ from tests.simulator.watch import ViolationError
 from tests.simulator.world import Step, World
 
 MOST_EVENTS: Final = 50_000
+RECONNECT_SECONDS: Final = 3.0
+"""Shorter than by default, so that scenarios hold both links that come back and peers that are lost."""
 _CLOSE_SECONDS: Final = 1.0
 _CONNECT_SECONDS: Final = 0.02
 _NOTICE_SECONDS: Final = 0.01

@@ -78,7 +78,7 @@ class Injected(Behaviour):
 
     def _any_message(self, victim: int) -> Message:
         """Return any message of a round: what the culprit said last, or something made up."""
-        own = list(self.peer.round._heard.own.values())
+        own = list(self.peer.round._steps.heard.own.values())
         random = Random(self.fault.variant + victim)
         if own and random.random() < 0.5:
             return random.choice(own).message
@@ -101,9 +101,9 @@ class Injected(Behaviour):
     def _early_open(self, victim: int) -> Frame | None:
         """Return an OPEN as good as it can be made before n echoes are held."""
         round_ = self.peer.round
-        if round_.dealing is None or Kind.OPEN in round_._heard.own:
+        if round_.dealing is None or Kind.OPEN in round_._steps.heard.own:
             return None
-        echoes = dict(round_._heard.echoes)
+        echoes = dict(round_._steps.heard.echoes)
         for index, link in round_.links.items():
             if (Kind.ECHO, 0) in link.said:
                 echoes[index] = link.message(Kind.ECHO).signature
@@ -115,7 +115,7 @@ class Injected(Behaviour):
         """Return the culprit's b-share of another peer before anything may be opened."""
         round_, about = self.peer.round, self.fault.other
         plain = round_.links[about].plain
-        if plain is None or Kind.OPEN in round_._heard.own:
+        if plain is None or Kind.OPEN in round_._steps.heard.own:
             return None
         return self.peer.notary.frame(Unmask(about, plain.mask_share or bytes(33)), victim)
 

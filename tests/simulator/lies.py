@@ -112,10 +112,10 @@ class Consistent(Behaviour):
 
     def _shift_slices(self, *, checked: bool) -> None:
         """Let the machine cut another masked sum into slices than it should."""
-        round_, shift = self.peer.round, shift_of_one(self.peer, checked=checked)
+        steps, shift = self.peer.round._steps, shift_of_one(self.peer, checked=checked)
         if not self.peer.session.contributes:
             return
-        honest = round_._masked_sum
+        honest = steps._masked_sum
 
         def masked_sum() -> Words:
             self.fired = True
@@ -123,7 +123,7 @@ class Consistent(Behaviour):
             hidden[:] = self.cast.parameters.arithmetic.add(hidden, shift)
             return hidden
 
-        vars(round_)["_masked_sum"] = masked_sum
+        vars(steps)["_masked_sum"] = masked_sum
 
     def wrong_sum(self, message: Message) -> Message:
         """Say another sum, which the checksum does not fit."""
@@ -163,7 +163,7 @@ class OwnerOfLies(Behaviour):
         if not session.contributes:
             return
         sums, bounds = (
-            self.peer.round._heard.slices,
+            self.peer.round._steps.heard.slices,
             session.slices.bounds(session.places[session.own_index]),
         )
         parameters, arithmetic = self.cast.parameters, self.cast.parameters.arithmetic

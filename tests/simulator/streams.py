@@ -16,7 +16,8 @@ import trio.testing
 
 from p2pmpc.links import Link
 from p2pmpc.mesh import SESSION_KINDS
-from p2pmpc.wire import Frame, encode_frame
+from p2pmpc.wire import Frame
+from tests.frames import encode_frame
 from tests.simulator.fakes import cheap_signatures, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario

@@ -223,7 +223,7 @@ class Watch:
         dealing, secret = peer.round.dealing, peer.secret
         assert dealing is not None
         assert secret is not None
-        context = peer.round._context
+        context = peer.round._steps.context
         terms: list[tuple[Source, int]] = [(secret, session.member(peer.index).weight)]
         for index in session.other_contributors:
             own, other = session.member(peer.index).weight, session.member(index).weight
@@ -275,7 +275,7 @@ class Watch:
 
     def _finishes(self, peer: SimPeer, end: Finished) -> None:
         confirmed = self._confirmed
-        context = peer.round._context
+        context = peer.round._steps.context
         arithmetic = peer.session.parameters.arithmetic
         digest = context.total_digest(arithmetic.encode(end.record.total))
         if confirmed is None or confirmed[1] != digest or not self._may_finish(peer):

@@ -27,6 +27,7 @@ FIELDS = {
     "OPEN": ("mask_seed", "echoes"),
     "UNMASK": ("about", "share"),
     "CONFIRM": ("total_digest",),
+    "RELAY": ("about", "signature", "body"),
     "ABORT": ("code", "peers", "reason", "evidence"),
 }
 
@@ -94,6 +95,9 @@ def bodies_of(session: ReferenceSession) -> dict[str, list[Value]]:
     if not session.strict:
         owner, holder = session.contributors[-1], first
         made["UNMASK"] = [owner, session.mask_shares[owner][holder]]
+    last = session.contributors[-1]
+    opened = pack(session.open(last))
+    made["RELAY"] = [last, session.sign(last, "OPEN", opened), opened]
     return made
 
 

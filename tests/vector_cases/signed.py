@@ -77,6 +77,7 @@ def _frames_of(topic: Topic, name: str, session: ReferenceSession) -> None:
     ]
     said += [(i, last if i == 1 else 1, "CONFIRM", pack(made["CONFIRM"])) for i in session.peers]
     said += [(1, last, "UNMASK", pack(made["UNMASK"])), (last, 1, "ABORT", pack(made["ABORT"]))]
+    said += [(1, last, "RELAY", pack(made["RELAY"]))]
     for sender, receiver, kind, body in said:
         data = session.frame(sender, kind, body, receiver if kind in PAIRWISE else None)
         topic.accept(

@@ -247,6 +247,16 @@ def wrong_unmask(value: list[Value]) -> Iterator[Wrong]:
     yield from foreign(value, 1)
 
 
+def wrong_relay(value: list[Value]) -> Iterator[Wrong]:
+    """Yield wrong RELAYs; what they carry is for the round to see."""
+    yield from sized(value, 1)
+    for index in (0, 4, -1, 256, 2**64 - 1):
+        yield f"of the index {index} of three", pack([index, *value[1:]]), VIOLATION
+    yield from each(value, {"the index is true": ((0,), True)})
+    for place in (0, 1, 2):
+        yield from foreign(value, place)
+
+
 def wrong_confirm(value: list[Value]) -> Iterator[Wrong]:
     """Yield wrong CONFIRMs."""
     yield from sized(value, 0)
@@ -303,5 +313,6 @@ WRONG = {
     "OPEN": wrong_open,
     "UNMASK": wrong_unmask,
     "CONFIRM": wrong_confirm,
+    "RELAY": wrong_relay,
     "ABORT": wrong_abort,
 }
