@@ -27,7 +27,7 @@ from typing import Final
 from tests.planted import ROOT, Bug
 from tests.planted.table import ALL
 
-_COPIED: Final = ("bench", "examples", "p2pmpc", "tests", "pyproject.toml", "swarm.py")
+_COPIED: Final = ("bench", "examples", "fuzz", "p2pmpc", "tests", "pyproject.toml", "swarm.py")
 _LEFT_OUT: Final = frozenset(
     [
         "architecture",
