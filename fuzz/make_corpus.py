@@ -10,6 +10,7 @@ name begins with ``version-``, which are of another version (6).
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 from fuzz import hexfiles
 from fuzz.attacks import Attack, at_the_cap, on_any, on_headers, on_vectors, within
 from fuzz.codec import REFUSED
+from tests.make_vectors import FOLDER
 from tests.reference_messages import Value, caps, pack, parameters
 from tests.vector_cases.case import fixed
 
@@ -167,7 +169,9 @@ def _shares() -> Iterator[tuple[str, Attack]]:
 def texts() -> dict[str, str]:
     """Return every file by its path, below the folder of the corpus."""
     made: dict[str, str] = {}
-    seen: set[tuple[str, bytes]] = set()
+    vectors = json.loads((FOLDER / "messages.json").read_text(encoding="ascii"))["must_reject"]
+    inputs = [case["input"] for case in vectors if "body" in case["input"]]
+    seen = {(given["kind"], bytes.fromhex(given["body"])) for given in inputs}
     for folder, (name, parts) in attacks():
         place = (folder, hexfiles.whole(parts))
         if (folder, name) in _RIGHTFUL or place in seen:
