@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz import codec, engine, hexfiles, make_corpus
+from fuzz import codec, engine, hexfiles, make_corpus, session
 from p2pmpc.errors import P2PMPCError, exit_code_of
 from p2pmpc.wire import Limits
 from tests.make_vectors import FOLDER
@@ -78,14 +78,13 @@ def test_the_files_repeat_no_vector() -> None:
         assert (name, hexfiles.read(path).hex()) not in bodies, path.name
 
 
-@pytest.mark.parametrize("target", [codec.TARGET], ids=lambda target: str(target.name))
+@pytest.mark.parametrize(
+    "target", [codec.TARGET, session.TARGET], ids=lambda target: str(target.name)
+)
 def test_what_was_found_stays_mended(target: engine.Target) -> None:
     """Inputs that once failed, and those that every run begins with, hold what they are shown to hold."""
-    for path in sorted(target.kept.glob("*.bin")):
-        target.run(path.read_bytes())
-    if target.name == "codec":
-        for data in target.seeds():
-            target.run(data)
+    for data in target.seeds():
+        target.run(data)
 
 
 def test_files_of_hex_can_be_read_and_written(tmp_path: Path) -> None:
