@@ -168,9 +168,6 @@ class Stage(Party):
         if kind in self._altered and kind not in PAIRWISE:
             return (self._signed(kind, self._altered[kind], receiver, signed.round),)
         match choice % 20:
-            case 10:
-                self._altered[kind] = body = mutated(signed.body, self._script.random())
-                return (self._signed(kind, body, receiver, signed.round),)
             case 11:
                 return ()
             case 12:
@@ -178,24 +175,34 @@ class Stage(Party):
             case 13:
                 self._held.append((receiver, frame))
                 return ()
-            case 14:
-                body = mutated(signed.body, self._script.random())
-                return (self._signed(kind, body, receiver, signed.round),)
             case 15:
                 return (mutated(frame, self._script.random()),)
             case 16:
                 return (frame, self._heard[self._script.next() % len(self._heard)])
-            case 17:
-                other = Kind(self._script.next() % 11 + Kind.ACCEPT)
-                body = mutated(signed.body, self._script.random())
-                return (self._signed(other, body, receiver, signed.round), frame)
             case 18:
                 return (self._signed(kind, signed.body, receiver, self._script.next()),)
-            case 19:
-                body = mutated(signed.body, self._script.random())
-                return (frame, self._signed(kind, body, receiver, signed.round))
+            case 10 | 14 | 17 | 19 as lie:
+                return self._altered_well(receiver, signed, frame, lie)
             case _:
                 return (frame,)
+
+    def _altered_well(
+        self, receiver: int, signed: Signed[Message], frame: bytes, lie: int
+    ) -> Iterable[bytes]:
+        """Return frames whose body nobody honest says, under the culprit's own signature."""
+        kind, number = signed.message.kind, signed.round
+        body = mutated(signed.body, self._script.random())
+        match lie:
+            case 10:
+                self._altered[kind] = body
+                return (self._signed(kind, body, receiver, number),)
+            case 14:
+                return (self._signed(kind, body, receiver, number),)
+            case 17:
+                other = Kind(self._script.next() % 11 + Kind.ACCEPT)
+                return (self._signed(other, body, receiver, number), frame)
+            case _:
+                return (frame, self._signed(kind, body, receiver, number))
 
     def _signed(self, kind: Kind, body: bytes, receiver: int, number: int) -> bytes:
         to = receiver if kind in PAIRWISE else None
