@@ -242,7 +242,8 @@ class Mesh:
         except RemoteProtocolError as error:
             self.retire(index)
             reasons.append(error.message)
-            await self._events.send(Violated(index, error.blaming(index)))
+            said = f"{self._session.label(index)} sent what no peer sends: {error.message}"
+            await self._events.send(Violated(index, error.restated(said).blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:
