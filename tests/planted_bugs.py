@@ -32,9 +32,11 @@ _LEFT_OUT: Final = frozenset(
     [
         "architecture",
         "bench",
+        "byzantine",
         "canary",
         "documents",
         "gate",
+        "independent_peer",
         "inputs",
         "links",
         "logs",
