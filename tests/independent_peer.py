@@ -409,8 +409,12 @@ class Peer:
             close(connection)
 
 
-def main() -> int:
-    """Run one peer from the command line."""
+def main(kind: type[Peer] = Peer) -> int:
+    """Run one peer from the command line.
+
+    Args:
+        kind: What it is; tests run dishonest ones.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.independent_peer")
     parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT#ID")
     parser.add_argument("--values", required=True, help="whole numbers, joined by commas")
@@ -420,7 +424,7 @@ def main() -> int:
     from tests.independent_record import transcript  # which reads a peer
 
     values = [int(value) for value in options.values.split(",")]
-    peer = Peer(values, options.weight, options.name)
+    peer = kind(values, options.weight, options.name)
     try:
         peer.join(options.bootstrap)
         total = peer.run()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.independent_liar import LIES
 from tests.processes import Processes, Running
 
-PARTS = ("independent_parts", "independent_peer", "independent_record")
+PARTS = ("independent_liar", "independent_parts", "independent_peer", "independent_record")
 
 
 @pytest.fixture
@@ -66,6 +67,26 @@ def test_peers_of_two_origins_sum_with_other_parameters(processes: Processes) ->
         assert end.code == 0, end.err
         assert float(end.json["total"][0]) == 504
         assert end.json["transcript"] == ended.json["transcript"]
+
+
+@pytest.mark.parametrize(
+    "lies", [("two-sums", "elsewhere", "endless"), ("not-below", "other-roster", "other-mask")]
+)
+def test_a_liar_of_another_origin_is_named(processes: Processes, lies: tuple[str, ...]) -> None:
+    """Rows 12, 13, 15, 17 and 19: lies of a peer written from the document end its sessions as the page says."""
+    sessions = []
+    for lie in lies:
+        founder, where = processes.founder(3, "--value 1 --json --timeout 20")
+        other = processes.node(f"--bootstrap {where} --value 2 --json --timeout 20")
+        line = f"-m tests.independent_liar {lie} --values 3 --name liar --bootstrap {where}"
+        processes.start(sys.executable, *line.split())
+        sessions.append((lie, founder, other))
+    for lie, *honest in sessions:
+        for node in honest:
+            end = node.end()
+            assert end.code == LIES[lie][1], f"{lie}: {end.err}"
+            assert "liar (" in end.err[end.err.index("error: ") :], lie
+            assert end.json["total"] is None
 
 
 def test_the_independent_peer_shares_no_code() -> None:
