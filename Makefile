@@ -1,6 +1,6 @@
 # Shortcuts; each target is one command that can be typed as well.
 
-.PHONY: check test planted lint bench simulate
+.PHONY: check test planted lint bench simulate fuzz byzantine
 
 check: ## Everything a change must pass, in a fresh copy.
 	.ci/run
@@ -19,6 +19,13 @@ lint:
 simulate: ## Thousands of whole runs in virtual time, and a few hundred with real cryptography.
 	python -m tests.simulator --seeds 5000
 	python -m tests.simulator --seeds 1000 --start 1000000 --real
+
+fuzz: ## Ten minutes of each target; add --atheris where the extra "fuzz" is installed.
+	python -m fuzz.codec --seconds 600
+	python -m fuzz.session --seconds 600
+
+byzantine: ## Every lie that a process can tell three honest ones.
+	python -m tests.byzantine
 
 bench: ## Minutes, on a machine with nothing else to do; needs the extra "bench".
 	python -m bench

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,7 @@ from p2pmpc.cli import main as cli_main
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Peer as RunningPeer
 from p2pmpc.progress import Observer
-from tests.byzantine_lies import HONEST, QUICK, TABLE, Lie
+from tests.byzantine_lies import HONEST, QUICK, ROWS, TABLE, Lie
 from tests.nodes import Peer
 from tests.test_canary import CANARIES, canary_forms, leaks
 
@@ -335,10 +336,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += bool(told["problems"])
             sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
-    seconds = time.monotonic() - started
-    sys.stdout.write(
-        f"{len(chosen) - failed} of {len(chosen)} lies ended as they must, {seconds:.0f} s\n"
-    )
+    seconds, rows = time.monotonic() - started, Counter(ROWS.get(name, 19) for name in chosen)
+    by_row = ", ".join(f"row {row}: {count}" for row, count in sorted(rows.items()))
+    ended = f"{len(chosen) - failed} of {len(chosen)} lies ended as they must"
+    sys.stdout.write(f"{ended} ({by_row}), {seconds:.0f} s\n")
     return 1 if failed or not chosen else 0
 
 

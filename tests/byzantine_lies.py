@@ -288,3 +288,28 @@ QUICK: Final = (
     *("a seal that does not open", "a share whose element is p"),
 )
 """One lie of each sort, for the tests."""
+
+ROWS: Final = {
+    "everything three times": 11,
+    "two in one place": 11,
+    "another sum after the echo": 11,
+    "two rosters": 11,
+    "two lists": 11,
+    "two commitments": 12,
+    "two partial sums": 12,
+    "different echoes": 12,
+    "a message of another session": 13,
+    "a total of another session": 13,
+    "a message of a later round": 13,
+    "their own message to each": 13,
+    "the message of another one": 13,
+    "a false accusation": 13,
+    "a false proof": 13,
+    "garbage": 15,
+    "a sum over its cap": 15,
+    "a kind that is none": 15,
+    "a JOIN in a session": 15,
+    "four gibibytes": 15,
+    "what is no frame": 15,
+}
+"""Rows of the list of faults; all other lies are of row 19."""

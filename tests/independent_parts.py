@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 JOIN, PARAMETERS, HELLO, ROSTER, ACCEPT, COMMITMENT, SHARE = range(1, 8)
-PARTIAL, ECHO, OPEN, UNMASK, CONFIRM, ABORT = 9, 11, 12, 13, 14, 15
+SLICE, PARTIAL, SLICE_SUM, ECHO, OPEN, UNMASK, CONFIRM, ABORT = range(8, 16)
 NOBODY = bytes(32)
-PAIRWISE = (JOIN, PARAMETERS, HELLO, SHARE)
+PAIRWISE = (JOIN, PARAMETERS, HELLO, SHARE, SLICE)
 MODULI = {"m31": ((1 << 31) - 1, 4), "m61": ((1 << 61) - 1, 8)}
 MASK_PRIME = (1 << 256) + 297
 SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)

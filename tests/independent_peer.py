@@ -2,8 +2,8 @@
 
     python -m tests.independent_peer --bootstrap HOST:PORT#ID --values 3,-4 [--weight 2] [--name NAME]
 
-It joins a session with public weights, in the modes `seeds` and `broadcast`, over `m31` or `m61`, takes part in
-one round, and prints one JSON object: session, total, the digest of its transcript, and who confirmed.
+It joins a session with public weights, in the modes `seeds` and `broadcast`, over `m31` or `m61` (for slices see
+tests/independent_sharded.py), takes part in one round, and prints one JSON object: session, total, the digest of its transcript, and who confirmed.
 Numbers in brackets are sections of the document.
 """
 
@@ -12,9 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
-import socket
-import ssl
 import struct
 import sys
 import time
@@ -22,6 +19,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+from tests.independent_links import Links
 from tests.independent_parts import (
     ABORT,
     ACCEPT,
@@ -39,15 +37,12 @@ from tests.independent_parts import (
     SECONDS,
     SHARE,
     UNMASK,
-    Buffer,
     Field,
     Founder,
     Frame,
-    Keys,
     Member,
     Refused,
     body_digest,
-    certificate_of,
     check,
     close,
     covered,
@@ -69,7 +64,7 @@ _SETTINGS = (
 _NUMBER = struct.Struct(">I")
 
 
-class Peer:
+class Peer(Links):
     """One peer in one session of one round.
 
     Args:
@@ -78,14 +73,12 @@ class Peer:
         name: Shown to the others.
     """
 
+    sum_mode = "broadcast"
+
     def __init__(self, values: Sequence[int], weight: int, name: str) -> None:
-        self.keys = Keys()
+        super().__init__()
         self._values, self._weight, self._name = values, weight, name
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.links: dict[int, tuple[ssl.SSLSocket, Buffer, bytearray]] = {}
-        self.outboxes: dict[int, list[Frame]] = {}
         self.heard: dict[int, dict[int, Frame]] = {}
-        self._next_dial: dict[int, float] = {}
 
     # -- the session [8.1, 9] -----------------------------------------------------------------
 
@@ -103,7 +96,7 @@ class Peer:
         if (version, returned) != (1, nonce):
             raise Refused("an answer to another JOIN")
         self._take_parameters(raw)
-        port = self._listener.getsockname()[1]
+        port = self.listener.getsockname()[1]
         founder.tell(HELLO, pack([*self._own_entry(), f"127.0.0.1:{port}"]))
         roster = [Member(*line) for line in founder.hear(ROSTER)]
         close(founder.connection)
@@ -113,7 +106,7 @@ class Peer:
         self.settings = dict(zip(_SETTINGS, raw, strict=True))
         self.parameters = pack(raw)
         self.parameters_digest = labelled("parameters", self.parameters)
-        wanted = {"share mode": "seeds", "sum mode": "broadcast", "weight bound": 0, "rounds": 1}
+        wanted = {"share mode": "seeds", "sum mode": self.sum_mode, "weight bound": 0, "rounds": 1}
         if any(self.settings[name] != value for name, value in wanted.items()):
             raise Refused("parameters that this peer does not speak")
         if self.settings["length"] != len(self._values):
@@ -148,7 +141,7 @@ class Peer:
         self.threshold = len(self.contributors) // 2 + 1
         self.outboxes = {k: [] for k in self.others}
         self.heard = {k: {} for k in self.members}
-        self._addresses = {
+        self.addresses = {
             k: bootstrap if member.id == founder else member.address
             for k, member in self.members.items()
         }
@@ -161,90 +154,6 @@ class Peer:
             lines.append([member.id, member.weight, digest, member.signature])
         self.accepted = pack([unpack(self.parameters), lines])
         self.session = labelled("session", self.accepted)
-
-    # -- links [4.1, 13.3] --------------------------------------------------------------------
-
-    def connect(self) -> None:
-        """Prepare what dials the members below, and lets in those above."""
-        anchors = b"".join(member.entry[0] for member in self.members.values())
-        self._dials = tls(self.keys, server=False, alpn="p2pmpc-mesh", anchors=anchors)
-        self._accepts = tls(self.keys, server=True, alpn="p2pmpc-mesh", anchors=anchors)
-        self._next_dial = dict.fromkeys(range(1, self.own), 0.0)
-
-    def _dial(self, index: int) -> None:
-        self._next_dial[index] = time.monotonic() + 0.2
-        try:
-            connection = dialled(self._dials, self._addresses[index])
-            if certificate_of(connection) != self.members[index].entry[0]:
-                raise Refused("another member than the one that was dialled")
-            if connection.recv(1) != b"\x01":
-                return
-        except OSError:
-            return
-        self._attach(index, connection)
-
-    def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        connection.settimeout(5)
-        try:
-            secured = self._accepts.wrap_socket(connection, server_side=True)
-            shown = certificate_of(secured)
-            index = next(k for k, m in self.members.items() if m.entry[0] == shown)
-            if index <= self.own:
-                raise Refused("a member with a lower index is dialled, and does not dial")
-            secured.sendall(b"\x01")
-        except OSError:
-            return
-        self._attach(index, secured)
-
-    def _attach(self, index: int, connection: ssl.SSLSocket) -> None:
-        """Take a new link, and say everything that was said to this peer on it."""
-        if index in self.links:
-            self.links.pop(index)[0].close()
-        connection.setblocking(False)
-        said = b"".join(frame.bytes for frame in self.outboxes[index])
-        self.links[index] = (connection, Buffer(), bytearray(said))
-
-    def tell(self, frame: Frame, receivers: Sequence[int]) -> None:
-        for index in receivers:
-            self.outboxes[index].append(frame)
-            if index in self.links:
-                self.links[index][2].extend(frame.bytes)
-
-    def turn(self) -> None:
-        """Move bytes on all links once."""
-        now = time.monotonic()
-        for index in self._next_dial:
-            if index not in self.links and now >= self._next_dial[index]:
-                self._dial(index)
-        sockets: list[socket.socket] = [link[0] for link in self.links.values()]
-        writing = [link[0] for link in self.links.values() if link[2]]
-        select.select([self._listener, *sockets], writing, [], 0.1)
-        if select.select([self._listener], [], [], 0)[0]:
-            self._accept()
-        for index in list(self.links):
-            self._move(index)
-
-    def _move(self, index: int) -> None:
-        connection, buffer, going = self.links[index]
-        try:
-            while going:
-                del going[: connection.send(going)]
-        except ssl.SSLWantWriteError:
-            pass
-        except OSError:
-            self.links.pop(index)[0].close()
-            return
-        try:
-            while data := connection.recv(1 << 16):
-                buffer.data += data
-            self.links.pop(index)[0].close()
-        except ssl.SSLWantReadError:
-            pass
-        except OSError:
-            self.links.pop(index)[0].close()
-        for frame in buffer.frames():
-            self._hear(index, frame)
 
     # -- messages [5, 12] ---------------------------------------------------------------------
 
@@ -259,7 +168,7 @@ class Peer:
         frame = self.heard[self.own][kind] = self.sign(kind, body)
         self.tell(frame, self.others)
 
-    def _hear(self, sender: int, frame: Frame) -> None:
+    def hear(self, sender: int, frame: Frame) -> None:
         bound = NOBODY if frame.kind == ACCEPT else self.session
         to = self.keys.id if frame.kind in PAIRWISE else NOBODY
         member = self.members[sender]
@@ -294,6 +203,7 @@ class Peer:
         self.commitments = {k: unpack(frame.body) for k, frame in commitments.items()}
         self._sum(mask_seed, own_share)
         partials = self.wait(PARTIAL, self.contributors)
+        self.heard_all()
         entries = [
             [c.digest, c.signature, p.digest, p.signature]
             for c, p in zip(commitments.values(), partials.values(), strict=True)
@@ -365,23 +275,37 @@ class Peer:
         for dealer, share in shares.items():
             weight = self.members[dealer].weight
             mask = [m + weight * s for m, s in zip(mask, share, strict=True)]
-        self.say(PARTIAL, self.field.to_bytes(mask))
+        self.say_sum([m % self.field.modulus for m in mask])
+
+    def say_sum(self, masked: list[int]) -> None:
+        """Say the masked sum."""
+        self.say(PARTIAL, self.field.to_bytes(masked))
+
+    def heard_all(self) -> None:
+        """Wait for what else must have come before an ECHO: nothing."""
+
+    def opened(self, partials: dict[int, Frame]) -> list[int]:
+        """Return the total: the sum of all sums without their masks."""
+        total = [0] * self.length
+        for index, mask in self.masks.items():
+            masked = self.field.from_bytes(partials[index].body, self.length)
+            opened = [(e - m) % self.field.modulus for e, m in zip(masked, mask, strict=True)]
+            self.sums[index] = opened
+            total = [(t + s) % self.field.modulus for t, s in zip(total, opened, strict=True)]
+        return total
 
     def _total(self, partials: dict[int, Frame]) -> list[int]:
         """Take the masks off, add up, check, and confirm."""
         self.seeds: dict[int, bytes] = {}
         self.sums: dict[int, list[int]] = {}
-        total = [0] * self.length
+        self.masks: dict[int, list[int]] = {}
         for index, frame in self.wait(OPEN, self.contributors).items():
             self.seeds[index] = seed = unpack(frame.body)[0]
             own = _NUMBER.pack(0) + struct.pack(">H", index)
             if labelled("mask commitment", self.session, own, seed) != self.commitments[index][0]:
                 raise Refused("a mask that was not committed to")
-            mask = self.field.expand(self.session, seed, "mask", index, 0, self.length)
-            masked = self.field.from_bytes(partials[index].body, self.length)
-            opened = [(e - m) % self.field.modulus for e, m in zip(masked, mask, strict=True)]
-            self.sums[index] = opened
-            total = [(t + s) % self.field.modulus for t, s in zip(total, opened, strict=True)]
+            self.masks[index] = self.field.expand(self.session, seed, "mask", index, 0, self.length)
+        total = self.opened(partials)
         self.total = total
         gamma_seed = labelled("gamma seed", self.session, _NUMBER.pack(0))
         gamma = self.field.expand(self.session, gamma_seed, "gamma", 0, 0, self.length - 1)
@@ -399,14 +323,6 @@ class Peer:
         if any(unpack(frame.body) != [self.total_digest] for frame in confirmed.values()):
             raise Refused("another total")
         return signed[:-1]
-
-    def leave(self) -> None:
-        """Write out what is queued, and close the links."""
-        until = time.monotonic() + 2
-        while any(link[2] for link in self.links.values()) and time.monotonic() < until:
-            self.turn()
-        for connection, _, _ in self.links.values():
-            close(connection)
 
 
 def main(kind: type[Peer] = Peer) -> int:

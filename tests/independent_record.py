@@ -33,9 +33,10 @@ def transcript(peer: Peer) -> bytes:
     lines.append(f"R3 0 echo digest={heard[peer.own][ECHO].digest.hex()}")
     lines += [f"R3 {k} echo signature={heard[k][ECHO].signature.hex()}" for k in voices]
     for k in voices:
-        opened = labelled("public vector", peer.field.to_bytes(peer.sums[k])).hex()
         lines.append(f"R4 {k} mask seed={peer.seeds[k].hex()}")
-        lines.append(f"R4 {k} sum digest={opened}{_values(peer, peer.sums[k])}")
+        if k in peer.sums:
+            opened = labelled("public vector", peer.field.to_bytes(peer.sums[k])).hex()
+            lines.append(f"R4 {k} sum digest={opened}{_values(peer, peer.sums[k])}")
     digest = peer.total_digest.hex()
     lines.append(f"R5 0 total round=0 digest={digest}{_values(peer, peer.total)}")
     return "".join(line + "\n" for line in lines).encode("ascii")

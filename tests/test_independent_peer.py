@@ -12,7 +12,7 @@ import pytest
 from tests.independent_liar import LIES
 from tests.processes import Processes, Running
 
-PARTS = ("independent_liar", "independent_parts", "independent_peer", "independent_record")
+PARTS = ("liar", "links", "parts", "peer", "record", "sharded")
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
         yield started
 
 
-def independent(processes: Processes, bootstrap: str, line: str) -> Running:
+def independent(processes: Processes, bootstrap: str, line: str, kind: str = "peer") -> Running:
     """Start a peer that shares no code with the others."""
-    command = ["-m", "tests.independent_peer", "--bootstrap", bootstrap, *line.split()]
+    command = ["-m", f"tests.independent_{kind}", "--bootstrap", bootstrap, *line.split()]
     return processes.start(sys.executable, *command)
 
 
@@ -69,6 +69,18 @@ def test_peers_of_two_origins_sum_with_other_parameters(processes: Processes) ->
         assert end.json["transcript"] == ended.json["transcript"]
 
 
+def test_peers_of_two_origins_sum_slice_by_slice(processes: Processes) -> None:
+    """The same in sharded mode: each owns a slice, and those of the others are as listed."""
+    (processes.cwd / "v.txt").write_text("3\n-7\n9\n0\n1\n2\n")
+    founder, where = processes.founder(3, "--mode sharded --input v.txt --weight 2 --json")
+    running = [
+        founder,
+        independent(processes, where, "--values 11,0,0,0,5,6 --weight -3", "sharded"),
+        independent(processes, where, "--values 1000000,5,7,8,9,-1", "sharded"),
+    ]
+    agreed(running, [999973, -9, 25, 8, -4, -15])
+
+
 @pytest.mark.parametrize(
     "lies", [("two-sums", "elsewhere", "endless"), ("not-below", "other-roster", "other-mask")]
 )
@@ -93,9 +105,11 @@ def test_the_independent_peer_shares_no_code() -> None:
     """It imports its own parts, the standard library, msgpack and cryptography, and nothing else."""
     folder = Path(__file__).parent
     allowed = {*sys.stdlib_module_names, "msgpack", "cryptography"}
-    own = {f"tests.{name}" for name in PARTS}
+    own = {f"tests.independent_{name}" for name in PARTS}
     for name in PARTS:
-        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
+        for node in ast.walk(
+            ast.parse((folder / f"independent_{name}.py").read_text(encoding="utf-8"))
+        ):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
