@@ -1,6 +1,6 @@
 # Shortcuts; each target is one command that can be typed as well.
 
-.PHONY: check test planted lint bench simulate campaign network
+.PHONY: check test planted lint bench simulate campaign network fuzz byzantine
 
 check: ## Everything a change must pass, in a fresh copy.
 	.ci/run
@@ -24,6 +24,13 @@ campaign: ## 50,000 of five peers each, held against the page of faults; minutes
 
 network: ## Drawn scenes on bad networks, for minutes; needs Linux and root.
 	python -m tests.network
+
+fuzz: ## Ten minutes of each target; add --atheris where the extra "fuzz" is installed.
+	python -m fuzz.codec --seconds 600
+	python -m fuzz.session --seconds 600
+
+byzantine: ## Every lie that a process can tell three honest ones.
+	python -m tests.byzantine
 
 bench: ## Minutes, on a machine with nothing else to do; needs the extra "bench".
 	python -m bench
