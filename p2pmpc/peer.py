@@ -17,7 +17,7 @@ import trio
 
 from p2pmpc.archive import file_stem, keep_evidence, write_down
 from p2pmpc.consent import Ask, Consent, roster_text
-from p2pmpc.discovery import Found, Founder, Joiner, Self
+from p2pmpc.discovery import Found, Founder, Self
 from p2pmpc.errors import (
     ConfigurationError,
     InputRefused,
@@ -36,6 +36,7 @@ from p2pmpc.inputs import (
     draw_numbers,
     draw_weight,
 )
+from p2pmpc.joining import Joiner
 from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
@@ -53,6 +54,7 @@ from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers, PartOfNumbers
 from p2pmpc.storage import check_output
 from p2pmpc.weights import check_private_weight, check_weight
+from p2pmpc.witness_links import WitnessStand
 
 _DRAIN_SECONDS = 2.0
 
@@ -160,7 +162,11 @@ class Peer:
                 self._nursery = nursery
                 try:
                     self._observer.tell("identity", id=format_id(self._identity.id))
-                    self._meet(await self._discover())
+                    found = await self._discover()
+                    self._meet(found)
+                    if found.objection is not None:
+                        self.runner.refuse(found.objection)
+                        await self.runner.run()
                     yield
                     await self.runner.close()
                 except Exception as error:
@@ -306,13 +312,18 @@ class Peer:
         return await founder.found(options.join_timeout)
 
     async def _join(self) -> Found:
-        options, where = self._options, self._options.where
-        assert where is not None
-        if where.pinned is None:
+        options = self._options
+        unpinned = [str(where.address) for where in options.where if where.pinned is None]
+        if unpinned:
             self._warn(
-                "the bootstrap peer is not pinned: whoever answers there is taken for it "
-                "(pin it with HOST:PORT#ID)"
+                f"the bootstrap peer at {', '.join(unpinned)} is not pinned: whoever answers there "
+                "is taken for it (pin it with HOST:PORT#ID)"
             )
+        stand: WitnessStand | None = None
+        if options.listen_address is not None and options.listen_address.port:
+            # Others may know this address, and name it beside the founder's.
+            stand = WitnessStand(self._identity, self._log)
+            self._gate.join_handler = stand.serve
 
         async def listen(local_host: str) -> Address:
             return await self._listen(options.listen_address or Address(local_host, 0))
@@ -322,10 +333,11 @@ class Peer:
             self._me,
             candidate,
             self._network,
-            where,
+            options.where,
             listen=listen,
             check=self._check_input,
             checkpoint=self._checkpoint,
+            stand=stand,
         )
         return await joiner.join(options.join_timeout)
 
@@ -422,7 +434,7 @@ class Peer:
         try:
             if number == 0:
                 with self._asking:
-                    await self._consent.confirm()
+                    await self._consent.confirm(runner.session)
             if self._interrupted is not None:
                 raise self._interrupted
             runner.prepare(await self._bring(runner.session, take(), number), self._entropy)

@@ -271,6 +271,8 @@ class SessionRunner:
         try:
             signed = self._notary.open(peer, frame)
         except P2PMPCError as error:
+            if frame.kind is Kind.ABORT and not self._agreement.agreed:
+                error = self._other_session(peer)
             return self._machine.fault(peer, error)
         if frame.kind is Kind.ABORT:
             self.mesh.retire(peer)
@@ -280,6 +282,18 @@ class SessionRunner:
             return self._accepted(peer, signed)
         assert self._round is not None
         return self._round.receive(peer, signed)
+
+    def _other_session(self, peer: int) -> AgreementFailed:
+        """Return what an ABORT that is not signed for this session means before all agree on one.
+
+        Its sender may be honest, and refuse another roster that a founder has shown it.
+        """
+        return AgreementFailed(
+            f"{self.session.label(peer)} ended, and speaks of another session: it may have been "
+            "shown another roster",
+            peers=(peer,),
+            hint="no share was sent; ask there what it was shown",
+        )
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
         """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.

@@ -18,7 +18,7 @@ from p2pmpc.identity import Identity, SealingKey, peer_id
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
 from p2pmpc.messages import Hello, Kind, Offer, RosterList, SignedEntry
-from p2pmpc.network import Address, MemoryNetwork
+from p2pmpc.network import Address, MemoryNetwork, Network
 from p2pmpc.parameters import Parameters
 from p2pmpc.wire import TO_ALL, Limits
 from tests.nodes import Peers
@@ -30,7 +30,9 @@ class LyingFounder:
     Args:
         directory: For its log.
         parameters: Offered to everybody.
-        rosters: Makes the list that each joiner is shown from everybody's entries, by name.
+        rosters: Makes the list that each joiner is shown from everybody's entries, by name; an empty
+            one is never shown.
+        network: TCP; memory by default.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class LyingFounder:
         directory: Path,
         parameters: Parameters,
         rosters: Callable[[str, Mapping[str, SignedEntry]], Sequence[SignedEntry]],
+        network: Network | None = None,
     ) -> None:
         self.identity = Identity.generate(os.urandom)
-        self.network = MemoryNetwork()
+        self.network: Network = network or MemoryNetwork()
         self.parameters = parameters
         self.log = NodeLog(directory / "founder.log", secrets=False)
         self.entries: dict[str, SignedEntry] = {}
@@ -60,7 +63,7 @@ class LyingFounder:
             await link.receive(limits, frozenset({Kind.JOIN})), limits, receiver=own.id
         )
         joiner = peer_id(join.public_key)
-        offer = sign_before_session(own, Offer(join.nonce, self.offered(joiner)), joiner)
+        offer = sign_before_session(own, Offer(join.nonce, own.id, self.offered(joiner)), joiner)
         await link.send(frame_bytes(offer))
         hello = open_before_session(
             await link.receive(limits, frozenset({Kind.HELLO})),
@@ -76,8 +79,10 @@ class LyingFounder:
         if len(self.entries) == self.parameters.peers - 1:
             self.full.set()
         await self.full.wait()
-        shown = RosterList(tuple(self.rosters(name, self.entries)))
-        await link.send(frame_bytes(sign_before_session(own, shown, TO_ALL)))
+        entries = tuple(self.rosters(name, self.entries))
+        if entries:
+            shown = sign_before_session(own, RosterList(entries), TO_ALL)
+            await link.send(frame_bytes(shown))
         with contextlib.suppress(LinkEndedError):
             await link.receive(limits, frozenset())
 

@@ -26,7 +26,7 @@ CORE = (
     ("opening", "summing"),
     ("disputes",),
     ("endings", "hearing"),
-    ("agreement", "membership"),
+    ("agreement", "membership", "witness"),
     ("protocol",),
     ("transcript",),
     ("exhibit", "receipt"),
@@ -45,8 +45,9 @@ SHELL = (
         "storage",
     ),
     ("links", "sources", "tls", "verify"),
-    ("discovery", "gate", "inputs", "reading"),
-    ("mesh", "roster_file"),
+    ("gate", "inputs", "knock", "reading"),
+    ("discovery", "mesh", "witness_links"),
+    ("joining", "roster_file"),
     ("options",),
     ("archive", "consent", "runner"),
     ("peer",),
@@ -76,7 +77,7 @@ NOT_IN_THE_CORE = frozenset(
 MACHINES = frozenset(
     {
         *("dealing", "agreement", "disputes", "hearing", "membership", "opening", "protocol"),
-        *("ratchet", "summing"),
+        *("ratchet", "summing", "witness"),
     }
 )
 

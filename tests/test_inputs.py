@@ -359,7 +359,7 @@ def node_refuses(**options: Any) -> P2PMPCError:
     def use() -> None:
         given = NodeOptions(**options)
         given.check()
-        assert given.where is None
+        assert given.where == ()
         given.parameters(bytes(range(32)), bytes(32), length=None)
 
     with pytest.raises(ConfigurationError) as caught:
