@@ -29,6 +29,7 @@ from p2pmpc.errors import (
     ResourceExhausted,
     Revealed,
 )
+from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
 from p2pmpc.identity import Identity
 from p2pmpc.logs import NodeLog
@@ -271,9 +272,8 @@ class SessionRunner:
         try:
             signed = self._notary.open(peer, frame)
         except P2PMPCError as error:
-            if frame.kind is Kind.ABORT and not self._agreement.agreed:
-                error = self._other_session(peer)
-            return self._machine.fault(peer, error)
+            is_early = frame.kind is Kind.ABORT and not self._agreement.agreed
+            return self._machine.fault(peer, self._other_session(peer) if is_early else error)
         if frame.kind is Kind.ABORT:
             self.mesh.retire(peer)
             self._lost.add(peer)
@@ -433,7 +433,8 @@ class SessionRunner:
         Before the agreement some links may not be up yet, and their peers would wait in vain; after
         an error the others end as well, and closing before they do could cut off what they read.
         """
-        if not self._agreement.agreed and isinstance(error, AgreementFailed | InputRefused):
+        told = AgreementFailed | InputRefused | Dispute
+        if not self._agreement.agreed and isinstance(error, told):
             with trio.move_on_after(min(self._options.timeout, _MEETING_SECONDS)):
                 while len(self._met) < len(self.session.others):
                     event = await self._events.receive()

@@ -42,7 +42,8 @@ def describe_difference(session: Session, other: RosterList) -> str:
     if mine.keys() == theirs.keys():
         moved = [m for m in members if mine[m.signed.body, m.signed.signature] != m.signed.address]
         return (
-            "; ".join(f"{m.label} has another address there" for m in moved) or "a line is double"
+            "; ".join(f"{m.label} has another address there" for m in moved)
+            or "a line is double there"
         )
     lines = tuple(AcceptedEntry(m.id, m.weight, m.digest, m.signed.signature) for m in members)
     return "; ".join(roster_differences(session, Accept(session.parameters, lines)))
