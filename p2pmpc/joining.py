@@ -181,7 +181,11 @@ class Joiner:
         if address not in error.message:
             error.restated(f"{error.message} (at {address})")
         self._failure = self._failure or error
-        self._changed.set()
+        self._notify()
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
 
     async def _talk(self, call: _Call, knock: Knock) -> None:
         """Say JOIN and, once all have offered the same, HELLO; hold the link until all is decided."""
@@ -194,10 +198,7 @@ class Joiner:
         assert isinstance(offer, Offer)
         parameters = self._candidate.accept_offer(offer)
         await self._take_offer(call, offer, knock)
-        with trio.move_on_after(OFFER_SECONDS):
-            await self._all_offered.wait()
-        if not self._all_offered.is_set():
-            raise LinkEndedError("other bootstrap peers were waited for")
+        await self._wait_for_turn(call)
         assert self._address is not None
         if parameters not in self._said:
             key = SealingKey(self._me.entropy)
@@ -207,13 +208,30 @@ class Joiner:
         hello = sign_before_session(identity, Hello(entry), knock.identifier)
         await knock.link.send(frame_bytes(hello))
         call.link = knock.link
+        self._notify()
         roster = await self._hear(knock, Kind.ROSTER, Limits(peers=parameters.peers))
         assert isinstance(roster, RosterList)
         call.roster = roster
         if call.is_founder:
             self._close(parameters, entry, key, call)
-        self._changed.set()
+        self._notify()
         await call.over.wait()
+
+    async def _wait_for_turn(self, call: _Call) -> None:
+        """Wait until all have offered the same and, before the founder's turn, the witnesses know.
+
+        A witness that heard the HELLO later than the founder could have its roster before, and go on.
+
+        Raises:
+            LinkEndedError: It takes long, so the link is given back.
+        """
+        others = [other for other in self._calls if other is not call]
+        with trio.move_on_after(OFFER_SECONDS):
+            await self._all_offered.wait()
+            while call.is_founder and any(other.link is None for other in others):
+                await self._changed.wait()
+            return
+        raise LinkEndedError("other bootstrap peers were waited for")
 
     async def _take_offer(self, call: _Call, offer: Offer, knock: Knock) -> None:
         """Hold an offer against the others, and the founder's against this peer's input."""
@@ -282,7 +300,6 @@ class Joiner:
             while self._failure is None and not all(call.roster for call in self._calls):
                 if self._found or self._rejected or self._left_out():
                     scope.deadline = min(scope.deadline, trio.current_time() + ANSWER_SECONDS)
-                self._changed = trio.Event()
                 await self._changed.wait()
 
     def _left_out(self) -> _Call | None:

@@ -71,12 +71,9 @@ class Witness:
         return Limits(peers=self.parameters.peers)
 
     @property
-    def is_full(self) -> bool:
-        """Whether as many joiners are held as have any business here.
-
-        The founder may have refused, or lost, as many as it takes; nobody fills a memory with more.
-        """
-        return len(self._here) >= 2 * self.parameters.peers
+    def most(self) -> int:
+        """How many joiners are held: the founder may have refused, or lost, as many as it takes."""
+        return 2 * self.parameters.peers
 
     def offer(self, join: Join) -> Offer:
         """Answer a knock with what the founder offered.
@@ -101,7 +98,7 @@ class Witness:
         """Keep what a joiner says.
 
         Raises:
-            AgreementFailed: The entry is under other parameters, or too late.
+            AgreementFailed: The entry is under other parameters, or of a second node with this key.
             RemoteProtocolError: It is ill-formed, not signed, or another's.
         """
         identifier, member = peer_id(join.public_key), Member.verify(hello.entry)
@@ -110,17 +107,22 @@ class Witness:
             raise RemoteProtocolError("a witness was sent a HELLO in somebody else's name")
         if member.entry.parameters_digest != parameters_digest(self.parameters):
             raise AgreementFailed("the joiner agreed to other parameters than this witness")
-        self._check_open(identifier, member)
         self._here[identifier] = join.nonce, member
 
     def leave(self, identifier: bytes) -> None:
         """Forget a joiner whose link ended before there was a roster, or who said that it leaves."""
         self._here.pop(identifier, None)
 
-    def close(self, session: Session) -> P2PMPCError | None:
-        """Take the founder's roster, and return what the HELLOs heard here prove against it."""
+    def close(self, session: Session) -> None:
+        """Take the founder's roster; whoever knocks from now on must be in it."""
         self.session = session
-        for index in session.indices:
+
+    @property
+    def proof(self) -> P2PMPCError | None:
+        """What the HELLOs heard here prove against the roster, once there is one."""
+        session = self.session
+        for index in () if session is None else session.indices:
+            assert session is not None
             listed = session.member(index)
             _, heard = self._here.get(listed.id, (b"", listed))
             if (heard.digest, heard.signed.signature) != (listed.digest, listed.signed.signature):
@@ -159,11 +161,8 @@ class Witness:
                 hint="give each peer a --key of its own, or none",
             )
 
-    def _check_open(self, identifier: bytes, said: Member | None = None) -> None:
-        if self.session is None:
-            return
-        listed = [member for member in self.session.members if member.id == identifier]
-        if not listed or (said is not None and said.signed.body != listed[0].signed.body):
+    def _check_open(self, identifier: bytes) -> None:
+        if self.session is not None and all(m.id != identifier for m in self.session.members):
             raise AgreementFailed(
                 "the session is closed: all its peers have joined",
                 hint="ask the founder for a new session",

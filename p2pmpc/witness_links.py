@@ -56,7 +56,8 @@ class WitnessStand:
         """Show the founder's roster to everybody who waits here."""
         assert self._witness is not None
         self._roster = frame_bytes(sign_before_session(self._identity, roster, TO_ALL))
-        self._objection = self._witness.close(session)
+        self._witness.close(session)
+        self._objection = self._witness.proof
         self._closed.set()
 
     async def settled(self) -> P2PMPCError | None:
@@ -87,42 +88,54 @@ class WitnessStand:
             join = open_join(frame, Limits(), receiver=identity.id)
             joiner = peer_id(join.public_key)
             offer = sign_before_session(identity, witness.offer(join), joiner)
-            await link.send(frame_bytes(offer))
-            hello = open_before_session(
-                await link.receive(witness.limits, frozenset({Kind.HELLO})),
-                witness.limits,
-                sender=joiner,
-                public_key=join.public_key,
-                receiver=identity.id,
-            )
-            assert isinstance(hello, Hello)
-            if witness.is_full and joiner not in self._waiting:
-                raise LinkEndedError("too many joiners wait at this witness")  # it may come again
-            witness.enter(join, hello)
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, identity, error)
             raise
-        unverified.deadline = float("inf")
-        await self._hold(link, join, witness)
+        if len(self._waiting) >= witness.most and joiner not in self._waiting:
+            raise LinkEndedError("too many joiners wait at this witness")  # it may come again
+        if joiner in self._waiting:
+            self._waiting[joiner][1].cancel()  # it came back before its older link was seen to end
+        # From here on it is waited for: its HELLO may be on its way when the roster comes.
+        with trio.CancelScope() as scope:
+            self._waiting[joiner] = link, scope
+            try:
+                await link.send(frame_bytes(offer))
+                await self._hear(link, join, witness)
+                unverified.deadline = float("inf")
+                await self._hold(link, join, witness)
+            finally:
+                if self._is_held(joiner, link):
+                    del self._waiting[joiner]
+                    witness.leave(joiner)
+                    self._changed.set()
+
+    async def _hear(self, link: Link, join: Join, witness: Witness) -> None:
+        """Take a joiner's HELLO."""
+        try:
+            hello = open_before_session(
+                await link.receive(witness.limits, frozenset({Kind.HELLO})),
+                witness.limits,
+                sender=peer_id(join.public_key),
+                public_key=join.public_key,
+                receiver=self._identity.id,
+            )
+            assert isinstance(hello, Hello)
+            witness.enter(join, hello)
+        except (AgreementFailed, RemoteProtocolError) as error:
+            await refuse(link, self._identity, error)
+            raise
+        self._log.info("witnessed", id=short_id(peer_id(join.public_key)))
+        self._objection = self._objection or witness.proof
 
     async def _hold(self, link: Link, join: Join, witness: Witness) -> None:
         """Hold a joiner's link to its end or last word, and show it the roster meanwhile."""
-        joiner = peer_id(join.public_key)
-        if joiner in self._waiting:
-            self._waiting[joiner][1].cancel()  # it came back before its older link was seen to end
-        self._log.info("witnessed", id=short_id(joiner))
-        with trio.CancelScope() as scope:
-            self._waiting[joiner] = link, scope
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._show, link)
-                last_word = await self._last_word(link, join, witness)
-                nursery.cancel_scope.cancel()
-            if last_word is not None and self._is_held(joiner, link):
-                self._objection = self._objection or witness.objection(joiner, last_word)
-        if self._is_held(joiner, link):
-            del self._waiting[joiner]
-            witness.leave(joiner)
-            self._changed.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._show, link)
+            last_word = await self._last_word(link, join, witness)
+            nursery.cancel_scope.cancel()
+        if last_word is not None:
+            joiner = peer_id(join.public_key)
+            self._objection = self._objection or witness.objection(joiner, last_word)
 
     def _is_held(self, joiner: bytes, link: Link) -> bool:
         return joiner in self._waiting and self._waiting[joiner][0] is link

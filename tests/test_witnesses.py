@@ -12,6 +12,8 @@ import trio
 import trio.testing
 
 from p2pmpc.identity import Identity, SealingKey, format_id, short_id
+from p2pmpc.knock import knock_at
+from p2pmpc.links import LinkEndedError
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import RosterList, SignedEntry
 from p2pmpc.network import Address
@@ -292,6 +294,43 @@ async def test_a_joiner_whose_place_was_given_away_objects_to_nothing(peers: Pee
     assert peers.codes == [0, 0, 6]
     assert [other.code for other in others] == [0, 0]
     assert "the bootstrap peer refuses: the session is closed" in cut_off.told
+
+
+@at_once
+async def test_a_crowd_at_the_witness_is_bounded(peers: Peers) -> None:
+    """Row 23: a witness holds twice as many joiners as there are places, and hangs up on the next."""
+    peers.add(1)
+    peers.add(2, listen=FIXED)
+    last = peers.add(3)
+    peers.members.remove(last)
+    inside: list[ByHand] = []
+
+    async def enter() -> None:
+        async with let_in(peers.network, Address.parse(FIXED)) as knock:
+            guest = ByHand()
+            await guest.enter(knock)
+            inside.append(guest)
+            await knock.link.receive_byte()
+
+    async def crowd() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(6):
+                nursery.start_soon(enter)
+            await until(lambda: len(inside) == 6)
+            with pytest.raises(LinkEndedError):
+                async with knock_at(peers.network, Address.parse(FIXED)) as knock:
+                    await ByHand().knock(knock)
+            nursery.cancel_scope.cancel()
+        await peers.run_one(last)
+
+    async with trio.open_nursery() as nursery:
+
+        async def meanwhile() -> None:
+            await trio.lowlevel.checkpoint()
+            nursery.start_soon(crowd)
+
+        await peers.run(3, meanwhile)
+    assert [*peers.codes, last.code] == [0, 0, 0]
 
 
 # -- founders that lie ------------------------------------------------------------------------
