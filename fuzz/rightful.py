@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.messages import Kind
-from p2pmpc.wire import ENVELOPE_BYTES, encode_evidence, encode_frame
+from p2pmpc.wire import ENVELOPE_BYTES, encode_evidence
+from tests.frames import encode_frame
 from tests.reference_messages import pack
 from tests.vector_cases.bodies import bodies_of
 from tests.vector_cases.case import fixed

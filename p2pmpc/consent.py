@@ -75,15 +75,20 @@ class Consent:
         if len(session.places) == 2:
             self._warn("two peers sum: each learns the other's input from the total")
 
-    async def confirm(self) -> None:
+    async def confirm(self, session: Session) -> None:
         """Ask whether this peer is to sum with those it was shown, where that rests on trust alone.
 
         Raises:
             InputRefused: The person said no, or nothing.
         """
         options = self._options
-        where = options.where
-        pinned = bool(options.roster or options.allowed or (where and where.pinned))
+        founder = None if session.founder is None else session.member(session.founder).id
+        # Who takes part is the founder's choice: a pinned witness says that all see one roster.
+        pinned = bool(
+            options.roster
+            or options.allowed
+            or any(where.pinned == founder for where in options.where)
+        )
         if pinned or self._is_drawn or options.yes:
             return
         reason = (

@@ -1,4 +1,4 @@
-"""How peers find each other: the founder's table, the joiner's knock, or a roster file.
+"""How peers find each other: what founder, joiner and roster file have in common, and the founder.
 
 All three end with the same thing, a :class:`Found`: a closed session, everybody's address, and the
 HPKE key that this peer put into its HELLO.
@@ -6,43 +6,31 @@ HPKE key that this peer put into its HELLO.
 
 from __future__ import annotations
 
-import contextlib
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import trio
 
-from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
 from p2pmpc.errors import (
     AgreementFailed,
     P2PMPCError,
     PeerMissing,
     RemoteProtocolError,
-    error_for_code,
 )
-from p2pmpc.identity import (
-    SEALING_SEED_BYTES,
-    Identity,
-    SealingKey,
-    certificate_key,
-    parse_id,
-    peer_id,
-    short_id,
-)
-from p2pmpc.links import Link, LinkEndedError, plain_reason
+from p2pmpc.identity import SEALING_SEED_BYTES, Identity, SealingKey, peer_id, short_id
+from p2pmpc.knock import refuse
+from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog, Sparing
-from p2pmpc.membership import Admission, Candidate, make_entry
-from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, SignedEntry
-from p2pmpc.network import Address, Network
+from p2pmpc.membership import Admission, make_entry
+from p2pmpc.messages import Hello, Kind, RosterList, SignedEntry
+from p2pmpc.network import Address
 from p2pmpc.parameters import NONCE_BYTES, Parameters
-from p2pmpc.patience import Backoff
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
-from p2pmpc.wire import TO_ALL, Limits
+from p2pmpc.wire import TO_ALL
 
 Checkpoint = Callable[[str], Awaitable[None]]
 """Called when a step is reached, before its message leaves."""
@@ -56,11 +44,13 @@ class Found:
         session: Closed, as this peer sees it.
         addresses: ``host:port`` by ID.
         sealing_key: The one of this peer's HELLO.
+        objection: Why this peer does not take part, which the members are to be told.
     """
 
     session: Session
     addresses: Mapping[bytes, str]
     sealing_key: SealingKey
+    objection: P2PMPCError | None = None
 
 
 class HelloMemory(Protocol):
@@ -127,19 +117,6 @@ class Self:
 
 
 _MOST_GONE: Final = 16
-
-TOLD_TO_ALL: Final = frozenset({Kind.ROSTER, Kind.ABORT})
-"""Kinds on a join link whose signature names no receiver."""
-
-
-async def refuse(link: Link, me: Identity, error: P2PMPCError) -> None:
-    """Tell a peer on a join link why it is refused."""
-    message = sign_before_session(me, abort_message(error), TO_ALL)
-    with trio.move_on_after(1):
-        try:
-            await link.send(frame_bytes(message))
-        except LinkEndedError:
-            return
 
 
 class Founder:
@@ -275,177 +252,3 @@ class Founder:
             await link.receive(self._admission.limits, frozenset())
         except (LinkEndedError, RemoteProtocolError):
             scope.cancel()
-
-
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
-    """Where a joiner knocks.
-
-    Args:
-        address: Of the bootstrap peer.
-        pinned: Its ID, where one is known.
-    """
-
-    address: Address
-    pinned: bytes | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Bootstrap:
-        """Read ``host:port`` or ``host:port#ID``."""
-        address, mark, identifier = text.partition("#")
-        return cls(Address.parse(address), parse_id(identifier) if mark else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """An open join link, and who answers on it.
-
-    Args:
-        link: The link.
-        identifier: The ID at the other end.
-        public_key: Its Ed25519 key.
-        local_host: This machine's host on the link.
-    """
-
-    link: Link
-    identifier: bytes
-    public_key: bytes
-    local_host: str
-
-
-@contextlib.asynccontextmanager
-async def knock_at(network: Network, address: Address) -> AsyncIterator[Knock]:
-    """Open a join link.
-
-    Raises:
-        LinkEndedError: Nobody answers, or not with this protocol.
-        PeerMissing: The name does not exist.
-    """
-    try:
-        with trio.fail_after(10):
-            stream, local_host = await network.connect(address)
-    except trio.TooSlowError:
-        raise LinkEndedError("no answer within 10 s") from None
-    except OSError as error:
-        raise LinkEndedError(plain_reason(error)) from None
-    link: Link | None = None
-    try:
-        tls = wrap_client(stream, join_context())
-        try:
-            with trio.fail_after(10):
-                await tls.do_handshake()
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            raise LinkEndedError("what answers there is not a peer") from None
-        if alpn(tls) != JOIN_PROTOCOL:
-            raise LinkEndedError("what answers there is not a peer")
-        link = Link(tls)
-        public_key = certificate_key(remote_certificate(tls))
-        yield Knock(link, peer_id(public_key), public_key, local_host)
-        await link.aclose()
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)
-
-
-class Joiner:
-    """Knocks at the bootstrap peer until it is let in, refused, or out of time.
-
-    Args:
-        me: The joiner.
-        candidate: Its side of the protocol.
-        network: TCP, or memory.
-        bootstrap: Where to knock.
-        listen: Opens this peer's own listener, given the host that reaches the founder.
-        check: Holds the parameters against this peer's input, before its HELLO.
-        checkpoint: Told of steps.
-    """
-
-    def __init__(
-        self,
-        me: Self,
-        candidate: Candidate,
-        network: Network,
-        bootstrap: Bootstrap,
-        *,
-        listen: Callable[[str], Awaitable[Address]],
-        check: Callable[[Parameters], Awaitable[None]],
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._me = me
-        self._candidate = candidate
-        self._network = network
-        self._bootstrap = bootstrap
-        self._listen = listen
-        self._check = check
-        self._checkpoint = checkpoint
-        self._address: Address | None = None
-        # One HELLO for one set of parameters, however often the link is cut: two would look as if
-        # this peer told different peers different things.
-        self._said: dict[Parameters, tuple[SignedEntry, SealingKey]] = {}
-
-    async def join(self, join_timeout: float) -> Found:
-        """Join.
-
-        Raises:
-            PeerMissing: The founder is not there, went away, or never closed the set.
-            AgreementFailed: It refused, or it is not whom or what this peer agreed to.
-        """
-        reason = "it did not close the roster"
-        backoff = Backoff(0.1, 5.0, self._me.entropy)
-        with trio.move_on_after(join_timeout):
-            while True:
-                try:
-                    async with knock_at(self._network, self._bootstrap.address) as knock:
-                        reason = "it answered, and never closed the roster"
-                        return await self._talk(knock)
-                except LinkEndedError as error:
-                    reason = error.reason
-                await trio.sleep(backoff.next())
-        raise PeerMissing(
-            f"the bootstrap peer at {self._bootstrap.address} let nobody in within "
-            f"{join_timeout:g} s: {reason}",
-            hint="see that the founder runs there, and that all its peers are started",
-        )
-
-    async def _talk(self, knock: Knock) -> Found:
-        identity = self._me.identity
-        self._candidate.check_server(knock.identifier, self._bootstrap.pinned)
-        if self._address is None:
-            self._address = await self._listen(knock.local_host)
-        await self._checkpoint("join")
-        join = sign_before_session(identity, self._candidate.join(), knock.identifier)
-        await knock.link.send(frame_bytes(join))
-        offer = await self._hear(knock, Kind.PARAMETERS, Limits())
-        assert isinstance(offer, Offer)
-        parameters = self._candidate.accept_offer(offer)
-        await self._check(parameters)
-        if parameters not in self._said:
-            self._said[parameters] = self._me.hello(parameters, self._address)
-        entry, key = self._said[parameters]
-        await self._checkpoint("hello")
-        hello = sign_before_session(identity, Hello(entry), knock.identifier)
-        await knock.link.send(frame_bytes(hello))
-        roster = await self._hear(knock, Kind.ROSTER, Limits(peers=parameters.peers))
-        assert isinstance(roster, RosterList)
-        session, addresses = self._candidate.accept_roster(
-            parameters, entry, roster, knock.identifier
-        )
-        # Whoever reached the founder here reaches it here again, whatever it thinks its name is.
-        return Found(session, {**addresses, knock.identifier: str(self._bootstrap.address)}, key)
-
-    async def _hear(self, knock: Knock, kind: Kind, limits: Limits) -> Message:
-        """Read one message of the founder, or its refusal."""
-        frame = await knock.link.receive(limits, frozenset({kind, Kind.ABORT}))
-        message = open_before_session(
-            frame,
-            limits,
-            sender=knock.identifier,
-            public_key=knock.public_key,
-            receiver=TO_ALL if frame.kind in TOLD_TO_ALL else self._me.identity.id,
-        )
-        if isinstance(message, Abort):
-            raise error_for_code(message.code)(
-                f"the bootstrap peer refuses: {message.reason}",
-                hint="the reason is the founder's; ask there",
-            )
-        return message

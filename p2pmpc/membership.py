@@ -20,6 +20,7 @@ from p2pmpc.errors import (
 )
 from p2pmpc.identity import Identity, SealingKey, peer_id, short_id
 from p2pmpc.messages import (
+    NO_FOUNDER,
     Entry,
     Hello,
     Join,
@@ -123,7 +124,7 @@ class Admission:
                 "the session is closed: all its peers have joined",
                 hint="ask the founder for a new session",
             )
-        return Offer(join.nonce, self.parameters)
+        return Offer(join.nonce, self._own, self.parameters)
 
     def enter(self, join: Join, hello: Hello) -> None:
         """Take a joiner's entry; the same one again changes nothing.
@@ -218,18 +219,18 @@ class Candidate:
         if identifier == self._identity.id:
             raise AgreementFailed(
                 "the bootstrap address leads to this peer itself, or to one with the same key",
-                hint="give the founder's address, and each peer a --key of its own",
+                hint="give the addresses of others, and each peer a --key of its own",
             )
         if pinned is not None and identifier != pinned:
             raise AgreementFailed(
                 f"the peer at the bootstrap address is {short_id(identifier)}, not the pinned "
                 f"{short_id(pinned)}",
-                hint="ask the founder for its ID over another channel",
+                hint="ask its owner for the ID over another channel",
             )
         allowed = self._stated.allowed
         if allowed and identifier not in allowed:
             raise AgreementFailed(
-                f"the founder {short_id(identifier)} is not among the IDs given with --allow"
+                f"the bootstrap peer {short_id(identifier)} is not among the IDs given with --allow"
             )
 
     def accept_offer(self, offer: Offer) -> Parameters:
@@ -241,6 +242,11 @@ class Candidate:
         """
         if offer.nonce != self._nonce:
             raise RemoteProtocolError("PARAMETERS that answer another JOIN")
+        if offer.founder == NO_FOUNDER:
+            raise AgreementFailed(
+                "the peer at the bootstrap address was started with a roster file, and founds nothing",
+                hint="start with the same roster file, or give the founder's address",
+            )
         self._stated.check(offer.parameters)
         if offer.parameters.allowed and self._identity.id not in offer.parameters.allowed:
             raise AgreementFailed("the founder's allow-list does not hold this peer's ID")

@@ -39,6 +39,8 @@ _ADDRESS: Final = re.compile(
 
 NO_SESSION: Final = bytes(32)
 """Stands for the session in messages from before there is one."""
+NO_FOUNDER: Final = bytes(ID_BYTES)
+"""In the place of a founder's ID where a roster file makes the parameters."""
 
 
 class Kind(IntEnum):
@@ -106,19 +108,23 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """R0a, founder to joiner: these are the parameters (kind PARAMETERS).
+    """R0a, to a joiner: these are the parameters (kind PARAMETERS).
 
     Args:
         nonce: The joiner's, returned.
+        founder: The ID of whoever made them: the sender's own, or where a witness sends it its
+            founder's; zeros with a roster file.
         parameters: The session's.
     """
 
     kind: ClassVar[Kind] = Kind.PARAMETERS
     nonce: bytes
+    founder: bytes
     parameters: Parameters
 
     def __post_init__(self) -> None:
         _need(len(self.nonce) == NONCE_BYTES, "PARAMETERS: a nonce of a wrong size")
+        _need(len(self.founder) == ID_BYTES, "PARAMETERS: an ID of a wrong size")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from p2pmpc.app import whole_number
-from p2pmpc.discovery import Bootstrap
 from p2pmpc.encoding import MOST_FRACTION_BITS, parse_scaled
 from p2pmpc.errors import AgreementFailed, ConfigurationError
 from p2pmpc.identity import parse_id
+from p2pmpc.knock import Bootstrap
 from p2pmpc.mesh import HEARTBEAT_SECONDS, RECONNECT_SECONDS
 from p2pmpc.messages import LONGEST_NAME, is_address, is_display_text
 from p2pmpc.network import Address
@@ -47,9 +47,11 @@ class NodeOptions:
         ),
     ] = None
     bootstrap: Annotated[
-        str | None,
+        tuple[str, ...] | str | None,
         _option(
-            "Join the session founded at HOST:PORT, or HOST:PORT#ID to pin who founded it.", _WHERE
+            "Join the session founded at HOST:PORT, or HOST:PORT#ID to pin who founded it. Repeat it "
+            "with members that listen at a fixed address: all must tell the same.",
+            _WHERE,
         ),
     ] = None
     roster: Annotated[
@@ -256,8 +258,10 @@ class NodeOptions:
         if self.bootstrap and self.roster:
             raise ConfigurationError(
                 "--bootstrap and --roster exclude each other",
-                hint="a roster file needs no bootstrap peer",
+                hint="a roster file needs no bootstrap peer: everybody asks everybody on its list, "
+                "so nobody's word about the others has to be held against anything",
             )
+        self._check_bootstraps()
         if self.roster and self.advertise:
             raise ConfigurationError(
                 "--advertise and --roster exclude each other",
@@ -394,15 +398,27 @@ class NodeOptions:
                 "[parameters] of the roster: a value of a wrong type"
             ) from None
 
+    def _check_bootstraps(self) -> None:
+        """Refuse one bootstrap peer named twice: it would be its own witness."""
+        seen: set[object] = set()
+        for where in self.where:
+            for named in {where.address, where.pinned} - {None}:
+                if named in seen:
+                    raise ConfigurationError(
+                        f"--bootstrap names {where.address} or its #ID twice",
+                        hint="name the founder once, and beside it other members",
+                    )
+                seen.add(named)
+
     @property
     def bootstraps(self) -> tuple[str, ...]:
         """The bootstrap peers, as they were written."""
-        return (self.bootstrap,) if self.bootstrap else ()
+        return (self.bootstrap,) if isinstance(self.bootstrap, str) else tuple(self.bootstrap or ())
 
     @property
-    def where(self) -> Bootstrap | None:
-        """The bootstrap peer, where one is named."""
-        return Bootstrap.parse(self.bootstrap) if self.bootstrap else None
+    def where(self) -> tuple[Bootstrap, ...]:
+        """The bootstrap peers, where any are named."""
+        return tuple(Bootstrap.parse(text) for text in self.bootstraps)
 
     @property
     def listen_address(self) -> Address | None:

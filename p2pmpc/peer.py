@@ -18,7 +18,7 @@ import trio
 
 from p2pmpc.archive import file_stem, keep_evidence, room_needed, write_down
 from p2pmpc.consent import Ask, Consent, roster_text
-from p2pmpc.discovery import Found, Founder, Joiner, Self
+from p2pmpc.discovery import Found, Founder, Self
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import (
     ConfigurationError,
@@ -38,6 +38,7 @@ from p2pmpc.inputs import (
     draw_numbers,
     draw_weight,
 )
+from p2pmpc.joining import Joiner
 from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
@@ -56,6 +57,7 @@ from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers, PartOfNumbers
 from p2pmpc.storage import check_output, check_room
 from p2pmpc.weights import check_private_weight, check_weight
+from p2pmpc.witness_links import WitnessStand
 
 _DRAIN_SECONDS = 2.0
 
@@ -176,6 +178,9 @@ class Peer:
                     await self._bring_again(found.session)
                     self._memory.keep_roster(found)
                     self._meet(found)
+                    if found.objection is not None:
+                        self.runner.refuse(found.objection)
+                        await self.runner.run()
                     yield
                     await self.runner.close()
                     self._memory.forget()
@@ -360,13 +365,18 @@ class Peer:
         return await founder.found(options.join_timeout)
 
     async def _join(self) -> Found:
-        options, where = self._options, self._options.where
-        assert where is not None
-        if where.pinned is None:
+        options = self._options
+        unpinned = [str(where.address) for where in options.where if where.pinned is None]
+        if unpinned:
             self.warn(
-                "the bootstrap peer is not pinned: whoever answers there is taken for it "
-                "(pin it with HOST:PORT#ID)"
+                f"the bootstrap peer at {', '.join(unpinned)} is not pinned: whoever answers there "
+                "is taken for it (pin it with HOST:PORT#ID)"
             )
+        stand: WitnessStand | None = None
+        if options.listen_address is not None and options.listen_address.port:
+            # Others may know this address, and name it beside the founder's.
+            stand = WitnessStand(self._identity, self._log)
+            self._gate.join_handler = stand.serve
 
         async def listen(local_host: str) -> Address:
             return await self._listen(options.listen_address or Address(local_host, 0))
@@ -376,10 +386,11 @@ class Peer:
             self._me,
             candidate,
             self._network,
-            where,
+            options.where,
             listen=listen,
             check=self._check_input,
             checkpoint=self._checkpoint,
+            stand=stand,
         )
         return await joiner.join(options.join_timeout)
 
@@ -492,7 +503,7 @@ class Peer:
             brought, self._brought = self._brought, None
             if number == 0 and self._memory.round(0) is None:
                 with self._asking:
-                    await self._consent.confirm()
+                    await self._consent.confirm(runner.session)
             if self._interrupted is not None:
                 raise self._interrupted
             if brought is None:  # otherwise shares have left before

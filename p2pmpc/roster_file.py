@@ -21,7 +21,7 @@ from pathlib import Path
 
 import trio
 
-from p2pmpc.discovery import Checkpoint, Found, Self, knock_at, refuse
+from p2pmpc.discovery import Checkpoint, Found, Self
 from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
 from p2pmpc.errors import (
     AgreementFailed,
@@ -32,9 +32,10 @@ from p2pmpc.errors import (
     error_for_code,
 )
 from p2pmpc.identity import parse_id, peer_id, short_id
+from p2pmpc.knock import knock_at, refuse
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.membership import Candidate
-from p2pmpc.messages import Abort, Hello, Kind, Offer, SignedEntry
+from p2pmpc.messages import NO_FOUNDER, Abort, Hello, Kind, Offer, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.patience import Backoff
@@ -156,7 +157,8 @@ class Gathering:
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, identity, error)
             raise
-        for message in (Offer(join.nonce, self._parameters), Hello(self._entry)):
+        offer = Offer(join.nonce, NO_FOUNDER, self._parameters)
+        for message in (offer, Hello(self._entry)):
             await link.send(frame_bytes(sign_before_session(identity, message, asker)))
         try:
             await link.receive(limits, frozenset())  # the asker closes first

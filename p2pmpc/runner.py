@@ -32,6 +32,7 @@ from p2pmpc.errors import (
     ResourceExhausted,
     Revealed,
 )
+from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
 from p2pmpc.identity import Identity
 from p2pmpc.kept import KeptRound
@@ -340,7 +341,8 @@ class SessionRunner:
         try:
             signed = self._notary.open(peer, frame)
         except P2PMPCError as error:
-            return self._machine.fault(peer, error)
+            is_early = frame.kind is Kind.ABORT and not self._agreement.agreed
+            return self._machine.fault(peer, self._other_session(peer) if is_early else error)
         if frame.kind is Kind.ABORT:
             self.mesh.retire(peer)
             self._lost.add(peer)
@@ -349,6 +351,18 @@ class SessionRunner:
             return self._accepted(peer, signed)
         assert self._round is not None
         return self._round.receive(peer, signed)
+
+    def _other_session(self, peer: int) -> AgreementFailed:
+        """Return what an ABORT that is not signed for this session means before all agree on one.
+
+        Its sender may be honest, and refuse another roster that a founder has shown it.
+        """
+        return AgreementFailed(
+            f"{self.session.label(peer)} ended, and speaks of another session: it may have been "
+            "shown another roster",
+            peers=(peer,),
+            hint="no share was sent; ask there what it was shown",
+        )
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
         """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.
@@ -522,8 +536,8 @@ class SessionRunner:
         Before the agreement some links may not be up yet, and their peers would wait in vain; after
         an error the others end as well, and closing before they do could cut off what they read.
         """
-        own = AgreementFailed | InputRefused | ResourceExhausted
-        if not self._agreement.agreed and isinstance(error, own):
+        told = AgreementFailed | InputRefused | ResourceExhausted | Dispute
+        if not self._agreement.agreed and isinstance(error, told):
             with trio.move_on_after(min(self._options.timeout, _MEETING_SECONDS)):
                 while len(self._met) < len(self.session.others):
                     event = await self._events.receive()

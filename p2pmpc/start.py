@@ -124,7 +124,7 @@ def as_begun(options: NodeOptions, me: KeptSelf) -> NodeOptions:
         name=me.name,
         listen=me.listens,
         roster=roster,
-        bootstrap=None if roster or not me.where else me.where[0],
+        bootstrap=None if roster or not me.where else me.where,
         peers=options.peers or me.parameters.peers,
         log_dir=options.log_dir or me.log_dir,
     )

@@ -134,7 +134,7 @@ def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kin
     parameters = 256 + 34 * MOST_PEERS
     caps = {
         Kind.JOIN: 128,
-        Kind.PARAMETERS: parameters + 64,
+        Kind.PARAMETERS: parameters + 98,
         Kind.HELLO: 3072,
         Kind.ROSTER: 16 + 3072 * n,
         Kind.ACCEPT: parameters + 16 + 160 * n,
@@ -456,8 +456,8 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return PIECE_NUMBER.pack(piece) + vector
         case Join(public_key, nonce):
             return _pack([PROTOCOL_VERSION, public_key, nonce])
-        case Offer(nonce, parameters):
-            return _pack([PROTOCOL_VERSION, nonce, _parameter_list(parameters)])
+        case Offer(nonce, founder, parameters):
+            return _pack([PROTOCOL_VERSION, nonce, founder, _parameter_list(parameters)])
         case Hello(entry):
             return _pack([entry.body, entry.signature, entry.address])
         case RosterList(entries):
@@ -507,8 +507,8 @@ def _read_join(body: bytes, _limits: Limits) -> Message:
 
 def _read_offer(body: bytes, _limits: Limits) -> Message:
     _check_version(body)
-    _, nonce, parameters = _array(_unpack(body), 3)
-    return Offer(_bytes(nonce), _read_parameters(parameters))
+    _, nonce, founder, parameters = _array(_unpack(body), 4)
+    return Offer(_bytes(nonce), _bytes(founder), _read_parameters(parameters))
 
 
 def _read_hello(body: bytes, _limits: Limits) -> Message:

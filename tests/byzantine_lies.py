@@ -30,11 +30,10 @@ from p2pmpc.wire import (
     Frame,
     decode_body,
     encode_evidence,
-    encode_frame,
     frame_head,
     parse_frame,
 )
-from tests.frames import halves
+from tests.frames import encode_frame, halves
 from tests.liars import Change, corrupt, deal_otherwise, runner_of
 from tests.nodes import Peer
 from tests.test_evidence import IN_SLICES, LIES

@@ -18,7 +18,7 @@ from p2pmpc.identity import Identity, SealingKey, peer_id
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
 from p2pmpc.messages import Hello, Kind, Offer, RosterList, SignedEntry
-from p2pmpc.network import Address, MemoryNetwork
+from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters
 from p2pmpc.wire import TO_ALL, Limits
 from tests.nodes import Peers, no_memory
@@ -30,7 +30,8 @@ class LyingFounder:
     Args:
         directory: For its log.
         parameters: Offered to everybody.
-        rosters: Makes the list that each joiner is shown from everybody's entries, by name.
+        rosters: Makes the list that each joiner is shown from everybody's entries, by name; an empty
+            one is never shown.
     """
 
     def __init__(
@@ -40,7 +41,6 @@ class LyingFounder:
         rosters: Callable[[str, Mapping[str, SignedEntry]], Sequence[SignedEntry]],
     ) -> None:
         self.identity = Identity.generate(os.urandom)
-        self.network = MemoryNetwork()
         self.parameters = parameters
         self.log = NodeLog(directory / "founder.log", secrets=False)
         self.entries: dict[str, SignedEntry] = {}
@@ -60,7 +60,7 @@ class LyingFounder:
             await link.receive(limits, frozenset({Kind.JOIN})), limits, receiver=own.id
         )
         joiner = peer_id(join.public_key)
-        offer = sign_before_session(own, Offer(join.nonce, self.offered(joiner)), joiner)
+        offer = sign_before_session(own, Offer(join.nonce, own.id, self.offered(joiner)), joiner)
         await link.send(frame_bytes(offer))
         hello = open_before_session(
             await link.receive(limits, frozenset({Kind.HELLO})),
@@ -76,22 +76,33 @@ class LyingFounder:
         if len(self.entries) == self.parameters.peers - 1:
             self.full.set()
         await self.full.wait()
-        shown = RosterList(tuple(self.rosters(name, self.entries)))
-        await link.send(frame_bytes(sign_before_session(own, shown, TO_ALL)))
+        entries = tuple(self.rosters(name, self.entries))
+        if entries:
+            shown = sign_before_session(own, RosterList(entries), TO_ALL)
+            await link.send(frame_bytes(shown))
         with contextlib.suppress(LinkEndedError):
             await link.receive(limits, frozenset())
 
-    async def lie_to(self, peers: Peers) -> None:
-        """Run the peers as its joiners."""
-        listener = await peers.network.listen(Address("memory", 0))
+    @property
+    def bootstrap(self) -> str:
+        """Where it is reached, and its ID."""
+        return f"{self.address}#{self.identity.id.hex()}"
+
+    async def listen(self, network: Network, host: str, nursery: trio.Nursery) -> None:
+        """Take joiners in from now on."""
+        listener = await network.listen(Address(host, 0))
         self.address = listener.address
         gate = Gate(self.identity, self.log)
         gate.join_handler = self.serve
+        nursery.start_soon(gate.serve, listener)
+
+    async def lie_to(self, peers: Peers) -> None:
+        """Run the peers as its joiners."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(gate.serve, listener)
+            await self.listen(peers.network, "memory", nursery)
             async with trio.open_nursery() as running:
                 for peer in peers.members:
-                    peer.options["bootstrap"] = f"{self.address}#{self.identity.id.hex()}"
+                    peer.options["bootstrap"] = self.bootstrap
                     running.start_soon(peers.run_one, peer)
             nursery.cancel_scope.cancel()
         self.log.file.close()

@@ -338,10 +338,13 @@ class Peers:
             "hold": peer.kill or peer.stall,
             **peer.options,
         }
+        beside = given.pop("beside", ())
         if "roster" not in given:
             given = {"listen": "memory:0", **given}
             if not founds:
                 given.setdefault("bootstrap", self.bootstrap)
+            if beside:  # the witnesses that it names, too
+                given["bootstrap"] = (given["bootstrap"], *beside)
         return NodeOptions(**given)
 
     def _take(

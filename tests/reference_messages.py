@@ -220,7 +220,7 @@ def caps(
     share = vector_bytes if share_mode == "dense" else 32
     made = {
         "JOIN": 128,
-        "PARAMETERS": 34320,
+        "PARAMETERS": 34354,
         "HELLO": 3072,
         "ROSTER": 16 + 3072 * peers,
         "ACCEPT": 34272 + 160 * peers,

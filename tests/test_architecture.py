@@ -26,7 +26,7 @@ CORE = (
     ("opening", "summing"),
     ("disputes",),
     ("endings", "hearing"),
-    ("agreement", "membership", "steps"),
+    ("agreement", "membership", "steps", "witness"),
     ("joints",),
     ("protocol",),
     ("transcript",),
@@ -47,9 +47,9 @@ SHELL = (
     ),
     ("ledger_file", "links", "state_file", "sources", "tls", "verify"),
     ("lobby",),
-    ("discovery", "gate", "inputs", "reading"),
-    ("dialling",),
-    ("mesh", "roster_file"),
+    ("gate", "inputs", "knock", "reading"),
+    ("dialling", "discovery", "witness_links"),
+    ("joining", "mesh", "roster_file"),
     ("options",),
     ("archive", "consent", "memory"),
     ("runner",),
@@ -81,7 +81,7 @@ NOT_IN_THE_CORE = frozenset(
 MACHINES = frozenset(
     {
         *("dealing", "agreement", "disputes", "hearing", "joints", "membership", "opening"),
-        *("protocol", "ratchet", "steps", "summing"),
+        *("protocol", "ratchet", "steps", "summing", "witness"),
     }
 )
 

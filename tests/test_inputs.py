@@ -359,7 +359,7 @@ def node_refuses(**options: Any) -> P2PMPCError:
     def use() -> None:
         given = NodeOptions(**options)
         given.check()
-        assert given.where is None
+        assert given.where == ()
         given.parameters(bytes(range(32)), bytes(32), length=None)
 
     with pytest.raises(ConfigurationError) as caught:
@@ -374,6 +374,9 @@ def node_refuses(**options: Any) -> P2PMPCError:
         ({"listen": "127.0.0.1:0"}, "nothing to do"),
         ({"bootstrap": "a:1", "roster": "r.toml"}, "exclude each other"),
         ({"bootstrap": "nowhere"}, "not an address"),
+        ({"bootstrap": ("a:1", "nowhere")}, "not an address"),
+        ({"bootstrap": ("a:1", "b:1", "a:1")}, "names a:1 or its #ID twice"),
+        ({"bootstrap": (f"a:1#{'ab' * 32}", f"b:1#{'ab' * 32}")}, "names b:1 or its #ID twice"),
         ({"bootstrap": "a:1#12"}, "not an ID"),
         ({"peers": 1}, "2.."),
         ({"peers": 10**6}, "2.."),

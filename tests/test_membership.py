@@ -249,6 +249,14 @@ def test_an_offer_answers_the_own_knock() -> None:
         Candidate(JOINER, NONCE, Stated()).accept_offer(offer)
 
 
+def test_a_peer_with_a_roster_file_founds_nothing() -> None:
+    """PARAMETERS that name no founder come from a peer with a roster file, and end with 6."""
+    candidate = Candidate(JOINER, NONCE, Stated())
+    offer = replace(admission().offer(candidate.join()), founder=bytes(32))
+    with pytest.raises(AgreementFailed, match="started with a roster file"):
+        candidate.accept_offer(offer)
+
+
 def test_an_offer_for_others_is_refused() -> None:
     """An allow-list without this peer's ID is found before anything else is sent."""
     founder = admission(allowed=tuple(key.id for key in (FOUNDER, JOINER, THIRD)))

@@ -304,6 +304,59 @@ def test_addresses_that_lead_nowhere(processes: Processes) -> None:
     assert listening.out == unknown.out == nobody.out == ""
 
 
+def test_a_founder_that_starts_late_is_found(processes: Processes) -> None:
+    """Row 25: joiners and a witness that start before the founder knock until it is there."""
+    founds, witnesses = free_port(), free_port()
+    where = f"--bootstrap 127.0.0.1:{founds}"
+    witness = processes.node(f"{where} --listen 127.0.0.1:{witnesses} --value 1 --json")
+    joiner = processes.node(f"{where} --bootstrap 127.0.0.1:{witnesses} --value 2 --json")
+    for early in (witness, joiner):
+        early.line("is not pinned")
+    founder = processes.node(f"--listen 127.0.0.1:{founds} --peers 3 --value 4 --json")
+    ended = ends(founder, witness, joiner)
+    assert [end.code for end in ended] == [0, 0, 0]
+    assert [end.json["total"] for end in ended] == [[7], [7], [7]]
+
+
+def test_a_founder_or_a_witness_that_is_gone_is_named(processes: Processes) -> None:
+    """Row 25: with one of two bootstrap peers gone a joiner knocks on, and ends with 3 naming that one."""
+    gone = free_port()
+    founder, bootstrap = processes.founder(3)
+    address = bootstrap.partition("#")[0]
+    line = f"--bootstrap {bootstrap} --bootstrap 127.0.0.1:{gone} --join-timeout 2"
+    without_witness, without_founder = ends(
+        processes.node(line), processes.node(f"--bootstrap 127.0.0.1:{gone} --join-timeout 2")
+    )
+    assert (without_witness.code, without_founder.code) == (3, 3)
+    assert f"127.0.0.1:{gone} (" in without_witness.err
+    assert address not in without_witness.err[without_witness.err.index("error: ") :]
+    assert f"127.0.0.1:{gone}" in without_founder.err
+    assert founder.process.poll() is None
+
+
+def test_two_nodes_with_one_key(processes: Processes) -> None:
+    """Row 27: of two joiners with one key the second ends with 6, and the first is not disturbed."""
+    _, bootstrap = processes.founder(3)
+    first = processes.node(f"--bootstrap {bootstrap} --key one.pem --progress json")
+    first.line('"step": "hello"')
+    (second,) = ends(processes.node(f"--bootstrap {bootstrap} --key one.pem"))
+    assert second.code == 6
+    assert "two nodes with one key" in second.err
+    assert bootstrap.partition("#")[0] in second.err
+    assert first.process.poll() is None
+
+
+def test_a_joiner_whose_port_is_taken(processes: Processes) -> None:
+    """Row 27: a --listen that is taken ends a joiner with 2, naming it, before its HELLO."""
+    founder, bootstrap = processes.founder(3)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        (ended,) = ends(processes.node(f"--bootstrap {bootstrap} --listen {where}"))
+    assert ended.code == 2
+    assert f"cannot listen on {where}" in ended.err
+    assert "joined" not in founder.err
+
+
 def test_what_answers_but_is_no_peer(processes: Processes) -> None:
     """Row 25: a bootstrap address with something else behind it ends with 3 after --join-timeout."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -326,6 +379,7 @@ def test_a_node_that_dials_itself(processes: Processes) -> None:
     (ended,) = ends(processes.node(f"--bootstrap {address} --key one.pem"))
     assert ended.code == 6
     assert "this peer itself, or to one with the same key" in ended.err
+    assert address in ended.err
     assert founder.process.poll() is None
 
 
@@ -374,6 +428,8 @@ def test_an_output_on_a_full_disk(processes: Processes) -> None:
         ("--peers 3 --key missing/key.pem", 2),
         ("--bootstrap nowhere", 2),
         ("--bootstrap 127.0.0.1:9000 --roster roster.toml", 2),
+        ("--bootstrap 127.0.0.1:9000 --bootstrap 127.0.0.1:9000", 2),
+        (f"--bootstrap a:1#{'ab' * 32} --bootstrap b:1#{'ab' * 32}", 2),
         ("--roster missing.toml", 2),
         ("--peers 3 --value 1 --input -", 2),
         ("--peers 3 --weight 0 --value 1", 2),

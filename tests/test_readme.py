@@ -210,7 +210,7 @@ def test_the_commands_that_are_shown_but_not_run_are_possible() -> None:
         options = bound.arguments["options"]
         assert isinstance(options, NodeOptions), line
         options.check()
-        assert options.where is not None or options.roster or options.peers, line
+        assert options.where or options.roster or options.peers, line
         assert len(options.allowed) == line.count("--allow ")
 
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -966,6 +967,51 @@ async def test_a_founder_that_changes_a_joiners_weight_is_caught(
     await founder.lie_to(peers)
     assert peers.codes == [6, 6]
     assert peers.reached("roster") == []
+
+
+@at_once
+async def test_a_founder_that_changes_a_joiners_key_is_caught(peers: Peers, tmp_path: Path) -> None:
+    """Row 26: a sealing key that is not its owner's ends with 6 at whoever is shown it."""
+
+    def rosters(name: str, entries: Mapping[str, SignedEntry]) -> Sequence[SignedEntry]:
+        changed = dict(entries)
+        other = "peer-02" if name == "peer-01" else "peer-01"
+        body = msgpack.unpackb(entries[other].body)
+        body[2] = SealingKey(os.urandom).public_bytes
+        told = entries[other]
+        changed[other] = SignedEntry(msgpack.packb(body), told.signature, told.address)
+        return [own, *changed.values()]
+
+    founder = LyingFounder(tmp_path, offered(3), rosters)
+    founder.address = Address("memory", 1)
+    own = founder.entry(1)
+    peers.add_all([1, 2])
+    await founder.lie_to(peers)
+    assert peers.codes == [6, 6]
+    assert all("holds a line that is wrong" in peer.told for peer in peers.members)
+    assert peers.reached("roster") == []
+
+
+@at_once
+async def test_a_founder_that_exchanges_addresses_is_caught(peers: Peers, tmp_path: Path) -> None:
+    """Row 26: addresses that lead to other members than the roster says end with 6, or with 3."""
+
+    def rosters(_name: str, entries: Mapping[str, SignedEntry]) -> Sequence[SignedEntry]:
+        one, other = entries["peer-02"], entries["peer-03"]
+        exchanged = {
+            "peer-02": replace(one, address=other.address),
+            "peer-03": replace(other, address=one.address),
+        }
+        return [own, *{**entries, **exchanged}.values()]
+
+    founder = LyingFounder(tmp_path, offered(4), rosters)
+    founder.address = Address("memory", 1)
+    own = founder.entry(1)
+    peers.add_all([1, 2, 3])
+    await founder.lie_to(peers)
+    assert set(peers.codes) <= {3, 6}
+    assert any("answers another member of the roster" in peer.told for peer in peers.members)
+    assert peers.reached("share") == []
 
 
 @pytest.mark.parametrize("lie", ["leaves one out", "lists one twice", "leaves itself out"])

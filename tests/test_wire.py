@@ -86,7 +86,7 @@ SAMPLES: dict[Kind, Message] = {
     sample.kind: sample
     for sample in (
         Join(DIGEST, NONCE),
-        Offer(NONCE, PARAMETERS),
+        Offer(NONCE, ID, PARAMETERS),
         Hello(SIGNED_ENTRY),
         RosterList((SIGNED_ENTRY,) * 3),
         Accept(PARAMETERS, (AcceptedEntry(ID, -7, DIGEST, SIGNATURE),) * 3),
@@ -168,7 +168,7 @@ def three(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]
 
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Join, public_key=digests, nonce=digests),
-    st.builds(Offer, nonce=digests, parameters=parameter_sets),
+    st.builds(Offer, nonce=digests, founder=digests, parameters=parameter_sets),
     st.builds(Hello, entry=signed_entries),
     st.builds(RosterList, entries=three(signed_entries)),
     st.builds(
@@ -362,7 +362,7 @@ def largest_messages(peers: int) -> Iterator[Message]:
     entry = Entry(bytes(600), nonce, bytes(SEALING_KEY_BYTES), -LARGEST_WEIGHT, "n" * 32, DIGEST)
     signed = SignedEntry(encode_entry(entry), SIGNATURE, ".".join(["a" * 62] * 4)[:249] + ":65535")
     yield Join(DIGEST, nonce)
-    yield Offer(nonce, parameters)
+    yield Offer(nonce, DIGEST, parameters)
     yield Hello(signed)
     yield RosterList((signed,) * peers)
     yield Accept(parameters, (AcceptedEntry(ID, -LARGEST_WEIGHT, DIGEST, SIGNATURE),) * peers)
@@ -498,7 +498,7 @@ FOREIGN: tuple[object, ...] = (
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
     # The bounds, the switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(2, 6), (2, 10), (2, 11), (2, 12), (2, 13)},
+    Kind.PARAMETERS: {(3, 6), (3, 10), (3, 11), (3, 12), (3, 13)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
@@ -537,7 +537,7 @@ def test_a_missing_or_additional_value_is_refused(kind: Kind) -> None:
     open_lists = {
         (Kind.ACCEPT, (1,)),
         (Kind.ABORT, (1,)),
-        (Kind.PARAMETERS, (2, 13)),
+        (Kind.PARAMETERS, (3, 13)),
         (Kind.ACCEPT, (0, 13)),
     }
     for path in places(structure):
@@ -640,7 +640,7 @@ def test_truth_values_are_no_numbers() -> None:
     flags = msgpack.unpackb(encode_parameters(PARAMETERS))
     with pytest.raises(RemoteProtocolError, match="no bool"):
         decode_body(
-            Kind.PARAMETERS, msgpack.packb([1, NONCE, [*flags[:10], 1, *flags[11:]]]), LIMITS
+            Kind.PARAMETERS, msgpack.packb([1, NONCE, ID, [*flags[:10], 1, *flags[11:]]]), LIMITS
         )
 
 
@@ -801,7 +801,7 @@ def test_impossible_parameters_of_others_are_a_violation(change: dict[int, objec
     for place, value in change.items():
         values[place] = value
     with pytest.raises(RemoteProtocolError, match="impossible parameters"):
-        decode_body(Kind.PARAMETERS, msgpack.packb([1, NONCE, values[1:]]), LIMITS)
+        decode_body(Kind.PARAMETERS, msgpack.packb([1, NONCE, ID, values[1:]]), LIMITS)
 
 
 # -- the plaintext of a SHARE ---------------------------------------------------------------

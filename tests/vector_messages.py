@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from p2pmpc.discovery import TOLD_TO_ALL
 from p2pmpc.envelope import Notary, open_before_session, open_join
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.identity import Identity, peer_id
+from p2pmpc.knock import TOLD_TO_ALL
 from p2pmpc.messages import (
     Abort,
     Accept,
@@ -84,9 +84,14 @@ def shown_message(message: Message) -> Json:  # noqa: C901, PLR0912 - one case a
     match message:
         case Join(public_key, nonce):
             return {**version, "public_key": public_key.hex(), "nonce": nonce.hex()}
-        case Offer(nonce, parameters):
+        case Offer(nonce, founder, parameters):
             shown = shown_parameters(parameters)
-            return {**version, "nonce": nonce.hex(), "parameters": shown}
+            return {
+                **version,
+                "nonce": nonce.hex(),
+                "founder": founder.hex(),
+                "parameters": shown,
+            }
         case Hello(entry):
             return shown_entry(entry)
         case RosterList(entries):

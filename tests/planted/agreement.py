@@ -142,6 +142,11 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
                 "if not offer.nonce:",
             ),
             (
+                "a peer with a roster file passes for a founder",
+                "if offer.founder == NO_FOUNDER:",
+                "if not offer.founder:",
+            ),
+            (
                 "offered parameters are not compared with the stated ones",
                 "        self._stated.check(offer.parameters)\n",
                 "",
@@ -150,6 +155,72 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
                 "the founder may exchange this peer's entry",
                 "if by_id[self._identity.id].signed.body != entry.body:",
                 "if not by_id[self._identity.id].signed.body:",
+            ),
+        ],
+    ),
+    *bugs(
+        "witness",
+        "witness",
+        [
+            (
+                "a witness lets the founder's key in",
+                "if identifier in (self._own, self.founder):",
+                "if identifier == self._own:",
+            ),
+            (
+                "a witness calls itself the founder",
+                "return Offer(join.nonce, self.founder, self.parameters)",
+                "return Offer(join.nonce, self._own, self.parameters)",
+            ),
+            (
+                "a witness does not look at the founder's allow-list",
+                "if self.parameters.allowed and identifier not in self.parameters.allowed:",
+                "if self.parameters.allowed and not identifier:",
+            ),
+            (
+                "a witness takes a HELLO in another's name",
+                "if member.id != identifier:",
+                "if not identifier:",
+            ),
+            (
+                "a witness takes a HELLO under other parameters",
+                "if member.entry.parameters_digest != parameters_digest(self.parameters):",
+                "if not member.entry.parameters_digest:",
+            ),
+            (
+                "a witness takes a second node with one key",
+                "        if nonce != join.nonce:\n",
+                "        if not nonce:\n",
+            ),
+            (
+                "whoever leaves a witness objects",
+                "if self.session is None or last_word.code != AgreementFailed.exit_code:",
+                "if self.session is None:",
+            ),
+            (
+                "a last word before the roster objects",
+                "if self.session is None or last_word.code != AgreementFailed.exit_code:",
+                "if last_word.code != AgreementFailed.exit_code:",
+            ),
+            (
+                "a witness does not hold HELLOs against the roster",
+                "(heard.digest, heard.signed.signature) != (listed.digest, listed.signed.signature)",
+                "heard.id != listed.id",
+            ),
+            (
+                "two rosters with other addresses are one",
+                "    if mine == theirs and len(other.entries)",
+                "    if mine.keys() == theirs.keys() and len(other.entries)",
+            ),
+            (
+                "two rosters of one size are one",
+                "    if mine == theirs and len(other.entries)",
+                "    if len(mine) == len(theirs) and len(other.entries)",
+            ),
+            (
+                "a closed session is offered to strangers",
+                "if self.session is not None and all(",
+                "if self.session is None and all(",
             ),
         ],
     ),

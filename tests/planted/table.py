@@ -7,8 +7,8 @@ from typing import Final
 from tests.planted import Bug
 from tests.planted.agreement import AGREEMENT
 from tests.planted.arithmetic import ARITHMETIC
-from tests.planted.links import LINKS
 from tests.planted.garbage import GARBAGE
+from tests.planted.links import LINKS
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
 from tests.planted.round import ROUND

@@ -113,7 +113,7 @@ class SimPeer:
         self.notary.before = self.stored
         self._make_machines()
         # Both of these the production machines do not do yet.
-        self.round._heard.__dict__["_may_come_first"] = lambda _kind: True
+        self.round._steps.heard.__dict__["_may_come_first"] = lambda _kind: True
 
     def ends(self, end: Finished | Failed) -> None:
         """Take an end."""

@@ -170,10 +170,10 @@ class Dawdling(Planted):
 
     _left = 5
 
-    def timed_out(self) -> list[Action]:
+    def timed_out(self, reasons: Mapping[int, str] = MappingProxyType({})) -> list[Action]:
         """Make believe that something moved."""
         if not self._left:
-            return super().timed_out()
+            return super().timed_out(reasons)
         self._left -= 1
         self.moves += 1
         return []

@@ -61,7 +61,7 @@ from tests.simulator.fakes import slot_of
 from tests.simulator.peer import TIMEOUT, SimPeer
 from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
-RELAYED: Final = False
+RELAYED: Final = True
 """Whether peers hand on the OPENs of those that were lost (Kind.RELAY): invariant 13 is held then."""
 
 _QUIET_SECONDS: Final = 2 * TIMEOUT
@@ -372,7 +372,7 @@ class Watch:
         """Hold all who live to the echoes that any of them holds."""
         alive = [index for index in self.honest if self._peers[index].end is not None]
         count = len(self._scenario.contributors)
-        holders = [i for i in alive if len(self._peers[i].round._heard.echoes) == count]
+        holders = [i for i in alive if len(self._peers[i].round._steps.heard.echoes) == count]
         without = [i for i in alive if not isinstance(self._peers[i].end, Finished)]
         if holders and without:
             raise ViolationError(

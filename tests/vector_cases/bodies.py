@@ -19,7 +19,7 @@ LINE = ("id", "weight", "digest", "signature")
 HEARD = ("commitment", "commitment_signature", "partial", "partial_signature")
 FIELDS = {
     "JOIN": ("version", "public_key", "nonce"),
-    "PARAMETERS": ("version", "nonce", "parameters"),
+    "PARAMETERS": ("version", "nonce", "founder", "parameters"),
     "HELLO": ENTRY,
     "ACCEPT": ("parameters", "entries"),
     "COMMITMENT": ("mask", "mask_shares", "shares"),
@@ -82,7 +82,7 @@ def bodies_of(session: ReferenceSession) -> dict[str, list[Value]]:
     parameters = list(session.parameters.values())
     made: dict[str, list[Value]] = {
         "JOIN": [1, reference.ed25519_public_key(session.peers[1].seed), fixed("join")],
-        "PARAMETERS": [1, fixed("join"), parameters],
+        "PARAMETERS": [1, fixed("join"), fixed("founder"), parameters],
         "HELLO": line,
         "ROSTER": signed,
         "ACCEPT": session.accept,

@@ -132,9 +132,9 @@ def wrong_offer(value: list[Value]) -> Iterator[Wrong]:
     """Yield wrong PARAMETERS."""
     yield from versions(value)
     yield from sized(value, 1)
-    packed = pack(value[2])
-    yield "the parameters are bytes that hold them", pack([*value[:2], packed]), VIOLATION
-    shorter = at(value, (2,), [v for k, v in enumerate(list_of(value[2])) if k != 6])
+    packed = pack(value[3])
+    yield "the parameters are bytes that hold them", pack([*value[:3], packed]), VIOLATION
+    shorter = at(value, (3,), [v for k, v in enumerate(list_of(value[3])) if k != 6])
     yield "the parameters have no weight bound", pack(shorter), VIOLATION
 
 
