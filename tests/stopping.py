@@ -7,6 +7,7 @@ What a test does while it stands still happens at a known point of the protocol;
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -28,7 +29,11 @@ class Stopping(TextLines):
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
+_PR_SET_PDEATHSIG = 1
+
 if __name__ == "__main__":
+    # Nobody would let it go on whose test was killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     Stopping.step = sys.argv.pop(1)
     sys.modules["p2pmpc.node"].TextLines = Stopping  # type: ignore[attr-defined]
     main()

@@ -82,6 +82,8 @@ def test_a_partition_that_heals_costs_only_time(scenes: dict[str, Played]) -> No
     for name in ("ann", "bob"):
         events = [line["event"] for line in logged(heals, name)]
         assert {"silent", "disconnected", "reconnected"} <= set(events)
+    for end in heals.ended[:2]:
+        assert re.search(r"^\.\.\. eve \(\w+\) is connected again$", end.err, re.MULTILINE)
 
 
 @in_namespaces
