@@ -280,7 +280,7 @@ class Mesh:
                 reason = await self._converse(index, link, line)
         finally:
             if pulse.is_half_open:
-                reason = pulse.absence().reason
+                reason = f"the connection is given up: {pulse.absence().reason}"
             is_newest = self._links.get(index) is line
             if is_newest:
                 del self._links[index]

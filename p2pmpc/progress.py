@@ -123,6 +123,7 @@ _STEPS = {
 _OF_A_PEER = {
     "disconnected": "... {peer}: {reason}",
     "silent": "... {peer} is silent: {reason}",
+    "reconnected": "... {peer} is connected again",
     "heard again": "... {peer} is heard again",
 }
 

@@ -399,6 +399,7 @@ class SessionRunner:
         """Log the first moment when everybody is connected, and every return of a peer."""
         if peer in self._met:
             self._log.info("reconnected", peer=self.session.label(peer))
+            self._observer.tell("reconnected", peer=self.session.label(peer))
             return
         self._met.add(peer)
         if len(self._met) == len(self.session.others):

@@ -38,10 +38,14 @@ _LEFT_OUT: Final = frozenset(
         "inputs",
         "links",
         "logs",
+        "mesh",
+        "network",
         "planted_bugs",
         "processes",
         "readme",
         "sessions_in_memory",
+        "silence",
+        "stopped",
         "swarm",
     ]
 )

@@ -169,6 +169,29 @@ async def test_signs_of_life_reach_nobody() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("away", [10.0, 20.0])
+@at_once
+async def test_a_peer_is_lost_when_its_link_stays_down(away: float) -> None:
+    """A link that comes back within --reconnect was only down; after it the peer is lost, and says so once."""
+    meshes = Meshes()
+    here = meshes.meshes[HERE]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.run)
+        for _ in "ab":
+            near, far = memory_stream_pair()
+            nursery.start_soon(here.attach, THERE, Link(near))
+            await trio.sleep(1)
+            await far.aclose()
+            await trio.sleep(away)
+        near, far = memory_stream_pair()
+        nursery.start_soon(here.attach, THERE, Link(near))
+        await trio.sleep(30)
+        events = [type(event).__name__ for event in meshes.taken(HERE) if event.peer == THERE]
+        once = ["Connected", "Disconnected", *(["Lost"] if away > 15 else [])]
+        assert events == [*once, *once, "Connected", "Silent"]
+        nursery.cancel_scope.cancel()
+
+
 @at_once
 async def test_a_slow_reader_holds_nobody_up() -> None:
     """Row 9: while one peer reads nothing at all, another one gets everything, and is heard."""
@@ -200,10 +223,11 @@ async def test_a_half_open_link_is_closed_without_waiting(monkeypatch: pytest.Mo
     meshes = Meshes()
     here = meshes.meshes[HERE]
     near, _far = memory_stream_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(here._watch)
-        await here.attach(THERE, Link(near))
-        nursery.cancel_scope.cancel()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here._watch)
+            await here.attach(THERE, Link(near))
+            nursery.cancel_scope.cancel()
     assert 8.0 <= trio.current_time() - here._down[THERE].since <= 10.0
     assert closed == ["abandoned"]
 

@@ -25,7 +25,7 @@ class Stopped:
         for name in ("returns", "stays"):
             (cwd / name).mkdir()
         with Processes(cwd / "returns") as first, Processes(cwd / "stays") as second:
-            returns, stays = _three(first, "--timeout 60"), _three(second, "--timeout 6")
+            returns, stays = _three(first, "--timeout 60"), _three(second, "--timeout 4")
             for eve in (returns[2], stays[2]):
                 eve.stands_still()
             for other in returns[:2]:

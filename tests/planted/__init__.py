@@ -1,7 +1,7 @@
 """Bugs to plant: the table that tests/planted_bugs.py applies to the core, one at a time.
 
 A bug is one exact text and what is planted in its place. The rooms of the table follow those of the
-package: arithmetic, messages, agreement, one round, records.
+package: arithmetic, messages, agreement, one round, records, links.
 """
 
 from __future__ import annotations

@@ -7,9 +7,18 @@ from typing import Final
 from tests.planted import Bug
 from tests.planted.agreement import AGREEMENT
 from tests.planted.arithmetic import ARITHMETIC
+from tests.planted.links import LINKS
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
 from tests.planted.round import ROUND
 from tests.planted.rounds import ROUNDS
 
-ALL: Final[tuple[Bug, ...]] = (*ARITHMETIC, *MESSAGES, *AGREEMENT, *ROUND, *ROUNDS, *RECORDS)
+ALL: Final[tuple[Bug, ...]] = (
+    *ARITHMETIC,
+    *MESSAGES,
+    *AGREEMENT,
+    *ROUND,
+    *ROUNDS,
+    *RECORDS,
+    *LINKS,
+)
