@@ -330,8 +330,8 @@ class Mesh:
             self._barred.add(index)
             self.retire(index)
             reasons.append(error.message)
-            told = error.restated(f"{self._session.label(index)}: {error.message}")
-            await self._events.send(Violated(index, told.blaming(index)))
+            said = f"{self._session.label(index)} sent what no peer sends: {error.message}"
+            await self._events.send(Violated(index, error.restated(said).blaming(index)))
         scope.cancel()
 
     async def _report(self, event: Event) -> None:

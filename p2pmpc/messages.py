@@ -83,7 +83,7 @@ def is_address(text: str) -> bool:
 
 def is_display_text(text: str, longest: int) -> bool:
     """Return whether a text is short, printable ASCII: safe in a log and on a terminal."""
-    return len(text) <= longest and all(" " <= character <= "~" for character in text)
+    return len(text) <= longest and text.isascii() and text.isprintable()
 
 
 @dataclass(frozen=True, slots=True)

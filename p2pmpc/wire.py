@@ -254,6 +254,11 @@ def signing_input(
 
 _COUNTED_BYTES: Final = 4096
 _FEWEST_BYTES_A_VALUE: Final = 16
+_MOST_VALUES: Final = 8192
+"""More than any body holds: an ACCEPT of 1000 peers, all of them allowed by name, has 6017."""
+
+_LONGEST_VALUE: Final = 4096
+"""More than any byte string has, but for evidence and dense shares: an entry has 3 KiB at most."""
 
 _FIXED: Final = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}  # fmt: skip
 _COUNTED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
@@ -264,12 +269,13 @@ def _count_values(body: bytes) -> None:
     """Refuse a long body of very many values before any of them is made.
 
     The long bodies of this protocol hold digests, keys and signatures: 16 bytes a value and more. One
-    that holds more values is meant to cost memory: a megabyte of empty arrays takes 75.
+    that holds more values is meant to cost memory: a megabyte of empty arrays takes 75. And counting takes
+    time, so it ends where no honest body goes on.
 
     Raises:
         RemoteProtocolError: There are too many values, or kinds that no body has.
     """
-    position, left = 0, len(body) // _FEWEST_BYTES_A_VALUE + 64
+    position, left = 0, min(len(body) // _FEWEST_BYTES_A_VALUE, _MOST_VALUES) + 64
     while position < len(body):
         if left == 0:
             raise RemoteProtocolError("a body of too many values")
@@ -294,11 +300,13 @@ def _count_values(body: bytes) -> None:
 # -- reading, strictly ----------------------------------------------------------------------
 
 
-def _unpack(body: bytes) -> object:
+def _unpack(body: bytes, *, longest: int = _LONGEST_VALUE) -> object:
+    """Read the one value of a body, in which no text or byte string is longer than stated."""
     if len(body) > _COUNTED_BYTES:
         _count_values(body)
+    sizes = {"max_bin_len": longest, "max_str_len": longest, "max_ext_len": 0, "max_map_len": 0}
     try:
-        value = msgpack.unpackb(body, raw=False, strict_map_key=True, max_ext_len=0, max_map_len=0)
+        value = msgpack.unpackb(body, raw=False, strict_map_key=True, **sizes)
         canonical = msgpack.packb(value)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
         raise RemoteProtocolError("a body that is not msgpack as agreed") from None
@@ -585,7 +593,7 @@ def _read_confirm(body: bytes, _limits: Limits) -> Message:
 
 
 def _read_abort(body: bytes, limits: Limits) -> Message:
-    code, peers, reason, evidence = _array(_unpack(body), 4)
+    code, peers, reason, evidence = _array(_unpack(body, longest=len(body)), 4)
     blamed = tuple(_typed(item, int) for item in _array(peers))
     if any(not 1 <= index <= limits.peers for index in blamed):
         raise RemoteProtocolError("ABORT about nobody in the roster")
@@ -636,7 +644,7 @@ def decode_evidence(data: bytes) -> Evidence:
     Raises:
         RemoteProtocolError: It is not shaped as agreed.
     """
-    claim, culprit, said, shares = _array(_unpack(data), 4)
+    claim, culprit, said, shares = _array(_unpack(data, longest=len(data)), 4)
     if len(_array(said)) > _MOST_STATEMENTS or len(_array(shares)) > MOST_PEERS:
         raise RemoteProtocolError("evidence of more statements than any claim needs")
     try:
@@ -689,7 +697,7 @@ def decode_share(
     Raises:
         RemoteProtocolError: It is not shaped as the parameters say.
     """
-    plain = SharePlain(*_many(_unpack(data), 2, _bytes))
+    plain = SharePlain(*_many(_unpack(data, longest=len(data)), 2, _bytes))
     due = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES * (not ratcheted)
     if len(plain.share) != due or bool(plain.mask_share) == strict:
         raise RemoteProtocolError("a share of a wrong length")

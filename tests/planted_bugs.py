@@ -27,14 +27,16 @@ from typing import Final
 from tests.planted import ROOT, Bug
 from tests.planted.table import ALL
 
-_COPIED: Final = ("bench", "examples", "p2pmpc", "tests", "pyproject.toml", "swarm.py")
+_COPIED: Final = ("bench", "examples", "fuzz", "p2pmpc", "tests", "pyproject.toml", "swarm.py")
 _LEFT_OUT: Final = frozenset(
     [
         "architecture",
         "bench",
+        "byzantine",
         "canary",
         "documents",
         "gate",
+        "independent_peer",
         "inputs",
         "links",
         "logs",

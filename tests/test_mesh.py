@@ -13,6 +13,7 @@ from p2pmpc.links import Link
 from p2pmpc.mesh import Connected, Disconnected, Event, Mesh, Received
 from p2pmpc.messages import Kind
 from p2pmpc.network import MemoryNetwork
+from p2pmpc.returns import Returns
 from p2pmpc.wire import ALIVE
 from tests.frames import encode_frame
 from tests.nodes import at_once
@@ -21,8 +22,19 @@ from tests.party import Party
 HERE, THERE, OTHER = 1, 2, 3
 CAPACITY = 1000
 VALUES = [[1], [20], [300]]
-BODIES = (b"first", b"", b"the third and last")
-FRAMES = [encode_frame(Kind.ABORT, 0, bytes([k]) * 64, body) for k, body in enumerate(BODIES)]
+BODIES = (b"first", b"", b"the last")
+KINDS = (Kind.COMMITMENT, Kind.SHARE, Kind.PARTIAL)
+
+
+def frames(number: int = 0) -> list[bytes]:
+    """Return a frame of each kind, of a round."""
+    return [
+        encode_frame(kind, number, bytes([k]) * 64, body)
+        for k, (kind, body) in enumerate(zip(KINDS, BODIES, strict=True))
+    ]
+
+
+FRAMES = frames()
 
 
 class Meshes:
@@ -104,6 +116,7 @@ async def test_a_cut_at_any_byte_loses_and_invents_nothing(how: str) -> None:
         there.send([frame], HERE)
     starts = [sum(map(len, FRAMES[:k])) for k in range(len(FRAMES) + 1)]
     for cut in range(len(whole) + 1):
+        here._returns[THERE] = there._returns[HERE] = Returns()  # so many at once are given up
         near, far = memory_stream_pair()
         async with trio.open_nursery() as nursery:
             if how == "cut":
@@ -203,9 +216,9 @@ async def test_a_slow_reader_holds_nobody_up() -> None:
         nursery.start_soon(here.attach, THERE, Link(shut))
         nursery.start_soon(here.attach, OTHER, Link(near))
         nursery.start_soon(meshes.meshes[OTHER].attach, HERE, Link(far))
-        for _ in range(100):
-            here.send([bytes(0), *FRAMES], None)
-            meshes.meshes[OTHER].send([FRAMES[0]], HERE)
+        for number in range(100):
+            here.send([bytes(0), *frames(number)], None)
+            meshes.meshes[OTHER].send([frames(number)[0]], HERE)
         await trio.sleep(10)
         assert len(meshes.bodies(OTHER)) == 100 * len(FRAMES)
         assert len(meshes.bodies(HERE)) == 100

@@ -396,6 +396,7 @@ async def test_a_value_outside_the_automatic_bound_tells_the_others_nothing_abou
         assert f"{large.name} (" in peer.told
         assert "it refused to share its input" in peer.told
         assert "bound" not in peer.told
+        assert "culprit (" in peer.told
         assert Revealed.NOTHING.value in peer.told
     assert peers.reached("share") == []
     assert not any(str(secret) in text for text in peers.texts())
@@ -1086,6 +1087,7 @@ async def test_a_member_that_breaks_the_rules_is_named(peers: Peers, violation: 
         assert peer.node._runner is not None
         names = [peer.node._runner.session.member(i).entry.name for i in peer.error.peers]
         assert "culprit" in names
+        assert "culprit (" in peer.told
         assert Revealed.NOTHING.value in peer.told
 
 

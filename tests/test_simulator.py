@@ -1,6 +1,6 @@
 """Whole runs drawn from seeds: the invariants hold, and the watch that holds them is awake.
 
-The larger campaigns are commands: ``python -m tests.simulator --seeds 2000``, and ``--real``.
+The large campaign is a command: ``python -m tests.simulator --seeds 50000``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.messages import Commitment, Confirm, Kind, Share
+from p2pmpc.actions import Failed
+from p2pmpc.envelope import Notary
+from p2pmpc.errors import LocalProtocolError, RemoteProtocolError
+from p2pmpc.messages import Commitment, Confirm, Kind, Message, Share, Signed
 from p2pmpc.protocol import Round
 from p2pmpc.sharing import Source
 from tests.simulator import campaign as campaign_module
-from tests.simulator import planted
+from tests.simulator import planted, watch
 from tests.simulator.__main__ import main
-from tests.simulator.campaign import Drawing, campaign
+from tests.simulator.campaign import Drawing, campaign, spread
 from tests.simulator.cast import Cast
-from tests.simulator.fakes import cheap_signatures
+from tests.simulator.fakes import SimNotary, cheap_signatures
 from tests.simulator.heap import HeapDriver
-from tests.simulator.kept import KEPT
+from tests.simulator.kept import KEPT, TO_BE_RELAYED
+from tests.simulator.rows import ROWS, Ended, Row, RowError, shown
 from tests.simulator.scenario import BENIGN, HARMLESS, KINDS, MALICIOUS, Scenario, draw
 from tests.simulator.streams import StreamDriver
 from tests.simulator.trace import Trace
@@ -75,6 +78,22 @@ def test_what_failed_once_holds(scenario: Scenario) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "scenario", [kept[1] for kept in TO_BE_RELAYED], ids=[kept[0] for kept in TO_BE_RELAYED]
+)
+def test_what_one_holds_all_get_once_openings_are_relayed(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lives ends with the total if anybody who lives could; until then the watch would report it."""
+    if watch.RELAYED:
+        run(scenario)
+        return
+    run(scenario)
+    monkeypatch.setattr(watch, "RELAYED", True)
+    with pytest.raises(ViolationError, match="invariant 13"):
+        run(scenario)
+
+
 def test_crashes_come_between_and_within_broadcasts() -> None:
     """A peer dies after any frame: when all got a message, and when only some did."""
     got = set()
@@ -87,6 +106,107 @@ def test_crashes_come_between_and_within_broadcasts() -> None:
             last = mine[mine.index([str(culprit), "dies"]) - 1]
             got.add(sum(line[1] == "says" and line[-1] == last[-1] for line in mine))
     assert got == {1, 2, 3}
+
+
+def test_crashes_within_a_broadcast_reach_some() -> None:
+    """A peer dies while it says ECHO or OPEN: between one and all but one of the others have it."""
+    for kind in (Kind.ECHO, Kind.OPEN):
+        told = set()
+        for seed in range(24):
+            world = run(draw(seed, peers=4, faults=1, only=f"crash in {kind.name}")).world
+            if world.deaths:
+                line = f"{world.deaths[0].peer} says {kind.name} "
+                told.add(sum(line in each for each in world.trace.text().splitlines()))
+        assert told == {1, 2, 3}
+
+
+def test_several_peers_die_below_and_above_a_majority() -> None:
+    """Of four contributors one, two or three die, with and without a total for the others."""
+    finished: dict[int, set[int]] = {}
+    for seed in range(60):
+        world = run(draw(seed, peers=4, faults=1, only="mass crash")).world
+        if len(world.scenario.contributors) == 4:
+            alive = list(world.codes().values())
+            finished.setdefault(4 - len(alive), set()).update(alive)
+    assert finished[1] == {0, 3}
+    assert 3 in finished[2]
+    assert 3 in finished[3]
+
+
+def test_a_peer_that_comes_back_says_the_same_again() -> None:
+    """What a killed peer says after its return are the bytes of before, and all end with the total."""
+    again = 0
+    for seed in range(40):
+        scenario = draw(seed, peers=4, faults=1, only="quick restart")
+        world = run(scenario).world
+        culprit = scenario.faults[0].culprit
+        lines = [line for line in world.trace.text().splitlines() if line.startswith(f"{culprit} ")]
+        if f"{culprit} restart" not in lines:
+            continue
+        back = lines.index(f"{culprit} restart")
+        before, after = (
+            {x for x in part if " says " in x} for part in (lines[:back], lines[back:])
+        )
+        again += len(before & after)
+        slots = [line.rsplit(" ", 1)[0] for line in before | after]
+        assert len(slots) == len(set(slots)) or world.scenario.sum_mode == "sharded"
+    assert again > 100
+
+
+def test_every_kind_is_of_a_row() -> None:
+    """Whatever is injected is held against the page of faults."""
+    assert set(KINDS) == {kind for row in ROWS for kind in row.kinds}
+    assert len({row.number for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.number for row in ROWS])
+def test_a_row_refuses_what_it_does_not_allow(row: Row) -> None:
+    """A run that shows a row, with other ends put in their place, is reported by that row."""
+    for seed in range(60 * len(row.kinds)):
+        kind = sorted(row.kinds)[seed % len(row.kinds)]
+        world = Drawing(peers=4, faults=1, only=kind).run(seed)
+        if row.number in shown(world):
+            for index in Ended(world).alive:
+                world.peers[index].end = Failed(LocalProtocolError("a bug"))
+            assert row.check(Ended(world)) is not None
+            with pytest.raises(RowError):
+                shown(world)
+            return
+    pytest.fail("no run shows it")
+
+
+def test_a_peer_that_never_ends_after_all_faults_is_reported() -> None:
+    """Progress that is none puts the end off for a while, and not for ever."""
+    for seed in range(60):
+        scenario = draw(seed, peers=4, faults=1, only="silent crash")
+        try:
+            HeapDriver(scenario, planted=dict.fromkeys(scenario.indices, planted.Dawdling)).run()
+        except ViolationError as error:
+            if "after all faults" in str(error):
+                return
+    pytest.fail("nobody is reported")
+
+
+def test_two_contents_in_one_place_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what stands between it and its signature, a peer that comes back can be made to lie."""
+
+    def unguarded(
+        notary: SimNotary, message: Message, *, round_number: int = 0, receiver: int | None = None
+    ) -> Signed[Message]:
+        said = message if notary.lie is None else notary.lie(message)
+        return Notary.sign(notary, said, round_number=round_number, receiver=receiver)
+
+    monkeypatch.setattr(SimNotary, "sign", unguarded)
+    for seed in range(300):
+        scenario = draw(seed, peers=4, faults=1, only="other story")
+        if scenario.sum_mode == "broadcast":
+            continue  # there the echoes of the others tell first, nearly always
+        try:
+            run(scenario)
+        except ViolationError as error:
+            if error.invariant == 12:
+                return
+    pytest.fail("nobody is reported")
 
 
 def test_every_kind_is_in_one_group() -> None:
@@ -156,7 +276,10 @@ async def test_streams_carry_the_same_trace(seed: int) -> None:
     assert world.trace.text(times=True) == driver.world.trace.text(times=True)
 
 
-@pytest.mark.parametrize("kind", ["short cut", "long cut", "pause", "lossy crash", "repeated"])
+@pytest.mark.parametrize(
+    "kind",
+    ["short cut", "long cut", "pause", "lossy crash", "repeated", "quick restart", "other story"],
+)
 async def test_streams_that_are_cut_carry_the_same_trace(kind: str) -> None:
     """What is said again after a reconnection, and what was lost, is the same over streams."""
     scenario = draw(7, peers=4, faults=2, only=kind)
@@ -299,7 +422,21 @@ def test_a_campaign_says_which_faults_never_fired(capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert "1 runs" in out
     assert "never fired: " in out
+    assert "rows that no run showed: 1, 2, " in out
     assert main(["--seeds", "20", "--fault", "refusal", "--faults", "1"]) == 0
+
+
+def test_workers_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes count what one counts, and the share with real cryptography is what was asked."""
+    monkeypatch.setattr(campaign_module, "_RUNS_A_CHUNK", 15)
+    drawing, seeds = Drawing(peers=3), range(40)
+    alone = spread(drawing, seeds, workers=1, real_share=0.1)
+    together = spread(drawing, seeds, workers=2, real_share=0.1)
+    assert alone.real == 4
+    assert not alone.failures
+    for report in (alone, together):
+        report.seconds = report.elapsed = 0.0
+    assert alone == together
 
 
 def test_a_failing_seed_prints_the_command_that_replays_it(

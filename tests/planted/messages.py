@@ -66,8 +66,8 @@ MESSAGES: Final[tuple[Bug, ...]] = (
         [
             (
                 "names and reasons may hold control characters",
-                '" " <= character <= "~"',
-                'character <= "~"',
+                "text.isascii() and text.isprintable()",
+                "text.isascii()",
             ),
             ("an ABORT may end with 0", "0 < self.code < 256", "0 <= self.code < 256"),
             (

@@ -8,6 +8,7 @@ from tests.planted import Bug
 from tests.planted.agreement import AGREEMENT
 from tests.planted.arithmetic import ARITHMETIC
 from tests.planted.links import LINKS
+from tests.planted.garbage import GARBAGE
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
 from tests.planted.round import ROUND
@@ -21,4 +22,5 @@ ALL: Final[tuple[Bug, ...]] = (
     *ROUNDS,
     *RECORDS,
     *LINKS,
+    *GARBAGE,
 )

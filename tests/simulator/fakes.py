@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b, shake_128
 from random import Random
 from typing import TypeVar
@@ -20,8 +20,9 @@ from unittest.mock import patch
 import numpy as np
 
 from p2pmpc.dealing import RoundContext, Sealer
+from p2pmpc.encoding import gamma_expansion
 from p2pmpc.envelope import Notary
-from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Words
 from p2pmpc.identity import (
     SIGNATURE_BYTES,
@@ -36,7 +37,11 @@ from p2pmpc.messages import (
     Message,
     SharePlain,
     Signed,
+    Slice,
+    SliceSum,
+    Unmask,
 )
+from p2pmpc.product import Ring
 from p2pmpc.session import Session, entry_signing_input
 from p2pmpc.wire import (
     TO_ALL,
@@ -131,8 +136,24 @@ def real_identities() -> tuple[RealIdentity, ...]:
     return tuple(sorted(made, key=lambda i: i.id))
 
 
+Slot = tuple[Kind, int, int]
+"""The place of a message among all that a peer may sign in a round: one content each."""
+
+
+def slot_of(signed: Signed[Message], receiver: int | None) -> Slot:
+    """Return the place of a message."""
+    match signed.message:
+        case Unmask(about, _):
+            number = about
+        case Slice(piece, _) | SliceSum(piece, _):
+            number = piece
+        case _:
+            number = 0
+    return signed.message.kind, receiver or 0, number
+
+
 class SimNotary(Notary):
-    """The production notary, whose owner may tell lies consistently, or forge."""
+    """The production notary, whose owner may tell lies consistently, forge, or be killed and come back."""
 
     identity: AnyIdentity
 
@@ -141,12 +162,20 @@ class SimNotary(Notary):
         self.identity = identity
         self.lie: Callable[[Message], Message] | None = None
         """What its machine says without knowing; None for honest peers."""
+        self.before: dict[Slot, bytes] = {}
+        """The digests of what its owner said before it was killed, by their places."""
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
         """Sign what the machine wants to say, or the lie in its place."""
         if self.lie is not None:
             message = self.lie(message)  # type: ignore[assignment]
-        return super().sign(message, round_number=round_number, receiver=receiver)
+        signed = super().sign(message, round_number=round_number, receiver=receiver)
+        if self.before.get(slot_of(signed, receiver), signed.digest) != signed.digest:
+            # The machine must not go on: held against other words than its own were, those of the
+            # others would look like lies.
+            kind = message.kind.name
+            raise VerificationFailed(f"told otherwise than before its restart: {kind} differs")
+        return signed
 
     def frame(self, message: Message, receiver: int, *, round_number: int = 0) -> Frame:
         """Return any message as a signed frame for one receiver, past all lies."""
@@ -241,6 +270,10 @@ class SimSealer:
     sealed: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     opened: dict[int, bytes] = field(default_factory=dict)
     lie: Callable[[int, bytes, Callable[[bytes], bytes]], bytes] | None = None
+    comes_back: bool = False
+    """Whether its owner was killed, and has what it sealed from its disk."""
+    is_fixed: bool = False
+    """Whether what its owner said rests on what was opened before it was killed."""
 
     def seal(self, receiver: int, plaintext: bytes, info: bytes) -> bytes:
         """Seal a plaintext to a member."""
@@ -248,6 +281,9 @@ class SimSealer:
         def really(data: bytes) -> bytes:
             return self.sealer.seal(receiver, data, info)
 
+        before = self.sealed.get(receiver)
+        if self.comes_back and before is not None and before[0] == plaintext:
+            return before[1]
         sealed = self.lie(receiver, plaintext, really) if self.lie else really(plaintext)
         self.sealed[receiver] = plaintext, sealed
         return sealed
@@ -255,7 +291,8 @@ class SimSealer:
     def open(self, dealer: int, sealed: bytes, info: bytes) -> bytes:
         """Open what was sealed to this peer."""
         plaintext = self.sealer.open(dealer, sealed, info)
-        self.opened[dealer] = plaintext
+        if not self.is_fixed:
+            self.opened[dealer] = plaintext
         return plaintext
 
     def forget(self) -> None:
@@ -264,6 +301,35 @@ class SimSealer:
 
 
 # -- expansion ------------------------------------------------------------------------------
+
+
+class _Known:
+    """An expansion that was made before.
+
+    Args:
+        words: What it expands to.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def write(self, _chunk: int, out: Words) -> None:
+        """Write it: there is one chunk."""
+        out[:] = self._words
+
+
+@lru_cache(maxsize=4)
+def _known_gamma(session_id: bytes, round_number: int, field: Ring, length: int) -> _Known:
+    words: Words = np.empty(length, dtype=field.word)
+    gamma_expansion(session_id, round_number, field, length).write(0, words)
+    return _Known(words)
+
+
+@contextmanager
+def known_gammas() -> Iterator[None]:
+    """Let the coefficients of checksums, the same for all peers of a run, be expanded once."""
+    with patch("p2pmpc.encoding.gamma_expansion", _known_gamma):
+        yield
 
 
 @cache

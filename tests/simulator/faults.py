@@ -7,10 +7,10 @@ the driver when a link or the process itself is struck.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
-from p2pmpc.messages import Message, Signed
+from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
 from tests.simulator.peer import SimPeer
@@ -27,6 +27,8 @@ class Behaviour:
     """
 
     is_deadly = False
+    restarts = False
+    """Whether the culprit comes back after its death."""
 
     def __init__(self, fault: Fault, cast: Cast, peer: SimPeer) -> None:
         self.fault = fault
@@ -73,6 +75,10 @@ class Behaviour:
         """Return whether the culprit dies right after what it just said to one receiver."""
         return False
 
+    def retells(self, index: int) -> Callable[[Frame], Frame] | None:  # noqa: ARG002
+        """Return what becomes of all that was said to a peer when it has started again."""
+        return None
+
 
 class Struck(Behaviour):
     """The driver does it: to a link, to a process, or when links are closed."""
@@ -97,6 +103,66 @@ class Crash(Behaviour):
         if self._left == 0:
             self.fired = True
         return self._left == 0
+
+
+class CrashWithin(Crash):
+    """The culprit is killed while it says one kind to all: only some are told, observers first or last."""
+
+    def prepare(self) -> None:
+        """Draw how many are told before."""
+        self._kind = Kind[self.fault.kind.rsplit(" ", 1)[1]]
+        self._left = 1 + self.fault.variant // 2 % len(self.peer.others)
+        self._saying = False
+
+    def order(self, receivers: Sequence[int]) -> Sequence[int]:
+        """Return the receivers, with the observers at one end."""
+        places, sign = self.peer.session.places, 1 if self.fault.variant % 2 else -1
+        return sorted(super().order(receivers), key=lambda index: sign * (index in places))
+
+    def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:  # noqa: ARG002
+        """Note what is said."""
+        self._saying = signed.message.kind is self._kind
+        return [frame]
+
+    def kills(self, broadcast: bool) -> bool:
+        """Return whether enough were told."""
+        return self._saying and super().kills(broadcast)
+
+
+class Restart(Crash):
+    """The culprit is killed, between two frames or two events, and comes back after a while."""
+
+    restarts = True
+
+    def due(self) -> bool:
+        """Return whether this is the event after which it is killed."""
+        if self.fault.variant % 2 or not super(Crash, self).due():
+            return False
+        self.fired = True
+        return True
+
+    def kills(self, broadcast: bool) -> bool:
+        """Return whether this is the frame after which it is killed."""
+        return bool(self.fault.variant % 2) and super().kills(broadcast)
+
+
+class LateStage(Behaviour):
+    """From one kind on, all that goes to some is late, while the others have it in time."""
+
+    def prepare(self) -> None:
+        """Draw the kind."""
+        self._kind = Kind(Random(self.fault.variant).randint(Kind.ACCEPT, Kind.CONFIRM))
+        self._said = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the message before it was said; what is struck is what comes next."""
+        return self._said
+
+    def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:  # noqa: ARG002
+        """Wait for the kind before."""
+        self._said |= signed.message.kind >= self._kind - 1
+        return [frame]
 
 
 class Repeated(Behaviour):
@@ -134,6 +200,15 @@ BENIGN_BEHAVIOURS: dict[str, type[Behaviour]] = {
     "crash": Crash,
     "lossy crash": Crash,
     "silent crash": Crash,
+    "crash in ECHO": CrashWithin,
+    "crash in OPEN": CrashWithin,
+    "mass crash": Crash,
+    "quick restart": Restart,
+    "late restart": Restart,
+    "flapping": Struck,
+    "healing partition": Struck,
+    "lasting partition": Struck,
+    "late stage": LateStage,
     "pause": Struck,
     "long cut": Struck,
     "partition": Struck,

@@ -13,6 +13,7 @@ Rules, as p2pmpc.mesh has them:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import combinations
@@ -21,7 +22,7 @@ from typing import Final
 
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
-from tests.simulator.fakes import cheap_signatures, small_pieces
+from tests.simulator.fakes import cheap_signatures, known_gammas, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario
 from tests.simulator.watch import ViolationError
@@ -66,7 +67,7 @@ class HeapDriver:
         real: bool = False,
         planted: dict[int, type[Round]] | None = None,
     ) -> None:
-        with small_pieces():  # the limits of a session follow from them
+        with small_pieces(), known_gammas():  # the limits of a session follow from them
             self.world = World(scenario, real=real, planted=planted)
         self.world.driver = self
         self.schedule: list[Step] = []
@@ -75,6 +76,7 @@ class HeapDriver:
         self._random = Random(scenario.seed ^ 0x5EED)
         self._heap: list[tuple[float, int, str, int, int, int, Frame | None]] = []
         self._count = 0
+        self._latest = dict.fromkeys(scenario.indices, 0)
         self._spread, self._biases = scenario.spread, dict(scenario.biases)
         indices = scenario.indices
         self._links: dict[Pair, Connection] = {}
@@ -95,7 +97,7 @@ class HeapDriver:
         Raises:
             ViolationError: An invariant does not hold.
         """
-        with cheap_signatures(), small_pieces():
+        with cheap_signatures(), small_pieces(), known_gammas():
             self._run()
         return self.world
 
@@ -105,7 +107,7 @@ class HeapDriver:
         for a, b in combinations(self.world.scenario.indices, 2):
             self._at(self._soon(2 * _CONNECT_SECONDS), "up", a, b)
         while self._heap and self.world.living:
-            self.now, _, what, a, b, generation, frame = heappop(self._heap)
+            self.now, number, what, a, b, generation, frame = heappop(self._heap)
             if self._awake[a] > self.now and what not in {"up", "down", "close", "eof"}:
                 # Stopped: it finds everything when it goes on, in order, and its deadline last.
                 later = self._awake[a] + (1e-6 if what == "wake" else 0.0)
@@ -114,14 +116,18 @@ class HeapDriver:
             if what != "frame":
                 self._happens(what, a, b, generation)
             elif self._links[a, b].generation == generation:
+                self.world.happened["overtaken"] += number < self._latest[a]
+                self._latest[a] = max(number, self._latest[a])
                 self._step("frame", a, b, generation, frame)
+            else:
+                self.world.happened["lost"] += 1
             if self._count > MOST_EVENTS:
                 raise ViolationError(6, f"more than {MOST_EVENTS} events, and no end")
         self.world.watch.closes()
 
     def _happens(self, what: str, a: int, b: int, generation: int) -> None:
         match what:
-            case "begin" | "connected" | "disconnected":
+            case "begin" | "restart" | "connected" | "disconnected":
                 self._step(what, a, b)
             case "wake":
                 self._wake(a)
@@ -149,13 +155,15 @@ class HeapDriver:
     ) -> None:
         """Let something happen to a peer, and see when it has to be woken next."""
         machines = self.world.peers[peer]
-        if not machines.live:
+        if not machines.live and what != "restart":
             return
         before = machines.deadline
         step = Step(self.now, what, peer, other, generation)
         self.schedule.append(step)
         self.world.step(step, frame)
-        if machines.live and (what in {"begin", "timeout"} or machines.deadline < before):
+        if machines.live and (
+            what in {"begin", "restart", "timeout"} or machines.deadline < before
+        ):
             self._push(machines.deadline, "wake", peer)
 
     def _wake(self, peer: int) -> None:
@@ -180,14 +188,37 @@ class HeapDriver:
         failed = self.world.codes()[peer] != 0
         self._at(_CLOSE_SECONDS if failed else _NOTICE_SECONDS, "close", peer)
 
-    def strike(self, behaviour: Behaviour) -> None:
+    def restarted(self, peer: int, retold: dict[int, Callable[[Frame], Frame]]) -> None:
+        """Let a new process dial and be dialled; it says everything anew, and is told everything."""
+        self._closed.discard(peer)
+        self._abrupt.discard(peer)
+        self._awake[peer] = 0.0
+        for other in self.world.peers[peer].others:
+            self._goes_down(peer, other)
+            self._outboxes[peer, other].clear()
+            if other in retold:
+                said = self._outboxes[other, peer]
+                said[:] = map(retold[other], said)
+            self._at(self._soon(2 * _CONNECT_SECONDS), "up", peer, other)
+
+    def strike(self, behaviour: Behaviour) -> None:  # noqa: C901, PLR0912 - a case a kind
         """Let a fault strike a link or a process."""
         fault = behaviour.fault
         peer, other = fault.culprit, fault.other
         match fault.kind:
             case "short cut" | "long cut":
                 behaviour.fired = self._cut([(peer, other)], fault.seconds)
-            case "partition":
+            case "flapping":
+                for k in range(1 + fault.variant % 5):
+                    self._at(2 * k * fault.seconds, "down", peer, other)
+                    self._at((2 * k + 1) * fault.seconds, "up", peer, other)
+                behaviour.fired = True
+            case "late stage":
+                behaviour.fired = True
+                for victim in fault.victims:
+                    late = max(self._arrives[peer, victim], self.now) + fault.seconds
+                    self._arrives[peer, victim] = late
+            case "partition" | "healing partition" | "lasting partition":
                 here = {peer, *fault.victims} - {other}
                 there = [i for i in self.world.scenario.indices if i not in here]
                 pairs = [(a, b) for a in sorted(here) for b in there]
@@ -209,10 +240,15 @@ class HeapDriver:
             case "lossy crash":
                 self._abrupt.add(peer)
                 self._at(0.0, "close", peer)
-            case "crash":
+            case "crash" | "crash in ECHO" | "crash in OPEN" | "mass crash":
                 self._at(0.0, "close", peer)
             case "silent crash":
                 self._closed.add(peer)
+            case "quick restart" | "late restart":
+                if fault.variant // 2 % 2:
+                    self._abrupt.add(peer)
+                self._at(0.0, "close", peer)
+                self._at(fault.seconds, "restart", peer)
             case _:
                 pass  # time and links know nothing of lies
 
@@ -230,6 +266,7 @@ class HeapDriver:
         pair = sender, receiver
         delay = self._random.random() * self._spread + self._biases.get(pair, 0.0)
         arrives = max(self._arrives[pair], self.now + delay) + 1e-9
+        self.world.happened["late"] += arrives > self.now + 1.0
         self._arrives[pair] = arrives
         self._push(arrives, "frame", receiver, sender, generation, frame)
 
@@ -237,6 +274,8 @@ class HeapDriver:
         """Connect two peers, unless one of them is gone or the one that dials gave up."""
         link, dialler = self._links[a, b], max(a, b)
         gone = {a, b} & self._closed
+        if gone and not link.up:  # it refuses, or is silent
+            self._at(RECONNECT_SECONDS, "give up", dialler, min(a, b), link.generation)
         if link.up or gone or min(a, b) in self.world.peers[dialler].retired:
             return
         link.up = True
@@ -244,6 +283,7 @@ class HeapDriver:
             self._arrives[sender, receiver] = self.now
             if link.generation:  # the first time is news to nobody
                 self._at(0.0, "connected", receiver, sender)
+            self.world.happened["said again"] += len(self._outboxes[sender, receiver])
             for frame in self._outboxes[sender, receiver]:
                 self._send(sender, receiver, frame, link.generation)
 

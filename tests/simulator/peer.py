@@ -7,17 +7,24 @@ is, and that a peer that said ABORT is not waited for. Where the runner awaits, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
 from p2pmpc.agreement import Agreement
-from p2pmpc.errors import InputRefused, Interrupted, P2PMPCError, ResourceExhausted
+from p2pmpc.errors import (
+    InputRefused,
+    Interrupted,
+    P2PMPCError,
+    ResourceExhausted,
+    Revealed,
+)
 from p2pmpc.messages import Kind, Slice, SliceSum
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
 from p2pmpc.script import Stage
-from p2pmpc.shamir import Entropy
 from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
+from tests.simulator.fakes import Slot
 
 TIMEOUT = 60.0
 """The default of --timeout."""
@@ -29,32 +36,25 @@ class SimPeer:
     Args:
         index: Its roster index.
         cast: Where its keys come from.
-        entropy: What it draws from.
+        entropy: The seed of what it draws from; it is stored, so that a restart draws the same.
         round_class: The production one; tests plant faulty ones.
     """
 
     def __init__(
-        self, index: int, cast: Cast, entropy: Entropy, round_class: type[Round] = Round
+        self, index: int, cast: Cast, entropy: int, round_class: type[Round] = Round
     ) -> None:
         self.index = index
+        self._cast, self._entropy, self._round_class = cast, entropy, round_class
         self.session = cast.sessions[index]
         self.others = self.session.others
         self.notary = cast.notary(index)
         self.sealer = cast.sealer(index)
-        self.agreement = Agreement(self.session, self.notary)
         self.secret = cast.secrets.get(index)
-        self.round = cast.equip(
-            round_class(
-                self.session,
-                self.agreement.signatures,
-                self.secret,
-                notary=self.notary,
-                sealer=self.sealer,
-                entropy=entropy,
-            )
-        )
+        self._make_machines()
         self.pieces: dict[tuple[int, Kind, int], bytes] = {}
         """Of slices, and of their sums, by who said them and their number: the first that came."""
+        self._stale: set[tuple[int, Kind, int]] = set()
+        """Those from before a restart, on which nothing rests that was said."""
         self.retired: set[int] = set()
         """Peers of which nothing more is expected."""
         self.cannot_record = False
@@ -69,6 +69,59 @@ class SimPeer:
         self._somebody_is_gone = False
         self.moved = 0.0
         """When it last made progress."""
+        self.restarts = 0
+        """How often it was killed and came back."""
+        self.stored: dict[Slot, bytes] = {}
+        """On its disk: what it ever signed, by its place, written before it leaves."""
+
+    def _make_machines(self) -> None:
+        """Make the machines: the same ones as ever, from what is stored."""
+        self.agreement = Agreement(self.session, self.notary)
+        self.round = self._cast.equip(
+            self._round_class(
+                self.session,
+                self.agreement.signatures,
+                self.secret,
+                notary=self.notary,
+                sealer=self.sealer,
+                entropy=Random(self._entropy).randbytes,
+            )
+        )
+
+    # -- what is stored, and comes back ---------------------------------------------------------
+
+    @property
+    def kinds_said(self) -> set[Kind]:
+        """The kinds of which it ever signed something."""
+        return {slot[0] for slot in self.stored}
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether it has neither ended nor told anybody that it does."""
+        return self.end is None and Kind.ABORT not in self.kinds_said
+
+    def restart(self, now: float) -> None:
+        """Come back after a death: nothing is left but what was stored."""
+        said = self.kinds_said
+        self.sealer.is_fixed = bool(said & {Kind.PARTIAL, Kind.SLICE})
+        self._stale = set() if Kind.PARTIAL in said else set(self.pieces)
+        self.sealer.comes_back = self.live = True
+        self.restarts += 1
+        self.moved, self.deadline = now, now + TIMEOUT
+        self._somebody_is_gone = self.recorded = False
+        self.retired = set()
+        self.notary.before = self.stored
+        self._make_machines()
+        # Both of these the production machines do not do yet.
+        self.round._heard.__dict__["_may_come_first"] = lambda _kind: True
+
+    def ends(self, end: Finished | Failed) -> None:
+        """Take an end."""
+        self.end, self.live = end, False
+        if isinstance(end, Failed) and self.restarts and Kind.ECHO in self.kinds_said:
+            end.error.revealed = Revealed.MAYBE_TOTAL  # by the process before this one
+
+    # -- events -----------------------------------------------------------------------------
 
     @property
     def machine(self) -> Agreement | Round:
@@ -91,7 +144,7 @@ class SimPeer:
         progress = round_.moves + len(signatures) != before
         if progress:
             self.moved = now
-        if progress or step in {"begin", "timeout"}:
+        if progress or step in {"begin", "restart", "timeout"}:
             late = round_.stage >= Stage.OPENED
             self.deadline = now + (TIMEOUT / 3 if late else TIMEOUT)
         self._somebody_is_gone |= step in {"lost", "timeout"} or bool(self.retired)
@@ -100,7 +153,7 @@ class SimPeer:
 
     def _react(self, step: str, other: int) -> list[Action]:
         match step:
-            case "begin":
+            case "begin" | "restart":
                 return self.agreement.start()
             case "refusal":
                 return self.agreement.abort(InputRefused("the input is refused"))
@@ -123,6 +176,9 @@ class SimPeer:
             return self.machine.fault(other, error)
         if isinstance(signed.message, Slice | SliceSum):
             place = other, frame.kind, signed.message.piece
+            if place in self._stale:
+                self._stale.discard(place)
+                del self.pieces[place]
             self.pieces.setdefault(place, bytes(signed.message.vector))
         if frame.kind is Kind.ABORT:
             self.retired.add(other)

@@ -165,6 +165,20 @@ class Endless(Planted):
         return []
 
 
+class Dawdling(Planted):
+    """Takes every deadline for a reason to wait once more, a few times."""
+
+    _left = 5
+
+    def timed_out(self) -> list[Action]:
+        """Make believe that something moved."""
+        if not self._left:
+            return super().timed_out()
+        self._left -= 1
+        self.moves += 1
+        return []
+
+
 class Generous(Planted):
     """Hands out a b-share as soon as it has echoed."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -10,18 +10,38 @@ from p2pmpc.encoding import automatic_bound
 from p2pmpc.product import FIELDS
 from p2pmpc.weights import opening_threshold
 
-HARMLESS: Final = ("repeated", "short cut", "stall", "abrupt close")
+HARMLESS: Final = (
+    "repeated",
+    "short cut",
+    "stall",
+    "abrupt close",
+    "flapping",
+    "healing partition",
+    "late stage",
+)
 """Whatever of these happens, and nothing else: everybody ends with the total."""
 
-CRASHES: Final = ("crash", "lossy crash", "silent crash")
-"""The culprit dies; the three differ in what still arrives, and in whether anybody notices."""
+CRASHES: Final = (
+    "crash",
+    "lossy crash",
+    "silent crash",
+    "crash in ECHO",
+    "crash in OPEN",
+    "mass crash",
+)
+"""The culprit dies; they differ in when, in what still arrives, and in whether anybody notices."""
+
+RESTARTS: Final = ("quick restart", "late restart")
+"""The culprit is killed and comes back: before the others give it up, or whenever it is."""
 
 BENIGN: Final = (
     *HARMLESS,
     *CRASHES,
+    *RESTARTS,
     "pause",
     "long cut",
     "partition",
+    "lasting partition",
     "slow link",
     "interrupt",
     "refusal",
@@ -65,6 +85,8 @@ MALICIOUS: Final = (
     "false ABORT",
     "false evidence",
     "junk",
+    "other parameters",
+    "other story",
     "equivocation in SLICE_SUM",
     "contradiction in pieces",
     "misdirected slice",
@@ -80,6 +102,9 @@ IN_SLICES: Final = frozenset(MALICIOUS[MALICIOUS.index("equivocation in SLICE_SU
 """These are of pieces, or of sums of slices: a scenario with one of them is in sharded mode."""
 
 KINDS: Final = (*BENIGN, *MALICIOUS)
+
+FOR_EVER: Final = 1e6
+"""Seconds that no run lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +269,21 @@ def _faults(
             if len(dishonest | {fault.culprit}) >= threshold:
                 fault = _fault(random, peers, only, culprit=min(dishonest))
             dishonest.add(fault.culprit)
-        drawn.append(fault)
+        drawn += [fault, *_with(random, peers, fault)]
     return tuple(drawn)
+
+
+def _with(random: Random, peers: int, fault: Fault) -> list[Fault]:
+    """Return what comes with a fault: the others that die as well, or the restart it waits for."""
+    match fault.kind:
+        case "mass crash":
+            together = random.random() < 0.5
+            others = [_fault(random, peers, fault.kind, culprit=v) for v in fault.victims[:-1]]
+            return [replace(o, moment=fault.moment) if together else o for o in others]
+        case "other story":
+            return [_fault(random, peers, "quick restart", culprit=fault.other)]
+        case _:
+            return []
 
 
 def _fault(random: Random, peers: int, only: str | None, culprit: int | None = None) -> Fault:
@@ -260,6 +298,12 @@ def _fault(random: Random, peers: int, only: str | None, culprit: int | None = N
         "partition": random.uniform(0.5, 30.0),
         "slow link": random.uniform(2.0, 90.0),
         "pause": random.choice((1.0, 10.0, 90.0)) * random.uniform(0.5, 1.5),
+        "flapping": random.uniform(0.05, 1.0),
+        "healing partition": random.uniform(0.05, 2.5),
+        "lasting partition": FOR_EVER,
+        "late stage": random.uniform(1.0, 15.0),
+        "quick restart": random.uniform(0.05, 2.0),
+        "late restart": random.choice((4.0, 20.0, 90.0)) * random.uniform(0.5, 1.5),
     }
     return Fault(
         kind=kind,

@@ -8,7 +8,7 @@ machines depended on anything but what they are told in which order, the traces 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import trio
@@ -71,7 +71,7 @@ class StreamDriver:
         self.world.driver = self
         self._schedule = schedule
         self._random = Random(scenario.seed)
-        self._outboxes: dict[tuple[int, int], list[bytes]] = {}
+        self._outboxes: dict[tuple[int, int], list[Frame]] = {}
         self._grown = trio.Event()
         self._readers: dict[tuple[int, int, int], Link] = {}
         self._nursery: trio.Nursery | None = None
@@ -81,8 +81,7 @@ class StreamDriver:
 
     def carry(self, sender: int, receiver: int, frame: Frame) -> None:
         """Let the writers of a link have one frame more."""
-        data = encode_frame(frame.kind, frame.round, frame.signature, frame.body)
-        self._outboxes.setdefault((sender, receiver), []).append(data)
+        self._outboxes.setdefault((sender, receiver), []).append(frame)
         self._grown.set()
         self._grown = trio.Event()
 
@@ -91,6 +90,14 @@ class StreamDriver:
 
     def ended(self, peer: int) -> None:
         """Leave it to the schedule."""
+
+    def restarted(self, peer: int, retold: dict[int, Callable[[Frame], Frame]]) -> None:
+        """Forget what the process said that was killed: the new one says everything anew."""
+        for other in self.world.peers[peer].others:
+            self._outboxes[peer, other] = []
+            if other in retold:
+                said = self._outboxes.get((other, peer), [])
+                self._outboxes[other, peer] = [retold[other](frame) for frame in said]
 
     # -- tasks ------------------------------------------------------------------------------
 
@@ -155,6 +162,8 @@ class StreamDriver:
         while True:
             grown, outbox = self._grown, self._outboxes.get(pair, [])
             while position < len(outbox):
-                await link.send(outbox[position])
+                frame = outbox[position]
+                data = encode_frame(frame.kind, frame.round, frame.signature, frame.body)
+                await link.send(data)
                 position += 1
             await grown.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -274,3 +275,38 @@ class Withheld(Behaviour):
         if self.fault.kind == "silence":
             self._silent.add(other)
         return []
+
+
+class OtherParameters(Behaviour):
+    """The roster is signed with other parameters than everybody else's, to all."""
+
+    def says(self, other: int, signed: Signed[Message], frame: Frame) -> list[Frame]:
+        """Return the other roster."""
+        message = signed.message
+        if not isinstance(message, Accept):
+            return [frame]
+        self.fired = True
+        parameters = replace(message.parameters, strict=not message.parameters.strict)
+        return [self.peer.notary.frame(replace(message, parameters=parameters), other)]
+
+
+class OtherStory(Behaviour):
+    """A peer that was killed and comes back is told one kind otherwise than before."""
+
+    def prepare(self) -> None:
+        """Draw the kind: most often one on which what the victim signs next rests."""
+        kinds = [Kind(number) for number in range(Kind.ACCEPT, Kind.CONFIRM + 1)]
+        random = Random(self.fault.variant)
+        self._kind = random.choice((random.choice(kinds), Kind.PARTIAL, Kind.PARTIAL, Kind.SLICE))
+
+    def retells(self, index: int) -> Callable[[Frame], Frame] | None:
+        """Return what becomes of all that was said to the victim."""
+        return self._retell if index == self.fault.other else None
+
+    def _retell(self, frame: Frame) -> Frame:
+        if frame.kind is not self._kind:
+            return frame
+        victim = self.fault.other
+        said = self.cast.notary(victim).open(self.peer.index, frame).message
+        self.fired = True
+        return self.peer.notary.frame(changed(said, self.peer, self.fault.variant), victim)

@@ -8,7 +8,8 @@
 5. Between two honest peers mask and seeds never both become known: no seed, share or mask stands in
    the clear in anything an honest peer says, but for its own mask in its OPEN (3) and b-shares in
    UNMASKs (4); and what is sealed goes to nobody but the one it was sealed for.
-6. Every live peer ends, within the timeout since it last made progress.
+6. Every live peer ends, within the timeout since it last made progress; and where nobody lies and no
+   link stays slow, within twice the timeout after the last fault was over.
 7. No honest peer is alone named as a culprit; where nobody is dishonest, nobody is accused; and no
    evidence proves anything of an honest peer.
 8. Who ends without a total says truthfully whether one may have been opened.
@@ -16,11 +17,16 @@
 10. Where nothing but crashes happens and a majority of the contributors lives, either all of it ends
     with the total, or nobody does; without b-shares (strict) that is not promised.
 11. What an honest peer proves, every honest peer believes that is told of it and has not ended.
+12. No honest peer signs two contents in one place, be it killed and started again.
+13. Where nothing but crashes happens and a majority of the contributors lives, all end with the total
+    if any peer that lives, observers included, holds every contributor's echo when it ends. It is held
+    only where RELAYED says so, and without b-shares (strict) not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from p2pmpc.actions import Failed, Finished
 from p2pmpc.disputes import check_evidence
@@ -51,9 +57,14 @@ from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
+from tests.simulator.fakes import slot_of
 from tests.simulator.peer import TIMEOUT, SimPeer
 from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
+RELAYED: Final = False
+"""Whether peers hand on the OPENs of those that were lost (Kind.RELAY): invariant 13 is held then."""
+
+_QUIET_SECONDS: Final = 2 * TIMEOUT
 _ACCUSATIONS = frozenset({4, 5, 6})
 _SLACK = 1e-6
 
@@ -89,9 +100,14 @@ class Watch:
         kinds = {fault.kind for fault in scenario.faults}
         self._nobody_lies = kinds <= set(BENIGN)
         self._only_crashes = kinds <= {*CRASHES, *HARMLESS} and not scenario.strict
-        self._all_must_finish = kinds <= set(HARMLESS)
+        self._all_must_finish = kinds <= {*HARMLESS, "quick restart"}
+        self._goes_quiet = kinds <= set(BENIGN) - {"slow link"}
+        self.longest = 0.0
+        """Seconds that an honest peer took to end once the last fault was over."""
         self.paused = dict.fromkeys(scenario.indices, 0.0)
         """Seconds for which a peer was stopped: it cannot have ended meanwhile."""
+        self._signed: dict[tuple[int, Kind, int, int], bytes] = {}
+        """The digest of what each honest peer signed, by its place."""
         self._echoes: dict[int, bytes] = {}
         self._opened: set[int] = set()
         self._unmasked: set[tuple[int, int]] = set()
@@ -108,6 +124,7 @@ class Watch:
         if index in self._scenario.dishonest:
             return
         message = signed.message
+        self._signs_once(index, signed, receiver)
         if isinstance(message, Share):
             self._is_sealed_for(index, message, receiver)
             return
@@ -131,6 +148,12 @@ class Watch:
             case _:
                 pass
 
+    def _signs_once(self, index: int, signed: Signed[Message], receiver: int | None) -> None:
+        slot = index, *slot_of(signed, receiver)
+        if self._signed.setdefault(slot, signed.digest) != signed.digest:
+            kind = signed.message.kind.name
+            raise ViolationError(12, f"{index} signs another {kind} than before")
+
     def _is_sealed_for(self, index: int, share: Share, receiver: int | None) -> None:
         if receiver is None or self._peers[index].sealer.sealed[receiver][1] != share.sealed:
             raise ViolationError(5, f"a share of {index} goes to {receiver}, unsealed or astray")
@@ -151,7 +174,8 @@ class Watch:
     def _unmasks(self, index: int, message: Unmask) -> None:
         if index not in self._opened:
             raise ViolationError(4, f"{index} hands out a b-share before it opened")
-        if (index, message.about) in self._unmasked or self._scenario.strict:
+        before = (index, message.about) in self._unmasked and not self._peers[index].restarts
+        if before or self._scenario.strict:
             raise ViolationError(4, f"{index} hands out a b-share of {message.about} for no reason")
         self._unmasked.add((index, message.about))
 
@@ -226,12 +250,24 @@ class Watch:
 
     # -- ends -----------------------------------------------------------------------------------
 
-    def ends(self, peer: SimPeer, now: float) -> None:
-        """Look at a peer that ends."""
+    def ends(self, peer: SimPeer, now: float, quiet_from: float) -> None:
+        """Look at a peer that ends.
+
+        Args:
+            peer: Which.
+            now: When.
+            quiet_from: When the last fault that struck so far was over.
+        """
         if peer.index in self._scenario.dishonest:
             return
         if now - peer.moved > TIMEOUT + self.paused[peer.index] + _SLACK:
             raise ViolationError(6, f"{peer.index} ends {now - peer.moved:.3f} s after progress")
+        if self._goes_quiet:
+            self.longest = max(self.longest, now - quiet_from)
+            if now - quiet_from > _QUIET_SECONDS:
+                raise ViolationError(
+                    6, f"{peer.index} ends {now - quiet_from:.3f} s after all faults"
+                )
         if isinstance(peer.end, Finished):
             self._finishes(peer, peer.end)
         elif isinstance(peer.end, Failed):
@@ -277,12 +313,13 @@ class Watch:
             self._is_proven(index, error)
         if self._nobody_lies and code in _ACCUSATIONS:
             raise ViolationError(7, f"{index} ends with {code} among honest peers: {error.message}")
-        echoed = peer.round.stage >= Stage.ECHOED and peer.session.contributes
-        if echoed != (index in self._echoes):
+        echoed = index in self._echoes
+        at = peer.round.stage >= Stage.ECHOED and peer.session.contributes
+        if at != echoed and not peer.restarts:  # who starts again is not yet there again
             raise ViolationError(8, f"{index} is at {peer.round.stage.name} as to its echo")
         if (error.revealed is Revealed.NOTHING) == echoed:
             raise ViolationError(8, f"{index} says {error.revealed.name} with echo {echoed}")
-        if self._all_must_finish:
+        if self._all_must_finish and not peer.restarts:
             raise ViolationError(9, f"{index} ends with {code}: {error.message}")
 
     def _is_proven(self, index: int, dispute: Dispute) -> None:
@@ -328,3 +365,16 @@ class Watch:
         majority = finished + failed >= opening_threshold(len(ends))
         if self._only_crashes and majority and finished and failed:
             raise ViolationError(10, f"{finished} end with a total and {failed} without")
+        if RELAYED and self._only_crashes and majority:
+            self._is_relayed()
+
+    def _is_relayed(self) -> None:
+        """Hold all who live to the echoes that any of them holds."""
+        alive = [index for index in self.honest if self._peers[index].end is not None]
+        count = len(self._scenario.contributors)
+        holders = [i for i in alive if len(self._peers[i].round._heard.echoes) == count]
+        without = [i for i in alive if not isinstance(self._peers[i].end, Finished)]
+        if holders and without:
+            raise ViolationError(
+                13, f"{holders} hold all echoes, and {without} end without a total"
+            )

@@ -6,7 +6,8 @@ another, and carries what is said.
 
 from __future__ import annotations
 
-from random import Random
+from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from p2pmpc.actions import Action, Failed, Finished, Send
@@ -15,7 +16,7 @@ from p2pmpc.messages import Kind, Message, Signed
 from p2pmpc.protocol import Round
 from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
-from tests.simulator.fakes import frame_of
+from tests.simulator.fakes import frame_of, slot_of
 from tests.simulator.faults import Behaviour, behaviours_of
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
@@ -28,7 +29,7 @@ class Step(NamedTuple):
 
     Args:
         now: When.
-        what: ``begin``, ``frame``, ``connected``, ``disconnected``, ``lost``, ``timeout``.
+        what: ``begin``, ``restart``, ``frame``, ``connected``, ``disconnected``, ``lost``, ``timeout``.
         peer: To whom.
         other: The other end of the link, or 0.
         generation: Of the connection over which a frame comes.
@@ -39,6 +40,20 @@ class Step(NamedTuple):
     peer: int
     other: int
     generation: int = 0
+
+
+class Death(NamedTuple):
+    """A peer was killed.
+
+    Args:
+        peer: Which.
+        agreed: Whether it had everybody's signature on the roster.
+        said: The kinds of which it had said something, be it to one peer.
+    """
+
+    peer: int
+    agreed: bool
+    said: frozenset[Kind]
 
 
 class Driver(Protocol):
@@ -52,6 +67,14 @@ class Driver(Protocol):
 
     def ended(self, peer: int) -> None:
         """Note that a peer has ended, and will close its links."""
+
+    def restarted(self, peer: int, retold: dict[int, Callable[[Frame], Frame]]) -> None:
+        """Let a peer that was killed be reached again.
+
+        Args:
+            peer: Which.
+            retold: Who from now on says something else of all that it said to this peer.
+        """
 
 
 class World:
@@ -73,7 +96,7 @@ class World:
             index: SimPeer(
                 index,
                 cast,
-                Random(scenario.seed * 100 + index).randbytes,
+                scenario.seed * 100 + index,
                 planted.get(index, Round),
             )
             for index in scenario.indices
@@ -89,7 +112,14 @@ class World:
         self.driver: Driver | None = None
         self.living = scenario.peers
         """Peers that something can still happen to."""
+        self.deaths: list[Death] = []
+        self.reached: dict[tuple[int, Kind], set[int]] = {}
+        """Who took a message, by its sender and kind."""
+        self.happened: Counter[str] = Counter()
+        """What became of frames: those lost in cuts, said again, late, or overtaken by others."""
         self._now = 0.0
+        self._quiet_from = 0.0
+        """When the last fault that struck was over."""
 
     def fired(self) -> list[str]:
         """Return the kinds of the faults that really happened."""
@@ -121,10 +151,12 @@ class World:
     def step(self, step: Step, frame: Frame | None = None) -> None:
         """Let one thing happen."""
         peer = self.peers[step.peer]
-        if not peer.live:
-            return
         self._now = step.now
         what, mine = step.what, self._of[step.peer]
+        if what == "restart":
+            self._restart(peer)
+        if not peer.live:
+            return
         if what == "begin" and any(b.fault.kind == "refusal" for b in mine):
             what = "refusal"
         for behaviour in mine:
@@ -136,8 +168,23 @@ class World:
                 self._strike(peer, behaviour)
         if what == "timeout":
             self.watch.times_out(peer, step.now)
-        if frame is not None and frame.kind is Kind.ABORT:
-            self.watch.was_told(peer, step.other)
+        if frame is not None:
+            self._took(peer, step.other, frame.kind)
+
+    def _took(self, peer: SimPeer, other: int, kind: Kind) -> None:
+        """Note that a peer took a message."""
+        self.reached.setdefault((other, kind), set()).add(peer.index)
+        if kind is Kind.ABORT:
+            self.watch.was_told(peer, other)
+
+    def _restart(self, peer: SimPeer) -> None:
+        """Bring a peer back that was killed, with what it had stored."""
+        if peer.live or not peer.may_restart:
+            return
+        peer.restart(self._now)
+        retold = {b.fault.culprit: b.retells(peer.index) for b in self.behaviours}
+        assert self.driver is not None
+        self.driver.restarted(peer.index, {i: tell for i, tell in retold.items() if tell})
 
     def _handle(self, peer: SimPeer, what: str, other: int, frame: Frame | None) -> None:
         self._note((self._now, peer.index, what, other, frame or ""))
@@ -151,8 +198,12 @@ class World:
     def _strike(self, peer: SimPeer, behaviour: Behaviour) -> None:
         """Let a fault happen whose moment has come."""
         if behaviour.due():
+            self._quiet_from = max(self._quiet_from, self._now + behaviour.fault.seconds)
             for receiver, frame in behaviour.injections():
                 self._carry(peer.index, receiver, frame)
+            if behaviour.is_deadly:
+                self._die(peer, behaviour)
+                return
             assert self.driver is not None
             self.driver.strike(behaviour)
             if behaviour.fault.kind == "pause":
@@ -169,6 +220,7 @@ class World:
                 return  # killed between two messages, or ended
             match action:
                 case Send(signed, receiver):
+                    peer.stored.setdefault(slot_of(signed, receiver), signed.digest)
                     self.watch.says(peer.index, signed, receiver)
                     self._say(peer, signed, receiver)
                 case Finished() | Failed():
@@ -179,11 +231,11 @@ class World:
     def _end(self, peer: SimPeer, end: Finished | Failed) -> None:
         if peer.end is not None:
             raise ViolationError(0, f"{peer.index} ends twice")
-        peer.end, peer.live = end, False
+        peer.ends(end)
         self.living -= 1
         told = f"{exit_code_of(end.error)} {end.error.peers}" if isinstance(end, Failed) else "0"
         self._note((self._now, peer.index, "ends with", 0, told))
-        self.watch.ends(peer, self._now)
+        self.watch.ends(peer, self._now, self._quiet_from)
         assert self.driver is not None
         self.driver.ended(peer.index)
 
@@ -201,18 +253,20 @@ class World:
                     frames = behaviour.says(other, signed, frame)
             for each in frames:
                 self._carry(peer.index, other, each)
-            if any(behaviour.kills(receiver is None) for behaviour in mine):
-                self._die(peer)
+            killer = next((each for each in mine if each.kills(receiver is None)), None)
+            if killer is not None:
+                self._die(peer, killer)
                 return
 
-    def _die(self, peer: SimPeer) -> None:
+    def _die(self, peer: SimPeer, killer: Behaviour) -> None:
         peer.live = False
-        self.living -= 1
+        comes_back = killer.restarts and peer.may_restart
+        self.living -= not comes_back
+        self._quiet_from = max(self._quiet_from, self._now + killer.fault.seconds)
         self._note((self._now, peer.index, "dies", 0, ""))
+        self.deaths.append(Death(peer.index, peer.agreement.agreed, frozenset(peer.kinds_said)))
         assert self.driver is not None
-        for behaviour in self._of[peer.index]:
-            if behaviour.fired and behaviour.is_deadly:
-                self.driver.strike(behaviour)
+        self.driver.strike(killer)
 
     def _carry(self, sender: int, receiver: int, frame: Frame) -> None:
         self._note((self._now, sender, "says", receiver, frame))
