@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from tests.planted import Bug
+from tests.planted.admission import ADMISSION
 from tests.planted.agreement import AGREEMENT
 from tests.planted.arithmetic import ARITHMETIC
-from tests.planted.links import LINKS
 from tests.planted.garbage import GARBAGE
+from tests.planted.links import LINKS
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
 from tests.planted.round import ROUND
@@ -23,4 +24,5 @@ ALL: Final[tuple[Bug, ...]] = (
     *RECORDS,
     *LINKS,
     *GARBAGE,
+    *ADMISSION,
 )
