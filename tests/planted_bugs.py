@@ -30,15 +30,19 @@ from tests.planted.table import ALL
 _COPIED: Final = ("bench", "examples", "fuzz", "p2pmpc", "tests", "pyproject.toml", "swarm.py")
 _LEFT_OUT: Final = frozenset(
     [
+        "admission",
         "architecture",
         "bench",
         "byzantine",
         "canary",
+        "disk_and_clock",
         "documents",
+        "flood",
         "gate",
         "independent_peer",
         "inputs",
         "links",
+        "lobby",
         "logs",
         "lying_founders",
         "mesh",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.planted import Bug
+from tests.planted.admission import ADMISSION
 from tests.planted.agreement import AGREEMENT
 from tests.planted.arithmetic import ARITHMETIC
 from tests.planted.garbage import GARBAGE
@@ -23,4 +24,5 @@ ALL: Final[tuple[Bug, ...]] = (
     *RECORDS,
     *LINKS,
     *GARBAGE,
+    *ADMISSION,
 )
