@@ -103,6 +103,8 @@ class Joiner:
         self._rejected: AgreementFailed | None = None
         """What is wrong with the founder's roster itself."""
         self._all_offered = trio.Event()
+        self._forgotten = trio.Event()
+        """Set when a witness has shown a roster without this peer."""
         self._changed = trio.Event()
 
     async def join(self, join_timeout: float) -> Found:
@@ -174,7 +176,13 @@ class Joiner:
                 if call.offer is not None and not self._all_offered.is_set():
                     await self._all_offered.wait()  # until then there is nothing to say to it
                     continue
-                await trio.sleep(backoff.next())
+                await self._rest(backoff.next())
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait before the next knock; not long once the founder has to be asked what became of us."""
+        with trio.move_on_after(seconds):
+            await self._forgotten.wait()
+            await trio.sleep(min(seconds, ANSWER_SECONDS / 6))
 
     def _fail(self, call: _Call, error: P2PMPCError) -> None:
         address = str(call.where.address)
@@ -213,6 +221,8 @@ class Joiner:
         call.roster = roster
         if call.is_founder:
             self._close(parameters, entry, key, call)
+        if self._left_out():
+            self._forgotten.set()
         self._notify()
         await call.over.wait()
 

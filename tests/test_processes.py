@@ -211,7 +211,7 @@ def test_a_wildcard_address_is_advertised_as_one_that_can_be_dialled(processes: 
 
 
 def test_a_roster_file_needs_no_founder(processes: Processes) -> None:
-    """Row 26: three processes with keys and one roster file agree; there is no command to pass on."""
+    """Rows 25 and 26: three processes with keys and one roster file agree; there is no command to pass on."""
     ports = [free_port() for _ in range(3)]
     keys = [processes.cli(f"id --key {k}.pem") for k in range(3)]
     ids = [end.out.strip() for end in ends(*keys)]

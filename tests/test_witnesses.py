@@ -21,7 +21,7 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.witness_links import SETTLE_SECONDS
 from tests.founders import LyingFounder, offered
 from tests.knocks import ByHand, let_in
-from tests.nodes import KILLED, Peer, Peers, at_once, key_file
+from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file
 
 FIXED = "memory:200"
 OTHER = "memory:201"
@@ -126,6 +126,42 @@ async def test_a_witness_that_dies_is_missing_like_any_member(peers: Peers) -> N
     peers.add(3, beside=(FIXED,), join_timeout=20.0)
     await peers.run()
     assert peers.codes == [3, KILLED, 3]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+@at_once
+async def test_bootstrap_peers_are_peers_like_any_other_afterwards(
+    peers: Peers, victim: int
+) -> None:
+    """Row 25: with the founder or the witness gone after the echoes the others end with the total."""
+    peers.add(1, weight=1)
+    peers.add(2, weight=1, listen=FIXED)
+    peers.add_all([4, 8], weight=1, beside=(FIXED,))
+    peers.members[victim].kill = "open"
+    await peers.run()
+    others = [peer for peer in peers.members if not peer.killed]
+    assert [peer.code for peer in others] == [0, 0, 0]
+    assert all(peer.total == [15] for peer in others)
+
+
+@at_once
+async def test_a_roster_file_waits_for_nobody_in_particular(tmp_path: Path) -> None:
+    """Row 25: with a roster file no peer is the bootstrap peer: whoever comes last, all end with 0."""
+    listed = Listed(tmp_path, ["ann", "bob", "eve"])
+    roster = listed.write("roster")
+    ann = listed.add("ann", 1, roster=roster)
+    for name in ("bob", "eve"):
+        listed.add(name, 1, roster=roster)
+    listed.peers.members.remove(ann)
+
+    async def come_late() -> None:
+        await trio.sleep(30)
+        await listed.peers.run_one(ann)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come_late)
+        await listed.peers.run()
+    assert [*listed.peers.codes, ann.code] == [0, 0, 0]
 
 
 @at_once
