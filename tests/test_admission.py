@@ -7,10 +7,10 @@ from pathlib import Path
 
 import trio
 
-from p2pmpc.discovery import knock_at
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
 from p2pmpc.gate import SATISFIED
 from p2pmpc.identity import Identity, SealingKey
+from p2pmpc.knock import knock_at
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import Hello, Join, Kind, Offer
