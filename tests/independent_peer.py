@@ -92,9 +92,11 @@ class Peer(Links):
         founder.connection.settimeout(SECONDS)
         nonce = os.urandom(32)
         founder.tell(JOIN, pack([1, self.keys.public, nonce]))
-        version, returned, raw = founder.hear(PARAMETERS)
+        version, returned, made_by, raw = founder.hear(PARAMETERS)
         if (version, returned) != (1, nonce):
             raise Refused("an answer to another JOIN")
+        if made_by != founder.id:
+            raise Refused("a witness, and this peer knows no other address")
         self._take_parameters(raw)
         port = self.listener.getsockname()[1]
         founder.tell(HELLO, pack([*self._own_entry(), f"127.0.0.1:{port}"]))
