@@ -203,7 +203,7 @@ def on_headers(largest: dict[str, int]) -> Iterator[Attack]:
         }
         for what, size in sizes.items():
             yield f"{low}-{what}", [struct.pack(">I", size) + code]
-    for number in (0, 16, 17, 64, 127, 128, 254, 255):
+    for number in (0, 16, 18, 64, 127, 128, 254, 255):
         yield f"kind-{number}-which-is-none", [struct.pack(">IB", 100, number)]
     greetings = {
         "http": b"GET /",
