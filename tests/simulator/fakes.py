@@ -143,7 +143,7 @@ Slot = tuple[Kind, int, int]
 def slot_of(signed: Signed[Message], receiver: int | None) -> Slot:
     """Return the place of a message."""
     match signed.message:
-        case Unmask(about, _):
+        case Unmask(about, _) | Relay(about, _, _):
             number = about
         case Slice(piece, _) | SliceSum(piece, _):
             number = piece
