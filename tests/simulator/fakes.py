@@ -35,6 +35,7 @@ from p2pmpc.messages import (
     AcceptedEntry,
     Kind,
     Message,
+    Relay,
     SharePlain,
     Signed,
     Slice,
