@@ -317,10 +317,13 @@ class Hearing:
             self.opening.take(message.about, peer, message.share)
 
     def _take_relay(self, relay: Relay) -> None:
-        """Take the OPEN of a contributor from a peer that passes it on."""
+        """Take the OPEN of a contributor, or its ECHO, from a peer that passes it on."""
         owner, number = relay.about, self._context.number
         if owner not in self.session.places:
             raise RemoteProtocolError("an OPEN of an observer, who has none")
+        if not relay.body:
+            self._take_relayed_echo(owner, relay.signature)
+            return
         if not self._notary.is_of(owner, Kind.OPEN, number, relay.body, relay.signature):
             raise RemoteProtocolError(f"an OPEN that {self.session.label(owner)} did not sign")
         if owner == self.session.own_index:
@@ -338,6 +341,12 @@ class Hearing:
         except RemoteProtocolError as error:  # it is the owner's fault, whoever passes it on
             raise error.blaming(*(error.peers or (owner,))) from None
         self._relayed[owner] = signed
+
+    def _take_relayed_echo(self, owner: int, signature: bytes) -> None:
+        _, digest = self.echo
+        if not self._notary.is_signed_by(owner, Kind.ECHO, self._context.number, digest, signature):
+            raise RemoteProtocolError(f"an ECHO that {self.session.label(owner)} did not sign")
+        self._hold_echo(owner, signature)
 
     def opened_by(self, owner: int) -> Signed[Message] | None:
         """Return another contributor's OPEN, from itself or from a peer that passed it on."""

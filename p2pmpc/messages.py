@@ -403,12 +403,12 @@ class Unmask:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """R4, to all: the OPEN of a peer that is lost, for those whom it did not reach.
+    """R4, to all: the OPEN of a peer that is lost, for those whom it did not reach, or its ECHO.
 
     Args:
-        about: Whose OPEN it is, a roster index.
+        about: Whose it is, a roster index.
         signature: Its owner's.
-        body: As its owner signed it.
+        body: The OPEN's, as its owner signed it; empty for an ECHO, of which all have the same.
     """
 
     kind: ClassVar[Kind] = Kind.RELAY
@@ -522,6 +522,8 @@ def slot_of(message: Message, receiver: int | None) -> Slot:
 def number_of(message: Message) -> int:
     """Return which one of its kind a message is, where a peer says several."""
     match message:
+        case Relay(about, _, b""):
+            return -about
         case Unmask(about, _) | Relay(about, _, _):
             return about
         case Slice(piece, _) | SliceSum(piece, _):

@@ -14,7 +14,18 @@ from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Words
 from p2pmpc.hearing import Hearing
-from p2pmpc.messages import Confirm, Kind, Message, Open, Partial, Relay, Signed, Slice, Unmask
+from p2pmpc.messages import (
+    Confirm,
+    Kind,
+    Message,
+    Open,
+    Partial,
+    Relay,
+    Signed,
+    Slice,
+    Unmask,
+    number_of,
+)
 from p2pmpc.ratchet import Ratchet
 from p2pmpc.record import Heard, Record
 from p2pmpc.shamir import Entropy
@@ -174,15 +185,23 @@ class Steps:
     def relay_openings(self, is_due: Callable[[int], bool]) -> list[Action]:
         """Pass on OPENs of peers that may not have reached everybody, each once.
 
+        An observer says no OPEN, which would bring the others the echoes that it holds: it passes
+        these on where there is no OPEN.
+
         Args:
             is_due: Whether an owner's may be missed by somebody.
         """
         actions: list[Action] = []
-        for owner in self.session.other_contributors:
+        for owner in filter(is_due, self.session.other_contributors):
             opened = self.heard.opened_by(owner)
-            if opened is not None and owner not in self._relayed and is_due(owner):
-                self._relayed.add(owner)
+            if opened is not None:
                 relay = Relay(owner, opened.signature, opened.body)
+            elif not self.session.contributes:
+                relay = Relay(owner, self.heard.echoes[owner], b"")
+            else:
+                continue
+            if (slot := number_of(relay)) not in self._relayed:
+                self._relayed.add(slot)
                 actions.append(Send(self._sign(relay)))
         return actions
 

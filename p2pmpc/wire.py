@@ -258,7 +258,7 @@ _MOST_VALUES: Final = 8192
 """More than any body holds: an ACCEPT of 1000 peers, all of them allowed by name, has 6017."""
 
 _LONGEST_VALUE: Final = 4096
-"""More than any byte string has, but for evidence and dense shares: an entry has 3 KiB at most."""
+"""More than any byte string has, but for evidence, dense shares and an OPEN that is passed on."""
 
 _FIXED: Final = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}  # fmt: skip
 _COUNTED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
@@ -581,7 +581,7 @@ def _read_unmask(body: bytes, limits: Limits) -> Message:
 
 
 def _read_relay(body: bytes, limits: Limits) -> Message:
-    about, signature, opening = _array(_unpack(body), 3)
+    about, signature, opening = _array(_unpack(body, longest=len(body)), 3)
     index = _typed(about, int)
     if not 1 <= index <= limits.peers:
         raise RemoteProtocolError("RELAY of nobody in the roster")

@@ -69,6 +69,34 @@ def test_below_a_majority_an_open_that_reached_one_still_serves_all(
     assert party.totals() == [party.expected] * 2
 
 
+@pytest.mark.parametrize("sum_mode", ["broadcast", "sharded"])
+def test_an_observer_that_alone_holds_an_echo_passes_it_on(sum_mode: str) -> None:
+    """Row 4: the lost peer's ECHO reached only an observer; with it the majority opens."""
+    party = begun(1, 1, 1, 0, sum_mode=sum_mode)
+    cut_short(party, 1, {4}, Kind.ECHO)
+    party.run()
+    party.lose(1)
+    party.settle()
+    assert party.totals(but=1) == [party.expected] * 3
+
+
+@pytest.mark.parametrize("sender", [2, 4])
+def test_a_relayed_echo_that_its_owner_did_not_sign_is_its_senders_fault(sender: int) -> None:
+    """4: whoever made it up is named, not the peer it is about; an observer is only left out."""
+    party = begun(1, 1, 1, 0)
+    cut_short(party, 1, {2}, Kind.ECHO)
+    party.run()
+    relayed(party, sender, Relay(1, bytes(SIGNATURE_BYTES), b""), to=3)
+    error = party.members[3].error
+    if sender == 4:
+        assert error is None
+        assert party.members[3].dismissed
+    else:
+        assert isinstance(error, RemoteProtocolError)
+        assert error.peers == (2,)
+        assert "did not sign" in error.message
+
+
 def test_what_was_passed_on_is_passed_on_again() -> None:
     """A peer that has an OPEN only from one that is lost as well passes it on."""
     party = begun(1, 1, 1, 0, 0)
@@ -123,9 +151,9 @@ def party() -> Party:
     return party
 
 
-def relayed(party: Party, sender: int, relay: Relay) -> None:
-    """Let a peer pass something on to 4."""
-    party.hand_over(sender, 4, party.frame(sender, relay))
+def relayed(party: Party, sender: int, relay: Relay, to: int = 4) -> None:
+    """Let a peer pass something on to another one."""
+    party.hand_over(sender, to, party.frame(sender, relay))
 
 
 @pytest.mark.parametrize("sender", [2, 5])

@@ -144,8 +144,8 @@ MESSAGES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "an UNMASK may be about peer 0",
-                "if not 1 <= index <= limits.peers:",
-                "if not 0 <= index <= limits.peers:",
+                'if not 1 <= index <= limits.peers:\n        raise RemoteProtocolError("UNMASK',
+                'if not 0 <= index <= limits.peers:\n        raise RemoteProtocolError("UNMASK',
             ),
             (
                 "an ABORT may blame peer 0",

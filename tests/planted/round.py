@@ -217,18 +217,18 @@ ROUND: Final[tuple[Bug, ...]] = (
             ),
             (
                 "an echo may come before the own sum",
-                "(kind is Kind.ECHO and Kind.PARTIAL in self.own)",
+                "kind is Kind.ECHO and has_summed",
                 "kind is Kind.ECHO",
             ),
             (
                 "an OPEN may come before the own echo",
-                "(kind is Kind.ECHO and Kind.PARTIAL in self.own)",
-                "Kind.PARTIAL in self.own",
+                "kind is Kind.ECHO and has_summed",
+                "has_summed",
             ),
             (
                 "an early CONFIRM is looked for behind an observer's ECHO",
-                " or peer not in self.session.places:\n            self._check(peer, signed)",
-                ":\n            self._check(peer, signed)",
+                " and peer in self.session.places\n        if self._echo",
+                "\n        if self._echo",
             ),
             (
                 "messages of later rounds are taken",
@@ -237,8 +237,8 @@ ROUND: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a mask share of an observer is looked up",
-                "if about not in self.session.places:",
-                "if about not in self.session.indices:",
+                "if message.about not in self.session.places:",
+                "if message.about not in self.session.indices:",
             ),
             (
                 "sealed shares are opened without a look at the commitment",
@@ -357,8 +357,8 @@ ROUND: Final[tuple[Bug, ...]] = (
         [
             (
                 "mask shares leave before n echoes are held",
-                "        if self.stage < Stage.OPENED:\n            return []\n        return self._steps.release",
-                "        if self.stage < Stage.ECHOED:\n            return []\n        return self._steps.release",
+                "        if self.stage < Stage.OPENED:\n            return []\n        shares",
+                "        if self.stage < Stage.ECHOED:\n            return []\n        shares",
             ),
             (
                 "an ABORT before the ECHO is ignored",
@@ -377,8 +377,8 @@ ROUND: Final[tuple[Bug, ...]] = (
             ),
             (
                 "an end after the ECHO says that nothing was revealed",
-                "if self.stage >= Stage.ECHOED and self.session.contributes:",
-                "if self.stage >= Stage.CONFIRMED and self.session.contributes:",
+                "(self.stage >= Stage.ECHOED and self.session.contributes):",
+                "(self.stage >= Stage.CONFIRMED and self.session.contributes):",
             ),
             (
                 "a machine ends more than once",

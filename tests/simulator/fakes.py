@@ -144,6 +144,8 @@ Slot = tuple[Kind, int, int]
 def slot_of(signed: Signed[Message], receiver: int | None) -> Slot:
     """Return the place of a message."""
     match signed.message:
+        case Relay(about, _, b""):
+            number = -about
         case Unmask(about, _) | Relay(about, _, _):
             number = about
         case Slice(piece, _) | SliceSum(piece, _):
