@@ -155,6 +155,11 @@ class Case:
     delay: float
 
     @property
+    def is_before_the_roster(self) -> bool:
+        """Whether somebody is struck before all know who takes part: a founder closes the roster."""
+        return self.steps[0] == "start" or (self.steps[0] == "roster" and 0 in self.victims)
+
+    @property
     def named(self) -> str:
         """What was drawn, for people."""
         who = "+".join(

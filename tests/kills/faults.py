@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
 from tests.kills.drawn import AWAIT, GIVE_UP, MOMENTS, OBSERVED, STEPS, Case, Sum, Times
 from tests.kills.scene import Scene
+from tests.processes import wait_for
 
-SHORTEST_JOIN: Final = 15.0
+SHORTEST_JOIN: Final = 25.0
 """Where somebody dies before the roster is closed, the others wait for no longer."""
+_OTHER_VICTIM_SECONDS: Final = 3.0
 
 
 def _step(scene: Scene, which: int = 0) -> str:
     return f"{scene.case.steps[which]}:{scene.case.round}"
 
 
-def killed_at_a_step(scene: Scene) -> None:
-    """Kill the victims where their message of a step has not left, and leave them dead."""
+def _kill_at_the_step(scene: Scene) -> None:
+    """Kill the victims where they stand still.
+
+    What the first of them has not said yet may keep a second one from coming as far: it is killed where
+    it is then.
+    """
     scene.begin(stops=_step(scene))
-    for victim in scene.case.victims:
-        scene.now(victim).stands_still()
+    first, *others = scene.case.victims
+    if not others:
+        scene.now(first).stands_still()
+    else:
+        wait_for(lambda: any(map(scene.stands_still, scene.case.victims)))
+        with contextlib.suppress(AssertionError):
+            wait_for(
+                lambda: all(map(scene.stands_still, scene.case.victims)), _OTHER_VICTIM_SECONDS
+            )
     for victim in scene.case.victims:
         scene.kill(victim)
+
+
+def killed_at_a_step(scene: Scene) -> None:
+    """Kill the victims where their message of a step has not left, and leave them dead."""
+    _kill_at_the_step(scene)
     scene.end()
 
 
@@ -50,10 +69,7 @@ def killed_at_a_moment(scene: Scene) -> None:
 
 def resumed_at_a_step(scene: Scene) -> None:
     """Kill the victims at a step, and let them go on."""
-    scene.begin(stops=_step(scene))
-    for victim in scene.case.victims:
-        scene.now(victim).stands_still()
-        scene.kill(victim)
+    _kill_at_the_step(scene)
     for victim in scene.case.victims:
         scene.resume(victim)
         scene.fates[victim] = "returned"
@@ -138,7 +154,7 @@ def several_at_a_time(scene: Scene) -> None:
     """Strike every victim in a way and at a moment of its own."""
     random = Random(scene.case.seed)
     scene.begin()
-    scene.now(0).line(MOMENTS[scene.case.steps[0]])
+    scene.now(scene.case.sum.contributors[0]).line(MOMENTS[scene.case.steps[0]])
     begun = time.monotonic()
     plan: list[tuple[float, int, str]] = []
     for victim in scene.case.victims:
@@ -241,9 +257,10 @@ def draw(seed: int, name: str) -> Case:
         number = 1  # the agreement comes once, and a peer holds at the first of its steps
     if kind.steps == _MOMENTS or name == "several at a time":
         number = 1
-    delay = min(random.expovariate(15.0), 0.5)
-    times = kind.times
+    delay = min(random.expovariate(50.0), 0.5)
     if steps[0] == "start":
-        times = Times(times.timeout, times.reconnect, times.heartbeat, SHORTEST_JOIN)
-        delay *= 4
-    return Case(name, seed, drawn, times, victims, steps, number, delay)
+        delay *= 20
+    case = Case(name, seed, drawn, kind.times, victims, steps, number, delay)
+    if case.is_before_the_roster and (kind.times is GIVE_UP or steps[0] == "start"):
+        return replace(case, times=replace(kind.times, join=SHORTEST_JOIN))
+    return case

@@ -175,7 +175,7 @@ class Judge:
                 yield f"{NAMES[k]} printed {len(self.printed[k])} totals, and not {sorted(due)}"
             said = self.last[k].err[self.last[k].err.rfind("error: ") :]
             is_named = any(name in said for name in victims)
-            is_known = self.case.steps[0] != "start" and strikes & set(self.played.fates)
+            is_known = not self.case.is_before_the_roster and strikes & set(self.played.fates)
             if self.last[k].code == 3 and is_known and not is_named:
                 yield f"{NAMES[k]} names none of {victims}: {said}"
 
@@ -183,8 +183,8 @@ class Judge:
         """Return how many totals each of the others prints; None where it is not known before."""
         kind, rounds, at = self.case.kind, self.sum.rounds, self.case.round
         fates = [self.played.fates[k] for k in self.case.victims]
-        if set(fates) <= _BACK and self.case.steps[0] != "start":
-            return {rounds}
+        if set(fates) <= _BACK | {"returned somewhen"} and self.case.steps[0] != "start":
+            return None if "several" in kind else {rounds}
         if "moment" in kind or "several" in kind or kind == "interrupted":
             return None
         if not any(k in self.sum.contributors for k in self.case.victims):  # nobody needs them

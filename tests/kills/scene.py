@@ -126,10 +126,15 @@ class Scene:
     def kill(self, peer: int) -> None:
         """Kill a peer's process, unless it has ended."""
         running = self.now(peer)
-        if running.process.poll() is None:
-            running.signal(signal.SIGKILL)
+        running.signal(signal.SIGKILL)
+        if running.process.wait(SLACK_SECONDS) == -signal.SIGKILL:
             self.fates[peer] = "dead"
-        running.process.wait(SLACK_SECONDS)
+
+    def stands_still(self, peer: int) -> bool:
+        """Return whether a peer is stopped now."""
+        running = self.now(peer)
+        assert running.process.poll() is None, f"it ended before it was stopped:\n{running.err}"
+        return running.proc("stat").rpartition(b")")[2].split()[0] == b"T"
 
     def await_moment(self, peer: int) -> bool:
         """Wait for the drawn moment of a peer; return whether it still runs then."""
@@ -145,8 +150,9 @@ class Scene:
     def end(self, *, but: tuple[int, ...] = ()) -> None:
         """Wait for the end of all processes but some, for as long as they are promised to take."""
         times, rounds = self.case.times, self.case.sum.rounds
-        is_joining = self.case.kind.startswith("killed") and self.case.steps[0] == "start"
-        patience = times.timeout * min(rounds, 2) + (times.join if is_joining else 0.0)
+        patience = times.timeout * min(rounds, 2)
+        if self.case.is_before_the_roster:
+            patience += times.join
         deadline = time.monotonic() + patience + SLACK_SECONDS
         for peer, lives in enumerate(self.lives):
             if peer not in but:
