@@ -109,6 +109,7 @@ def another_input(scene: Scene) -> None:
     scene.now(victim).stands_still()
     scene.kill(victim)
     scene.resume(victim, changed=True).end()
+    assert not scene.has_returned(victim), "it connected, and was to refuse before a byte left"
     scene.resume(victim)
     scene.fates[victim] = "returned after a refusal"
     scene.end()

@@ -22,7 +22,7 @@ LAUNCHERS: Final = {
 }
 KINDS: Final = {name: kind.rows for name, kind in faults.KINDS.items()} | LAUNCHERS
 """Every kind, and the rows of the page of faults that it is held against."""
-_TURNS: Final = [
+TURNS: Final = [
     *[name for name, kind in faults.KINDS.items() for _ in range(kind.often)],
     *LAUNCHERS,
 ]
@@ -56,7 +56,7 @@ def play(seed: int, only: str | None = None) -> Result:
         seed: All is drawn from it.
         only: A kind; by default they take turns.
     """
-    kind = only or _TURNS[seed % len(_TURNS)]
+    kind = only or TURNS[seed % len(TURNS)]
     with tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
         if kind in LAUNCHERS:
             return _launch(Launch.draw(seed, kind), processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -146,6 +147,15 @@ class Scene:
         """Return whether a peer that was killed has left something to go on with."""
         folder = self.processes.cwd / f"{NAMES[peer]}.state"
         return any(folder.glob("*.state"))
+
+    def has_returned(self, peer: int) -> bool:
+        """Return whether somebody has told that a peer is connected again."""
+        said = rf"^\.\.\. {NAMES[peer]} \(\w+\) is connected again$"
+        return any(
+            re.search(said, lives[-1].err, re.MULTILINE)
+            for other, lives in enumerate(self.lives)
+            if other != peer
+        )
 
     def end(self, *, but: tuple[int, ...] = ()) -> None:
         """Wait for the end of all processes but some, for as long as they are promised to take."""
