@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.kills.runs import KINDS, Result, play
+from tests.kills.runs import KINDS, TOO_LATE, Result, play
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _struck(outcomes: Counter[str]) -> int:
-    return sum(count for what, count in outcomes.items() if "too late" not in what)
+    return sum(count for what, count in outcomes.items() if not what.startswith(TOO_LATE))
 
 
 def _tell(result: Result, only: str | None) -> None:

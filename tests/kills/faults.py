@@ -263,5 +263,6 @@ def draw(seed: int, name: str) -> Case:
         delay *= 20
     case = Case(name, seed, drawn, kind.times, victims, steps, number, delay)
     if case.is_before_the_roster and (kind.times is GIVE_UP or steps[0] == "start"):
-        return replace(case, times=replace(kind.times, join=SHORTEST_JOIN))
+        join = SHORTEST_JOIN if kind.times is GIVE_UP else 2 * SHORTEST_JOIN
+        return replace(case, times=replace(kind.times, join=join))
     return case

@@ -183,7 +183,7 @@ class Judge:
         """Return how many totals each of the others prints; None where it is not known before."""
         kind, rounds, at = self.case.kind, self.sum.rounds, self.case.round
         fates = [self.played.fates[k] for k in self.case.victims]
-        if set(fates) <= _BACK | {"returned somewhen"} and self.case.steps[0] != "start":
+        if set(fates) <= _BACK | {"returned somewhen"}:
             return None if "several" in kind else {rounds}
         if "moment" in kind or "several" in kind or kind == "interrupted":
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,9 @@ TURNS: Final = [
     *[name for name, kind in faults.KINDS.items() for _ in range(kind.often)],
     *LAUNCHERS,
 ]
+
+
+TOO_LATE: Final = "too late to strike"
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,19 @@ def play_case(case: Case, processes: Processes) -> Result:
 
 
 def _outcome(played: Played) -> str:
-    """Say in a few words how a run ended."""
-    codes: Counter[str] = Counter()
+    """Say in a few words how a run ended: the others first, then those that were struck and ended."""
+    told: dict[bool, set[str]] = {False: set(), True: set()}
     for lives, fate in zip(played.lives, played.fates, strict=True):
-        if fate == "dead":
-            continue
-        end = lives[-1]
-        is_maybe = end.code == 3 and MAYBE in end.err
-        codes[f"{end.code}{' (maybe opened)' * is_maybe}"] += 1
-    struck = any(fate != "untouched" for fate in played.fates)
-    told = "all " + " and ".join(sorted(codes)) if len(codes) == 1 else " and ".join(sorted(codes))
-    return told if struck else f"too late to strike: {told}"
+        if fate != "dead":
+            end = lives[-1]
+            is_maybe = end.code == 3 and MAYBE in end.err
+            told[fate != "untouched"].add(f"{end.code}{' (maybe opened)' * is_maybe}")
+    if all(fate == "untouched" for fate in played.fates):
+        return f"{TOO_LATE}: all {' and '.join(sorted(told[False]))}"
+    others, struck = (" and ".join(sorted(told[who])) for who in (False, True))
+    if others == struck:
+        return f"all {others}"
+    return f"the others {others or 'none'}" + (f", itself {struck}" if struck else "")
 
 
 def _launch(launch: Launch, processes: Processes) -> Result:
@@ -96,7 +100,7 @@ def _launch(launch: Launch, processes: Processes) -> Result:
     except AssertionError as error:
         return Result(launch.seed, launch.kind, launch.named, "failed", [str(error)])
     wrong = launch.wrong(ended, orphans, is_struck=is_struck)
-    outcome = f"ended with {ended.code}, nobody left" if is_struck else "too late to strike"
+    outcome = f"ended with {ended.code}, nobody left" if is_struck else TOO_LATE
     shown = f"{count} children\n{ended.err}"
     return Result(
         launch.seed, launch.kind, launch.named, "failed" if wrong else outcome, wrong, shown
