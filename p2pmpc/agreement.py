@@ -65,10 +65,15 @@ class Agreement:
         self.agreed = False
         self.ended = False
 
-    def go_on(self, signatures: Mapping[int, bytes]) -> None:
-        """Take up an agreement that was reached before this process was killed."""
+    def go_on(self, signatures: Mapping[int, bytes]) -> Signed[Message]:
+        """Take up an agreement that was reached before this process was killed.
+
+        Returns:
+            This peer's ACCEPT: it may not have come to everybody.
+        """
         self.signatures |= signatures
         self.agreed = self.ended = True
+        return self._own
 
     def start(self) -> list[Action]:
         """Sign the roster to everybody."""

@@ -21,7 +21,7 @@ from p2pmpc.actions import (
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
 from p2pmpc.entropy import SeededEntropy
-from p2pmpc.envelope import Notary, SessionSealer, frame_parts
+from p2pmpc.envelope import Notary, SessionSealer, frame_bytes, frame_parts
 from p2pmpc.errors import (
     AgreementFailed,
     InputRefused,
@@ -183,8 +183,9 @@ class SessionRunner:
         if known is not None:
             assert self._memory.kept is not None
             said = self._memory.kept.said
-            if number:
-                self._agreement.go_on(known.acceptances)
+            if known.acceptances:
+                accept = self._agreement.go_on(known.acceptances)
+                self.mesh.send((frame_bytes(accept),), None)
             if known.pairs:
                 ratchet = Ratchet.restored(self.session.id, self.session.own_index, known.pairs)
         return Round(
@@ -396,7 +397,7 @@ class SessionRunner:
             return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
         several = {
             Kind.UNMASK: len(self.session.places),
-            Kind.RELAY: len(self.session.places),
+            Kind.RELAY: 2 * len(self.session.places),
             Kind.SLICE_SUM: self.session.slices.most_pieces,
             Kind.SHARE: 0,
             Kind.SLICE: 0,
@@ -485,6 +486,7 @@ class SessionRunner:
                 case Reached(step):
                     await self._checkpoint(step)
                 case Agreed():
+                    self._memory.keep_agreement(self._agreement.signatures)
                     await self._start_round()
                 case RecordInput():
                     await self._record_input()

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from p2pmpc.actions import STEPS
+from p2pmpc.errors import Revealed
 from tests.nodes import KILLED, Listed, Peer, Peers, at_once
 
 
@@ -217,6 +218,21 @@ async def test_a_round_that_was_written_down_is_written_again(tmp_path: Path) ->
     assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
     assert len(here.peers.transcripts()) == 2
     assert stem.with_suffix(".r0001.receipt.json").read_bytes() != before
+
+
+@at_once
+async def test_who_goes_on_too_late_is_told_what_its_echo_may_have_opened(tmp_path: Path) -> None:
+    """Rows 4 and 5: killed after its ECHO, it comes back when all others have died: 3, and the warning."""
+    here = Interrupted(tmp_path, timeout=20)
+    others = [here.add(number, weight=1, kill="open") for number in (1, 2, 3)]
+    victim = here.add(4, weight=1, kill="open")
+    await here.peers.run()
+    assert all(peer.killed for peer in (*others, victim))
+    again = here.peers.add(4, name=victim.name, state_dir=str(here.state), resume=True, timeout=20)
+    await here.peers.run_one(again)
+    assert again.code == 3
+    assert Revealed.MAYBE_TOTAL.value in again.told
+    assert "no share was sent" not in again.told
 
 
 @pytest.mark.parametrize("step", ["share", "confirm"])
