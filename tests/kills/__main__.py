@@ -32,12 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(options.jobs) as pool:
         seeds = range(options.seed, options.seed + options.runs)
         playing = [pool.submit(play, seed, options.only) for seed in seeds]
-        for done in as_completed(playing):
-            result = done.result()
-            outcomes[result.kind][result.outcome] += 1
-            _tell(result, options.only)
-            if result.wrong:
-                failures.append(result)
+        try:
+            for done in as_completed(playing):
+                result = done.result()
+                outcomes[result.kind][result.outcome] += 1
+                _tell(result, options.only)
+                if result.wrong:
+                    failures.append(result)
+        finally:  # Ctrl-C: what runs is ended in good order, and nothing more begins
+            pool.shutdown(cancel_futures=True)
     _report(outcomes)
     took = time.monotonic() - started
     _say(f"{options.runs - len(failures)} of {options.runs} as they must in {took:.0f} s")
