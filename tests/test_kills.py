@@ -150,7 +150,7 @@ def test_an_end_without_the_word_is_told(runs: Runs) -> None:
     assert words in altered(played, 0, code=3, out="", err=steps + silent)
     assert words not in altered(played, 0, code=3, out="", err=steps + says)
     early = re.sub(r"\.\.\. comparing.*", "", steps, flags=re.DOTALL)
-    words = "ann ended before its ECHO, and does not say that nothing was revealed"
+    words = "ann ended before its ECHO, and does not say that nothing more was revealed"
     assert words in altered(played, 0, code=3, out="", err=early + says)
 
 

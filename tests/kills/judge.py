@@ -23,8 +23,9 @@ from tests.kills.scene import Played
 from tests.processes import Ended
 
 MAYBE: Final = "may have been opened"
-NOTHING: Final = re.compile(r"nothing about your data was revealed|of this round nothing")
-OPENED: Final = "the total was opened"
+OPENED: Final = re.compile(rf"{MAYBE}|the total was opened")
+EARLIER: Final = re.compile(r"of this round nothing")
+NOTHING: Final = re.compile(rf"nothing about your data was revealed|{EARLIER.pattern}")
 _BACK: Final = frozenset({"returned", "returned after a refusal", "stopped in time"})
 _ALIVE: Final = _BACK | {"untouched"}
 _SIGNALS: Final = {"SIGINT": 128 + signal.SIGINT, "SIGTERM": 128 + signal.SIGTERM}
@@ -75,16 +76,20 @@ class Judge:
             yield "brings no input, and was refused"
 
     def _told(self, peer: int, number: int) -> Iterator[str]:
-        """Rows 2-4, 8: who ends without a total after its own ECHO is told that there may be one."""
-        end = self.played.lives[peer][number]
-        if end.code not in (3, *_SIGNALS.values()) or peer not in self.sum.contributors:
+        """Rows 2-4, 6, 8: who ends without a total says what is known of it: whether it may be open."""
+        lives = self.played.lives[peer][: number + 1]
+        end = lives[-1]
+        if end.code not in (3, 8, *_SIGNALS.values()) or peer not in self.sum.contributors:
             return
         said = end.err[end.err.rfind("error: ") :]
-        here, before = echoed(end), number > 0 and echoed(self.played.lives[peer][number - 1])
-        if here and MAYBE not in said and OPENED not in said:
+        before = any(map(echoed, lives[:-1]))
+        # In which round an earlier life ended is known where there is one alone.
+        if (echoed(end) or (before and self.sum.rounds == 1)) and not OPENED.search(said):
             yield "ended after its ECHO, and does not say that a total may have been opened"
-        if not here and not before and not NOTHING.search(said):
-            yield "ended before its ECHO, and does not say that nothing was revealed"
+        if not echoed(end) and not before:
+            had_totals = any(map(totals_of, lives))
+            if not (EARLIER if had_totals else NOTHING).search(said):
+                yield "ended before its ECHO, and does not say that nothing more was revealed"
 
     def _code(self, peer: int) -> Iterator[str]:
         """Hold all exit codes of a peer against its fate."""
