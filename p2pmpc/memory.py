@@ -171,11 +171,12 @@ class Memory:
         known = self.round(number)
         if known is not None and known.input != digest:
             echoed = self.kept is not None and any(s.kind is Kind.ECHO for s in self.kept.said)
+            unopened = Revealed.EARLIER if number else Revealed.NOTHING
             raise InputRefused(
                 "this is not the input that this peer took part with before it was stopped",
                 hint="give the same input and weight: under the same masks, two would give away their "
                 "difference; what is kept was left as it was, and nothing was sent now",
-                revealed=Revealed.MAYBE_TOTAL if echoed else Revealed.NOTHING,
+                revealed=Revealed.MAYBE_TOTAL if echoed else unopened,
             )
 
     def begin_round(self, begun: KeptRound) -> None:

@@ -268,6 +268,28 @@ async def test_another_input_is_refused_and_the_right_one_goes_on(
 
 
 @at_once
+async def test_another_input_in_a_later_round_is_told_what_earlier_ones_opened(
+    tmp_path: Path,
+) -> None:
+    """Row 6: who is refused in a second round is told that the total of the first was opened."""
+    here = Interrupted(tmp_path, rounds=2)
+    rows = [[n, 10 + n] for n in range(4)]
+    members = [here.add(*row, weight=1) for row in rows]
+    victim, wires = members[3], members[3].wires
+
+    def strike(peer: Peer, reached: str) -> None:
+        if reached == "share" and peer.steps.count(reached) == 2:
+            wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    victim.on_step = strike
+    again = await here.run(victim, 3, 99)
+    assert again.code == 8
+    assert again.wires.sent == 0
+    assert "totals of earlier rounds were opened" in again.told
+
+
+@at_once
 async def test_a_private_weight_counts_as_input(tmp_path: Path) -> None:
     """Row 6: the same value with another private weight is another secret under the same masks."""
     here = Interrupted(tmp_path, private_weights=True)
