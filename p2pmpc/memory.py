@@ -223,10 +223,13 @@ class Memory:
         fresh = [word for word in words if word.slot not in said]
         if not fresh:
             return
+        # The write may be cut short. The COMMITMENT binds the sealed shares, which cannot be sealed
+        # again as they were: so it comes behind them.
+        fresh.sort(key=lambda word: word.slot.kind is Kind.COMMITMENT)
         try:
             self._file.add(*fresh)
         except ResourceExhausted as error:
-            if not said:
+            if fresh[-1].slot.kind is Kind.COMMITMENT:
                 raise
             self.trouble = error
             self.forget()

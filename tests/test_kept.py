@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from p2pmpc.actions import Send
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 from p2pmpc.identity import SEALING_SEED_BYTES, Identity
 from p2pmpc.kept import Fact, KeptRoster, KeptRound, KeptSelf, KeptWord, Lines, parse_kept
 from p2pmpc.memory import Memory, pick_state, state_folder
-from p2pmpc.messages import Kind, Signed, SignedEntry, Slot, Unmask
+from p2pmpc.messages import Confirm, Kind, Signed, SignedEntry, Slot, Unmask
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import Parameters
 from p2pmpc.ratchet import PairKeys
@@ -224,6 +225,21 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     memory.forget()
     assert list(tmp_path.iterdir()) == []
     assert memory.hello(ME.parameters) is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_disk_that_fails_after_the_shares_stops_nobody(tmp_path: Path) -> None:
+    """Row 24: an observer, whose first word is its CONFIRM, goes on without a memory."""
+    memory = Memory(Identity(bytes(32)), NodeOptions(), tmp_path, os.urandom, folder=tmp_path)
+    memory.keep_hello(ME.parameters, ENTRY, ME.sealing)
+    memory.begin_round(dataclasses.replace(ROUND, number=0))
+    assert memory._file is not None
+    confirm = Send(Signed(Confirm(bytes(32)), 0, bytes(32), bytes(64), b"body"))
+    os.close(memory._file._descriptor)
+    memory._file._descriptor = os.open("/dev/full", os.O_WRONLY)
+    memory.say([confirm])
+    assert memory.trouble is not None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_seed_gives_the_same_bytes_again() -> None:

@@ -289,3 +289,26 @@ async def test_a_peer_goes_on_wherever_its_bytes_were_cut(tmp_path: Path, sent: 
     again = await here.run(victim, 7)
     assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
     assert again.total == [10]
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+@at_once
+async def test_a_peer_goes_on_wherever_its_last_write_was_cut(tmp_path: Path, lines: int) -> None:
+    """Row 5: of what is written at one time the end may be missing; nothing of it has left by then."""
+    here = Interrupted(tmp_path)
+    for number in range(3):
+        here.add(number, weight=1)
+    victim = here.add(7, weight=1)
+
+    def strike(peer: Peer, step: str) -> None:
+        if step == "share":
+            (path,) = (p for p in here.kept() if f'"name": "{victim.name}"' in p.read_text())
+            kept = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(kept[:-lines]))
+            peer.wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    victim.on_step = strike
+    again = await here.run(victim, 7)
+    assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
+    assert again.total == [10]
