@@ -49,7 +49,7 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome, check_shown
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.progress import Observer
-from p2pmpc.reading import check_values, read_residues
+from p2pmpc.reading import check_values, digest_of_residues, read_residues
 from p2pmpc.roster_file import Gathering, RosterFile
 from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
@@ -465,7 +465,7 @@ class Peer:
         )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         entry = OpenedSum.of(session, digest, weight, key, date=date)
-        digest += entry.own_weight or b""
+        digest += await digest_of_residues(residues, key)
         self._memory.check_input(round_number, digest)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
@@ -526,6 +526,7 @@ class Peer:
             directory=self._directory,
             log=self._log,
             traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
+            trouble=self._memory.trouble,
             is_last=is_last,
         )
 
