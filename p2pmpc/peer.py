@@ -43,7 +43,7 @@ from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
-from p2pmpc.memory import Memory
+from p2pmpc.memory import Memory, OtherInputError
 from p2pmpc.network import Address, Network, own_host
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome, check_shown
@@ -189,7 +189,8 @@ class Peer:
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
-        if isinstance(failure, P2PMPCError) and (self._runner or not self._memory.is_resumed):
+        is_told = self._runner is not None and not isinstance(failure, OtherInputError)
+        if isinstance(failure, P2PMPCError) and (is_told or not self._memory.is_resumed):
             self._memory.forget()  # the others are told of the end; else it can be gone on with
         if isinstance(failure, P2PMPCError):
             self._note(failure)
@@ -511,6 +512,8 @@ class Peer:
                 check_room(self._directory, room)
                 brought = await self._bring(runner.session, take(), number)
             runner.prepare(brought.residues, seed=brought.seed, digest=brought.digest)
+        except OtherInputError:
+            raise
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
