@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,27 @@ def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [again.path.name]
     again.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", [StateFile.discard, lambda file: file.begin(ME)])
+def test_what_never_stood_in_its_place_goes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[StateFile], None]
+) -> None:
+    """A process killed while it began a file anew leaves a second one, with the same secrets in it."""
+
+    def die(*_paths: object) -> None:
+        raise KeyboardInterrupt
+
+    file = StateFile.create(tmp_path, ME.id, ME)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            file.begin(ME, ROUND)
+    file.release()
+    assert len(list(tmp_path.iterdir())) == 2
+    (found,) = find_state(tmp_path)
+    end(found)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_what_follows_a_cut_line_replaces_it(tmp_path: Path) -> None:
