@@ -133,6 +133,8 @@ def plain_reason(error: BaseException) -> str:
     """Return the plainest reason in an exception, without what the other side wrote."""
     for cause in (error.__cause__, error):
         reason = getattr(cause, "reason", None) or getattr(cause, "strerror", None)
+        if reason == "UNEXPECTED_EOF_WHILE_READING":  # of TLS, which ends with a goodbye
+            return "it was cut"
         if reason:
             return str(reason).lower().replace("_", " ")
     return "it was refused" if isinstance(error, OSError) else "it was cut"

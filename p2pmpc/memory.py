@@ -170,12 +170,12 @@ class Memory:
         """
         known = self.round(number)
         if known is not None and known.input != digest:
-            echoed = self.kept is not None and any(s.kind is Kind.ECHO for s in self.kept.said)
             raise InputRefused(
-                "this is not the input that this peer took part with before it was stopped",
-                hint="give the same input and weight: under the same masks, two would give away their "
-                "difference; what is kept was left as it was, and nothing was sent now",
-                revealed=Revealed.MAYBE_TOTAL if echoed else Revealed.NOTHING,
+                "this is not the input that this peer took part with before it was killed",
+                hint="bring the input and the weight of then, in the same way (--input, --value, "
+                "P2PMPC_VALUE): two inputs under the same masks would give their difference away. "
+                "Nothing was sent now, and what is kept is still there for --resume",
+                revealed=self.revealed,
             )
 
     def begin_round(self, begun: KeptRound) -> None:
@@ -193,6 +193,13 @@ class Memory:
             self._file.add(begun)
         else:
             self._file.begin(*self.kept.facts)
+
+    @property
+    def revealed(self) -> Revealed:
+        """What others may have learned by what this peer said before it was killed."""
+        if self.kept is not None and any(slot.kind is Kind.ECHO for slot in self.kept.said):
+            return Revealed.MAYBE_TOTAL
+        return Revealed.EARLIER if self.first_round else Revealed.NOTHING
 
     def last_frames(self) -> tuple[bytes, ...]:
         """Return the frames with which this peer ended the round so far, from its echo on."""

@@ -27,6 +27,7 @@ from p2pmpc.errors import (
     LocalProtocolError,
     P2PMPCError,
     ResourceExhausted,
+    Revealed,
     exit_code_of,
 )
 from p2pmpc.evidence import Dispute
@@ -186,6 +187,7 @@ class Peer:
                     self._memory.forget()
                 except Exception as error:
                     failure = error
+                    self._count_what_was_said_before(error)
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
@@ -195,6 +197,13 @@ class Peer:
             self._note(failure)
         if failure is not None:
             raise failure
+
+    def _count_what_was_said_before(self, failure: Exception) -> None:
+        """Say of a failure what the process that was killed had revealed: this one may know of nothing."""
+        if not self._memory.is_resumed or not isinstance(failure, P2PMPCError):
+            return
+        if failure.revealed is Revealed.NOTHING:
+            failure.revealed = self._memory.revealed
 
     @property
     def runner(self) -> SessionRunner:
@@ -323,7 +332,8 @@ class Peer:
         if not parameters.private_weights and me.weight != self._me.weight:
             raise InputRefused(
                 f"this peer took part with weight {me.weight}, and now has {self._me.weight}",
-                hint="give the same weight and input; nothing was sent now",
+                hint="bring the input and the weight of then: nothing was sent now, and what is kept "
+                "is still there for --resume",
             )
         assert options.listen_address is not None
         await self._listen(options.listen_address)
@@ -391,6 +401,9 @@ class Peer:
             check=self._check_input,
             checkpoint=self._checkpoint,
             stand=stand,
+            tell=lambda where, reason: self._observer.tell(
+                "knocking again", where=str(where), reason=reason
+            ),
         )
         return await joiner.join(options.join_timeout)
 

@@ -117,7 +117,7 @@ class SessionRunner:
         kept = memory.kept
         sealed = kept.sealed if memory.is_resumed and kept is not None else {}
         self._sealer = SessionSealer(self.session, found.sealing_key, sealed)
-        self._agreement = Agreement(self.session, self._notary)
+        self._agreement = Agreement(self.session, self._notary, has_shared=bool(sealed))
         self._round: Round | None = None
         self._early: dict[int, list[Frame]] = {}
         """What peers said that have come to the next round before this one."""
@@ -424,7 +424,9 @@ class SessionRunner:
         assert self._round is not None
         if not self._round.has_confirmed(peer):
             self._log.info("disconnected", peer=label, reason=reason)
-            self._observer.tell("disconnected", peer=label, reason=reason)
+            if peer not in self._lost:  # who has said that it ends does not come back
+                seconds = self._options.reconnect_seconds
+                self._observer.tell("disconnected", peer=label, reason=reason, seconds=seconds)
         return self._round.disconnected(peer)
 
     def _give_up(self, peer: int) -> list[Action]:

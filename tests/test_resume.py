@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from p2pmpc.actions import STEPS
+from p2pmpc.errors import Revealed
 from tests.nodes import KILLED, Listed, Peer, Peers, at_once
 
 
@@ -261,6 +262,27 @@ async def test_a_private_weight_counts_as_input(tmp_path: Path) -> None:
     other = await here.run(victim, 3, weight=5)
     assert other.code == 8
     assert other.wires.sent == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "revealed"), [("partial", Revealed.NOTHING), ("open", Revealed.MAYBE_TOTAL)]
+)
+@at_once
+async def test_a_peer_that_goes_on_alone_says_what_was_revealed(
+    tmp_path: Path, step: str, revealed: Revealed
+) -> None:
+    """Row 4: killed after its ECHO, it comes back when all have left: the total may have been opened."""
+    here = Interrupted(tmp_path)
+    others = [here.add(value) for value in (1, 2)]
+    victim = here.add(3, kill=step)
+    await here.peers.run()
+    assert {peer.code for peer in others} == {0 if revealed is Revealed.MAYBE_TOTAL else 3}
+    again = here.peers.add(3, name=victim.name, state_dir=str(here.state), resume=True)
+    await here.peers.run_one(again)
+    assert again.code == 3
+    assert again.error is not None
+    assert again.error.revealed is revealed
+    assert "no share was sent" not in again.told
 
 
 @at_once
