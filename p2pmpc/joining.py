@@ -12,6 +12,7 @@ import trio
 from p2pmpc.discovery import Checkpoint, Found, Self
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
 from p2pmpc.errors import AgreementFailed, P2PMPCError, PeerMissing, error_for_code
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.identity import SealingKey, short_id
 from p2pmpc.knock import TOLD_TO_ALL, Bootstrap, Knock, knock_at, refuse
 from p2pmpc.links import Link, LinkEndedError
@@ -20,7 +21,6 @@ from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, Sign
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters
 from p2pmpc.patience import Backoff
-from p2pmpc.wire import TO_ALL, Limits
 from p2pmpc.witness import describe_difference
 from p2pmpc.witness_links import WitnessStand
 

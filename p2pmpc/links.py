@@ -7,9 +7,9 @@ from typing import Final
 import trio
 
 from p2pmpc.absence import TcpState
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 from p2pmpc.messages import Kind
 from p2pmpc.network import Stream, tcp_state
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 
 _READ: Final = 1 << 18
 _WRITE: Final = 1 << 20

@@ -16,6 +16,7 @@ from p2pmpc.actions import Action, Send
 from p2pmpc.discovery import Found
 from p2pmpc.entropy import ROUND_SEED_BYTES
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted, Revealed
+from p2pmpc.frames import frame_head
 from p2pmpc.identity import Identity, SealingKey, short_id
 from p2pmpc.kept import Kept, KeptRoster, KeptRound, KeptSelf, KeptWord
 from p2pmpc.messages import Kind, SignedEntry
@@ -24,7 +25,7 @@ from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.state_file import StateFile, default_state_folder, find_state, open_folder
-from p2pmpc.wire import decode_entry, frame_head
+from p2pmpc.wire import decode_entry
 
 _AT_THE_END = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
 

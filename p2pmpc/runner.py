@@ -34,6 +34,7 @@ from p2pmpc.errors import (
 )
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
+from p2pmpc.frames import Frame
 from p2pmpc.identity import Identity
 from p2pmpc.kept import KeptRound
 from p2pmpc.logs import NodeLog
@@ -59,7 +60,6 @@ from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import Frame
 
 LONG = 1 << 24
 """Elements, of all contributors together, from which on a machine computes beside the loop."""

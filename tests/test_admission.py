@@ -8,6 +8,7 @@ from pathlib import Path
 import trio
 
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
+from p2pmpc.frames import Limits
 from p2pmpc.gate import SATISFIED
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.knock import knock_at
@@ -18,7 +19,6 @@ from p2pmpc.network import Address
 from p2pmpc.peer import Peer as RunningPeer
 from p2pmpc.returns import AT_ONCE, MOST_AHEAD
 from p2pmpc.tls import mesh_context, wrap_client
-from p2pmpc.wire import Limits
 from tests.nodes import Peer, Peers, at_once, key_file
 
 

@@ -23,6 +23,7 @@ from p2pmpc import slices
 from p2pmpc.actions import Failed, Finished
 from p2pmpc.discovery import Found
 from p2pmpc.errors import LocalProtocolError, P2PMPCError, RemoteProtocolError
+from p2pmpc.frames import HEADER, parse_frame
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
 from p2pmpc.mesh import Connected, _batch, _Outbox
@@ -31,7 +32,6 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Silent
 from p2pmpc.runner import SessionRunner
-from p2pmpc.wire import HEADER, parse_frame
 from tests.frames import halves
 from tests.nodes import no_memory
 from tests.party import Party

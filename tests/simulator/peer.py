@@ -18,11 +18,11 @@ from p2pmpc.errors import (
     ResourceExhausted,
     Revealed,
 )
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind, Slice, SliceSum
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
 from p2pmpc.script import Stage
-from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
 from tests.simulator.fakes import Slot
 
