@@ -90,8 +90,8 @@ async def test_a_joiner_holds_one_link(tmp_path: Path) -> None:
             await trio.testing.wait_all_tasks_blocked()
             assert stranger.ended == 39
             assert founder.node is not None
-            assert founder.node._founder is not None
-            assert len(founder.node._founder._waiting) == 1
+            assert founder.node._finder.founder is not None
+            assert len(founder.node._finder.founder._waiting) == 1
             scopes[-1].cancel()
         await trio.testing.wait_all_tasks_blocked()
 

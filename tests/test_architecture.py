@@ -53,7 +53,7 @@ SHELL = (
     ("joining", "mesh", "roster_file"),
     ("options",),
     ("archive", "consent", "memory"),
-    ("runner",),
+    ("finding", "runner"),
     ("peer",),
     ("start",),
     ("library", "node"),
