@@ -406,9 +406,9 @@ async def test_a_contributor_says_two_things_early_and_no_third() -> None:
     """Of the next round a contributor's COMMITMENT and SHARE are kept, one of each, and nothing else."""
     party = await nearly_done()
     runner = party.runner
-    assert [runner._most_early(kind) for kind in (Kind.COMMITMENT, Kind.SHARE)] == [1, 1]
+    assert [runner._early._most(kind) for kind in (Kind.COMMITMENT, Kind.SHARE)] == [1, 1]
     others = set(Kind) - {Kind.COMMITMENT, Kind.SHARE}
-    assert {runner._most_early(kind) for kind in others} == {0}
+    assert {runner._early._most(kind) for kind in others} == {0}
 
 
 async def test_what_nobody_fetches_is_let_go_two_rounds_later() -> None:
@@ -427,13 +427,13 @@ async def test_repetitions_do_not_put_the_end_off(monkeypatch: pytest.MonkeyPatc
     runner = party.runner
     monkeypatch.setattr(trio, "current_time", lambda: 10.0)
     for _ in range(3):
-        runner._send_event.send_nowait(Connected(2))
+        runner._inbox.events.send_nowait(Connected(2))
     handled = 0
-    while await runner._next_event(deadline=9.0) is not None:
+    while await runner._inbox.next(deadline=9.0) is not None:
         handled += 1
-        runner._send_event.send_nowait(Connected(2))
+        runner._inbox.events.send_nowait(Connected(2))
     assert handled == 3
-    assert await runner._next_event(deadline=11.0) is not None
+    assert await runner._inbox.next(deadline=11.0) is not None
 
 
 async def test_a_round_follows_only_one_that_is_done() -> None:
