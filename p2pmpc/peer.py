@@ -108,12 +108,7 @@ class Peer:
         if options.key:
             key = Path(options.key)
             self._ledger = LedgerFile(ledger_path(key), key)
-        weight = options.weight
-        if weight is None and memory.kept is not None:
-            weight = memory.kept_weight
-        if weight is None:
-            weight = draw_weight(entropy) if self._is_drawn else 1
-            memory.drawn_weight = weight if self._is_drawn else None
+        weight = self._weight()
         if weight == 0 and numbers is not None:
             raise ConfigurationError(
                 "a peer of weight 0 only observes, and this one is given an input",
@@ -144,6 +139,17 @@ class Peer:
             warn=self.warn,
         )
         check_output(Path(options.output) if options.output else None)
+
+    def _weight(self) -> int:
+        """Return the weight that was given, else the one kept, else one that is drawn with the input."""
+        if self._options.weight is not None:
+            return self._options.weight
+        if self._memory.kept_weight is not None:
+            return self._memory.kept_weight
+        if not self._is_drawn:
+            return 1
+        self._memory.drawn_weight = draw_weight(self._entropy)
+        return self._memory.drawn_weight
 
     # -- the whole run ------------------------------------------------------------------------
 
