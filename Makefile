@@ -1,6 +1,6 @@
 # Shortcuts; each target is one command that can be typed as well.
 
-.PHONY: check test planted lint bench simulate campaign network fuzz byzantine
+.PHONY: check test planted lint bench simulate campaign kills network fuzz byzantine
 
 check: ## Everything a change must pass, in a fresh copy.
 	.ci/run
@@ -21,6 +21,9 @@ simulate: ## Thousands of whole runs in virtual time, of any number of peers, so
 
 campaign: ## 50,000 of five peers each, held against the page of faults; minutes, on two cores.
 	python -m tests.simulator --seeds 50000
+
+kills: ## Real processes killed, stopped and resumed by seed, for ten minutes on two cores.
+	python -m tests.kills
 
 network: ## Drawn scenes on bad networks, for minutes; needs Linux and root.
 	python -m tests.network

@@ -55,22 +55,25 @@ class Agreement:
     Args:
         session: As this peer sees it.
         notary: Signs and verifies.
-        has_shared: Whether this peer's shares left before it was killed.
     """
 
-    def __init__(self, session: Session, notary: Notary, *, has_shared: bool = False) -> None:
+    def __init__(self, session: Session, notary: Notary) -> None:
         self._session = session
         self._notary = notary
         self._own = notary.sign(session.acceptance)
         self.signatures: dict[int, bytes] = {}
         self.agreed = False
         self.ended = False
-        self._so_far = "" if has_shared else "; no share was sent"
 
-    def go_on(self, signatures: Mapping[int, bytes]) -> None:
-        """Take up an agreement that was reached before this process was killed."""
+    def go_on(self, signatures: Mapping[int, bytes]) -> Signed[Message]:
+        """Take up an agreement that was reached before this process was killed.
+
+        Returns:
+            This peer's ACCEPT: it may not have come to everybody.
+        """
         self.signatures |= signatures
         self.agreed = self.ended = True
+        return self._own
 
     def start(self) -> list[Action]:
         """Sign the roster to everybody."""
@@ -127,7 +130,7 @@ class Agreement:
                 f"{self._session.label(peer)} was lost before everybody agreed"
                 f"{self._session.because({peer: reason})}",
                 peers=(peer,),
-                hint=f"start again with everyone{self._so_far}",
+                hint="start again with everyone; no share was sent",
             )
         )
 
@@ -145,7 +148,7 @@ class Agreement:
                 f"no agreement in time: {self._session.labels(silent)} did not answer"
                 f"{self._session.because(reasons)}",
                 peers=silent,
-                hint=f"see that every peer reaches every other one{self._so_far}",
+                hint="see that every peer reaches every other one; no share was sent",
             )
         )
 

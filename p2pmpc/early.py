@@ -62,7 +62,7 @@ class EarlyFrames:
             return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
         several = {
             Kind.UNMASK: len(self._session.places),
-            Kind.RELAY: len(self._session.places),
+            Kind.RELAY: 2 * len(self._session.places),
             Kind.SLICE_SUM: self._session.slices.most_pieces,
             Kind.SHARE: 0,
             Kind.SLICE: 0,

@@ -88,7 +88,8 @@ class KeptRound:
         number: The round within the session.
         seed: 32 bytes of the operating system's, from which this peer draws in this round.
         input: Keyed digests of what it brings; empty for an observer.
-        acceptances: Everybody's signature on the roster; empty before round 1, where they come again.
+        acceptances: Everybody's signature on the roster; empty until this peer says something in a
+            round, for then they come again.
         pairs: The ratchet's state; empty in round 0, with dense shares, and for an observer.
         last: The frames with which this peer ended the round before: somebody may still need them.
     """

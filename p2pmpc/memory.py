@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,6 +202,11 @@ class Memory:
             return Revealed.MAYBE_TOTAL
         return Revealed.EARLIER if self.first_round else Revealed.NOTHING
 
+    def keep_agreement(self, signatures: Mapping[int, bytes]) -> None:
+        """Remember everybody's signature on the roster, together with the first that is said then."""
+        if self.kept is not None and self.kept.round is not None and not self.kept.words:
+            self.kept.round = replace(self.kept.round, acceptances=dict(signatures))
+
     def last_frames(self) -> tuple[bytes, ...]:
         """Return the frames with which this peer ended the round so far, from its echo on."""
         if self.kept is None or self.kept.round is None:
@@ -231,8 +236,9 @@ class Memory:
         fresh = [word for word in words if word.slot not in said]
         if not fresh:
             return
+        begun = () if said else (self.kept.round,)  # all have agreed since it was written
         try:
-            self._file.add(*fresh)
+            self._file.add(*begun, *fresh)
         except ResourceExhausted as error:
             if not said:
                 raise

@@ -211,7 +211,7 @@ class Peer:
             raise failure
 
     def _count_what_was_said_before(self, failure: Exception) -> None:
-        """Say of a failure what the process that was killed had revealed: this one may know of nothing."""
+        """Say of a failure what the process that was killed had revealed, where this one did not come so far."""
         if not self._memory.is_resumed or not isinstance(failure, P2PMPCError):
             return
         if failure.revealed is Revealed.NOTHING:

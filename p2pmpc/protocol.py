@@ -361,7 +361,7 @@ class Round:
             if before != message.digest:
                 raise VerificationFailed(
                     f"what the others say now does not lead to the {message.message.kind.name} that "
-                    "this peer said before it was stopped: somebody tells it other things than then",
+                    "this peer said before it was killed: somebody tells it other things than then",
                     hint="see in the logs of all who says what; nothing that differs was sent",
                 )
         return actions

@@ -31,12 +31,11 @@ def most_frames(session: Session, peer: int, kind: Kind) -> int:
         peer: The sender's roster index.
         kind: Of the frames.
     """
-    if kind is Kind.RELAY:
-        return len(session.places)
-    if peer not in session.places:
-        return 1
+    if peer not in session.places:  # it passes on ECHOs, too
+        return 2 * len(session.places) if kind is Kind.RELAY else 1
     several = {
         Kind.UNMASK: len(session.places) - 1,  # about every contributor but itself
+        Kind.RELAY: len(session.places) - 1,
         Kind.SLICE: _pieces(session, session.own_index),
         Kind.SLICE_SUM: _pieces(session, peer),
     }

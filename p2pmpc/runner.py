@@ -22,7 +22,7 @@ from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
 from p2pmpc.early import EarlyFrames
 from p2pmpc.entropy import SeededEntropy
-from p2pmpc.envelope import Notary, SessionSealer, frame_parts
+from p2pmpc.envelope import Notary, SessionSealer, frame_bytes, frame_parts
 from p2pmpc.errors import (
     AgreementFailed,
     InputRefused,
@@ -117,7 +117,7 @@ class SessionRunner:
         kept = memory.kept
         sealed = kept.sealed if memory.is_resumed and kept is not None else {}
         self._sealer = SessionSealer(self.session, found.sealing_key, sealed)
-        self._agreement = Agreement(self.session, self._notary, has_shared=bool(sealed))
+        self._agreement = Agreement(self.session, self._notary)
         self._round: Round | None = None
         self._early = EarlyFrames(self.session)
         self._away: set[int] = set()
@@ -178,8 +178,9 @@ class SessionRunner:
         if known is not None:
             assert self._memory.kept is not None
             said = self._memory.kept.said
-            if number:
-                self._agreement.go_on(known.acceptances)
+            if known.acceptances:
+                accept = self._agreement.go_on(known.acceptances)
+                self.mesh.send((frame_bytes(accept),), None)
             if known.pairs:
                 ratchet = Ratchet.restored(self.session.id, self.session.own_index, known.pairs)
         return Round(
@@ -431,6 +432,7 @@ class SessionRunner:
                 case Reached(step):
                     await self._checkpoint(step)
                 case Agreed():
+                    self._memory.keep_agreement(self._agreement.signatures)
                     await self._start_round()
                 case RecordInput():
                     await self._record_input()

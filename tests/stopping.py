@@ -1,8 +1,10 @@
 """A node that stops itself at a step, as `kill -STOP` would, before its message of that step leaves.
 
-    python -m tests.stopping STEP [the options of a node]
+    python -m tests.stopping STEP[:TIME] [the options of a node]
 
 What a test does while it stands still happens at a known point of the protocol; SIGCONT lets it go on.
+TIME counts: with 2 it stops when it comes to the step for the second time, as in a second round. With
+`--hold STEP` it stops where all that it said before has left.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ class Stopping(TextLines):
     """Tells what happens, and stops this process, once, when a step is reached."""
 
     step = ""
+    times = 1
 
     def tell(self, event: str, **fields: object) -> None:
         """Take an event."""
         super().tell(event, **fields)
-        if event == "step" and fields["step"] == type(self).step:
-            type(self).step = ""
+        kind = type(self)
+        if event == "step" and fields["step"] == kind.step:
+            kind.times -= 1
+            if kind.times == 0:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        elif event == "holding":
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -34,6 +41,7 @@ _PR_SET_PDEATHSIG = 1
 if __name__ == "__main__":
     # Nobody would let it go on whose test was killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    Stopping.step = sys.argv.pop(1)
+    Stopping.step, _, times = sys.argv.pop(1).partition(":")
+    Stopping.times = int(times or 1)
     sys.modules["p2pmpc.node"].TextLines = Stopping  # type: ignore[attr-defined]
     main()

@@ -220,6 +220,21 @@ async def test_a_round_that_was_written_down_is_written_again(tmp_path: Path) ->
     assert stem.with_suffix(".r0001.receipt.json").read_bytes() != before
 
 
+@at_once
+async def test_who_goes_on_too_late_is_told_what_its_echo_may_have_opened(tmp_path: Path) -> None:
+    """Rows 4 and 5: killed after its ECHO, it comes back when all others have died: 3, and the warning."""
+    here = Interrupted(tmp_path, timeout=20)
+    others = [here.add(number, weight=1, kill="open") for number in (1, 2, 3)]
+    victim = here.add(4, weight=1, kill="open")
+    await here.peers.run()
+    assert all(peer.killed for peer in (*others, victim))
+    again = here.peers.add(4, name=victim.name, state_dir=str(here.state), resume=True, timeout=20)
+    await here.peers.run_one(again)
+    assert again.code == 3
+    assert Revealed.MAYBE_TOTAL.value in again.told
+    assert "no share was sent" not in again.told
+
+
 @pytest.mark.parametrize("step", ["share", "confirm"])
 @at_once
 async def test_another_input_is_refused_and_the_right_one_goes_on(
@@ -250,6 +265,28 @@ async def test_another_input_is_refused_and_the_right_one_goes_on(
     assert "not the input" in refused[0].told
     assert "weight 2" in refused[1].told
     assert right.total == [12]
+
+
+@at_once
+async def test_another_input_in_a_later_round_is_told_what_earlier_ones_opened(
+    tmp_path: Path,
+) -> None:
+    """Row 6: who is refused in a second round is told that the total of the first was opened."""
+    here = Interrupted(tmp_path, rounds=2)
+    rows = [[n, 10 + n] for n in range(4)]
+    members = [here.add(*row, weight=1) for row in rows]
+    victim, wires = members[3], members[3].wires
+
+    def strike(peer: Peer, reached: str) -> None:
+        if reached == "share" and peer.steps.count(reached) == 2:
+            wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    victim.on_step = strike
+    again = await here.run(victim, 3, 99)
+    assert again.code == 8
+    assert again.wires.sent == 0
+    assert "totals of earlier rounds were opened" in again.told
 
 
 @at_once

@@ -22,7 +22,7 @@ import numpy as np
 from p2pmpc.dealing import RoundContext, Sealer
 from p2pmpc.encoding import gamma_expansion
 from p2pmpc.envelope import Notary
-from p2pmpc.errors import RemoteProtocolError, VerificationFailed
+from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Words
 from p2pmpc.frames import TO_ALL, Frame, body_digest, signing_input
 from p2pmpc.identity import (
@@ -36,12 +36,8 @@ from p2pmpc.messages import (
     AcceptedEntry,
     Kind,
     Message,
-    Relay,
     SharePlain,
     Signed,
-    Slice,
-    SliceSum,
-    Unmask,
 )
 from p2pmpc.product import Ring
 from p2pmpc.session import Session, entry_signing_input
@@ -132,26 +128,8 @@ def real_identities() -> tuple[RealIdentity, ...]:
     return tuple(sorted(made, key=lambda i: i.id))
 
 
-Slot = tuple[Kind, int, int]
-"""The place of a message among all that a peer may sign in a round: one content each."""
-
-
-def slot_of(signed: Signed[Message], receiver: int | None) -> Slot:
-    """Return the place of a message."""
-    match signed.message:
-        case Relay(about, _, b""):
-            number = -about
-        case Unmask(about, _) | Relay(about, _, _):
-            number = about
-        case Slice(piece, _) | SliceSum(piece, _):
-            number = piece
-        case _:
-            number = 0
-    return signed.message.kind, receiver or 0, number
-
-
 class SimNotary(Notary):
-    """The production notary, whose owner may tell lies consistently, forge, or be killed and come back."""
+    """The production notary, whose owner may tell lies consistently, or forge."""
 
     identity: AnyIdentity
 
@@ -160,20 +138,12 @@ class SimNotary(Notary):
         self.identity = identity
         self.lie: Callable[[Message], Message] | None = None
         """What its machine says without knowing; None for honest peers."""
-        self.before: dict[Slot, bytes] = {}
-        """The digests of what its owner said before it was killed, by their places."""
 
     def sign(self, message: M, *, round_number: int = 0, receiver: int | None = None) -> Signed[M]:
         """Sign what the machine wants to say, or the lie in its place."""
         if self.lie is not None:
             message = self.lie(message)  # type: ignore[assignment]
-        signed = super().sign(message, round_number=round_number, receiver=receiver)
-        if self.before.get(slot_of(signed, receiver), signed.digest) != signed.digest:
-            # The machine must not go on: held against other words than its own were, those of the
-            # others would look like lies.
-            kind = message.kind.name
-            raise VerificationFailed(f"told otherwise than before its restart: {kind} differs")
-        return signed
+        return super().sign(message, round_number=round_number, receiver=receiver)
 
     def frame(self, message: Message, receiver: int, *, round_number: int = 0) -> Frame:
         """Return any message as a signed frame for one receiver, past all lies."""

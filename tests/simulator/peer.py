@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput
+from p2pmpc.actions import Action, Agreed, Failed, Finished, RecordInput, Send
 from p2pmpc.agreement import Agreement
 from p2pmpc.errors import (
     InputRefused,
     Interrupted,
     P2PMPCError,
     ResourceExhausted,
-    Revealed,
 )
 from p2pmpc.frames import Frame
-from p2pmpc.messages import Kind, Slice, SliceSum
+from p2pmpc.messages import Kind, Slice, SliceSum, Slot
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
 from p2pmpc.script import Stage
 from tests.simulator.cast import Cast
-from tests.simulator.fakes import Slot
 
 TIMEOUT = 60.0
 """The default of --timeout."""
@@ -50,6 +48,8 @@ class SimPeer:
         self.notary = cast.notary(index)
         self.sealer = cast.sealer(index)
         self.secret = cast.secrets.get(index)
+        self.stored: dict[Slot, bytes] = {}
+        """On its disk: what it ever signed, by its place, written before it leaves."""
         self._make_machines()
         self.pieces: dict[tuple[int, Kind, int], bytes] = {}
         """Of slices, and of their sums, by who said them and their number: the first that came."""
@@ -71,8 +71,6 @@ class SimPeer:
         """When it last made progress."""
         self.restarts = 0
         """How often it was killed and came back."""
-        self.stored: dict[Slot, bytes] = {}
-        """On its disk: what it ever signed, by its place, written before it leaves."""
 
     def _make_machines(self) -> None:
         """Make the machines: the same ones as ever, from what is stored."""
@@ -85,6 +83,7 @@ class SimPeer:
                 notary=self.notary,
                 sealer=self.sealer,
                 entropy=Random(self._entropy).randbytes,
+                said=dict(self.stored),
             )
         )
 
@@ -93,7 +92,7 @@ class SimPeer:
     @property
     def kinds_said(self) -> set[Kind]:
         """The kinds of which it ever signed something."""
-        return {slot[0] for slot in self.stored}
+        return {slot.kind for slot in self.stored}
 
     @property
     def may_restart(self) -> bool:
@@ -102,7 +101,8 @@ class SimPeer:
 
     def restart(self, now: float) -> None:
         """Come back after a death: nothing is left but what was stored."""
-        said = self.kinds_said
+        said = self.kinds_said - {Kind.ACCEPT}
+        signatures = self.agreement.signatures
         self.sealer.is_fixed = bool(said & {Kind.PARTIAL, Kind.SLICE})
         self._stale = set() if Kind.PARTIAL in said else set(self.pieces)
         self.sealer.comes_back = self.live = True
@@ -110,16 +110,13 @@ class SimPeer:
         self.moved, self.deadline = now, now + TIMEOUT
         self._somebody_is_gone = self.recorded = False
         self.retired = set()
-        self.notary.before = self.stored
         self._make_machines()
-        # Both of these the production machines do not do yet.
-        self.round._steps.heard.__dict__["_may_come_first"] = lambda _kind: True
+        if said:
+            self.agreement.go_on(signatures)
 
     def ends(self, end: Finished | Failed) -> None:
         """Take an end."""
         self.end, self.live = end, False
-        if isinstance(end, Failed) and self.restarts and Kind.ECHO in self.kinds_said:
-            end.error.revealed = Revealed.MAYBE_TOTAL  # by the process before this one
 
     # -- events -----------------------------------------------------------------------------
 
@@ -153,6 +150,8 @@ class SimPeer:
 
     def _react(self, step: str, other: int) -> list[Action]:
         match step:
+            case "restart" if self.agreement.agreed:
+                return [Send(self.agreement.go_on({})), *self.round.start()]
             case "begin" | "restart":
                 return self.agreement.start()
             case "refusal":

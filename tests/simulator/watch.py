@@ -51,13 +51,13 @@ from p2pmpc.messages import (
     Signed,
     Slice,
     Unmask,
+    slot_of,
 )
 from p2pmpc.script import Stage
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.weights import opening_threshold
 from tests.simulator.cast import Cast
 from tests.simulator.committed import Committed
-from tests.simulator.fakes import slot_of
 from tests.simulator.peer import TIMEOUT, SimPeer
 from tests.simulator.scenario import BENIGN, CRASHES, HARMLESS, Scenario
 
@@ -149,7 +149,7 @@ class Watch:
                 pass
 
     def _signs_once(self, index: int, signed: Signed[Message], receiver: int | None) -> None:
-        slot = index, *slot_of(signed, receiver)
+        slot = index, *slot_of(signed.message, receiver)
         if self._signed.setdefault(slot, signed.digest) != signed.digest:
             kind = signed.message.kind.name
             raise ViolationError(12, f"{index} signs another {kind} than before")

@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol
 from p2pmpc.actions import Action, Failed, Finished, Send
 from p2pmpc.errors import exit_code_of
 from p2pmpc.frames import Frame
-from p2pmpc.messages import Kind, Message, Signed
+from p2pmpc.messages import Kind, Message, Signed, slot_of
 from p2pmpc.protocol import Round
 from tests.simulator.cast import Cast
-from tests.simulator.fakes import frame_of, slot_of
+from tests.simulator.fakes import frame_of
 from tests.simulator.faults import Behaviour, behaviours_of
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Scenario
@@ -220,7 +220,7 @@ class World:
                 return  # killed between two messages, or ended
             match action:
                 case Send(signed, receiver):
-                    peer.stored.setdefault(slot_of(signed, receiver), signed.digest)
+                    peer.stored.setdefault(slot_of(signed.message, receiver), signed.digest)
                     self.watch.says(peer.index, signed, receiver)
                     self._say(peer, signed, receiver)
                 case Finished() | Failed():
