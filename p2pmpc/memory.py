@@ -174,8 +174,8 @@ class Memory:
             raise InputRefused(
                 "this is not the input that this peer took part with before it was killed",
                 hint="bring the input and the weight of then, in the same way (--input, --value, "
-                "P2PMPC_VALUE): two inputs under the same masks would give their difference away. "
-                "Nothing was sent now, and what is kept is still there for --resume",
+                "P2PMPC_VALUE): two inputs under the same masks would give their difference away; "
+                "nothing was sent now, and what is kept is still there for --resume",
                 revealed=self.revealed,
             )
 
