@@ -18,9 +18,9 @@ import trio
 from bench.child import Stopwatch, is_expected, report, take_part
 from bench.mesh import bytes_sent, close, empty_frame, open_links
 from p2pmpc.field import M31
+from p2pmpc.frames import Limits
 from p2pmpc.links import Link
 from p2pmpc.messages import Kind
-from p2pmpc.wire import Limits
 
 Words = npt.NDArray[np.uint32]
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from bench.child import Stopwatch, report, take_part
 from bench.mesh import bytes_sent, close, empty_frame, open_links
+from p2pmpc.frames import Limits
 from p2pmpc.messages import Kind
-from p2pmpc.wire import Limits
 
 STEPS: Final = (
     (Kind.COMMITMENT, Kind.SHARE),

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from bench.child import introduce, read_line
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, Limits
 from p2pmpc.gate import SATISFIED
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Listener, Stream, TcpNetwork
 from p2pmpc.tls import mesh_context, remote_certificate, server_context, wrap_client, wrap_server
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Limits
 
 _DIALLED_AT_ONCE = 8
 _READY = Kind.CONFIRM

@@ -22,12 +22,10 @@ from fuzz import engine, hexfiles
 from fuzz.mutation import mutated
 from fuzz.rightful import rightful
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, Limits, parse_frame, parse_header
 from p2pmpc.messages import Kind, is_address, is_display_text
 from p2pmpc.product import FIELDS
 from p2pmpc.wire import (
-    ENVELOPE_BYTES,
-    HEADER,
-    Limits,
     decode_body,
     decode_entry,
     decode_evidence,
@@ -38,8 +36,6 @@ from p2pmpc.wire import (
     encode_evidence,
     encode_parameters,
     encode_share,
-    parse_frame,
-    parse_header,
 )
 
 CORPUS: Final = Path(__file__).parent / "corpus"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pmpc.evidence import Claim, Evidence, Statement
+from p2pmpc.frames import ENVELOPE_BYTES
 from p2pmpc.messages import Kind
-from p2pmpc.wire import ENVELOPE_BYTES, encode_evidence
+from p2pmpc.wire import encode_evidence
 from tests.frames import encode_frame
 from tests.reference_messages import pack
 from tests.vector_cases.bodies import bodies_of

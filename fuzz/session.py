@@ -31,6 +31,7 @@ from p2pmpc.disputes import check_evidence
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError, exit_code_of
 from p2pmpc.evidence import Claim, Dispute
+from p2pmpc.frames import HEADER, parse_frame, parse_header
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.membership import make_entry
 from p2pmpc.mesh import SESSION_KINDS
@@ -38,7 +39,6 @@ from p2pmpc.messages import PAIRWISE, Kind, Message, Signed, is_display_text
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import HEADER, parse_frame, parse_header
 from tests.frames import halves
 from tests.party import Member, Party, PlainSealer
 

@@ -20,6 +20,7 @@ from p2pmpc.errors import (
     PeerMissing,
     RemoteProtocolError,
 )
+from p2pmpc.frames import TO_ALL
 from p2pmpc.identity import SEALING_SEED_BYTES, Identity, SealingKey, peer_id, short_id
 from p2pmpc.knock import refuse
 from p2pmpc.links import Link, LinkEndedError
@@ -30,7 +31,6 @@ from p2pmpc.network import Address
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import TO_ALL
 
 Checkpoint = Callable[[str], Awaitable[None]]
 """Called when a step is reached, before its message leaves."""

@@ -9,6 +9,7 @@ from p2pmpc.dealing import RoundContext, check_commitment, check_mask_share, che
 from p2pmpc.envelope import check_signature
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError, VerificationFailed
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
+from p2pmpc.frames import body_digest
 from p2pmpc.hashing import DIGEST_BYTES
 from p2pmpc.messages import (
     PAIRWISE,
@@ -27,7 +28,7 @@ from p2pmpc.messages import (
 from p2pmpc.session import Session
 from p2pmpc.shamir import combine
 from p2pmpc.summing import check_content
-from p2pmpc.wire import body_digest, decode_body, encode_body
+from p2pmpc.wire import decode_body, encode_body
 
 _PAIRWISE: Final = frozenset({Kind.SHARE, Kind.SLICE})
 """What members say to one other member within a session."""

@@ -26,10 +26,7 @@ from p2pmpc.messages import (
     is_display_text,
 )
 from p2pmpc.session import Session
-from p2pmpc.wire import (
-    decode_evidence,
-    encode_evidence,
-)
+from p2pmpc.wire import decode_evidence, encode_evidence
 
 _TOLD_INSTEAD: Final = {
     InputRefused: "it refused to share its input",

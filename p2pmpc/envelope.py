@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Statement, proven_by
+from p2pmpc.frames import TO_ALL, Frame, Limits, body_digest, frame_head, signing_input
 from p2pmpc.identity import (
     Identity,
     SealingKey,
@@ -20,17 +21,7 @@ from p2pmpc.identity import (
 )
 from p2pmpc.messages import NO_SESSION, PAIRWISE, Join, Kind, Message, Signed
 from p2pmpc.session import Session
-from p2pmpc.wire import (
-    TO_ALL,
-    Frame,
-    Limits,
-    body_digest,
-    decode_body,
-    encode_body,
-    frame_head,
-    parameters_digest,
-    signing_input,
-)
+from p2pmpc.wire import decode_body, encode_body, parameters_digest
 
 M = TypeVar("M", bound=Message)
 

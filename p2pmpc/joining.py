@@ -12,6 +12,7 @@ import trio
 from p2pmpc.discovery import Checkpoint, Found, Self
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
 from p2pmpc.errors import AgreementFailed, P2PMPCError, PeerMissing, error_for_code
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.identity import SealingKey, short_id
 from p2pmpc.knock import TOLD_TO_ALL, Bootstrap, Knock, knock_at, refuse
 from p2pmpc.links import Link, LinkEndedError
@@ -20,7 +21,6 @@ from p2pmpc.messages import Abort, Hello, Kind, Message, Offer, RosterList, Sign
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters
 from p2pmpc.patience import Backoff
-from p2pmpc.wire import TO_ALL, Limits
 from p2pmpc.witness import describe_difference
 from p2pmpc.witness_links import WitnessStand
 
@@ -28,6 +28,7 @@ OFFER_SECONDS: Final = 3.0
 """How long a link is held on which the offers of others are waited for, before it is given back."""
 ANSWER_SECONDS: Final = 3.0
 """How long to wait for the word of the others when one has shown a roster that decides."""
+_WAITED: Final = "other bootstrap peers were waited for"
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +71,7 @@ class Joiner:
         check: Holds the parameters against this peer's input, before its HELLO.
         checkpoint: Told of steps.
         stand: Where this peer is a witness itself.
+        tell: Told why a bootstrap peer has to be asked again, when that has changed.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Joiner:
         check: Callable[[Parameters], Awaitable[None]],
         checkpoint: Checkpoint,
         stand: WitnessStand | None = None,
+        tell: Callable[[Address, str], None] = lambda _where, _reason: None,
     ) -> None:
         self._me = me
         self._candidate = candidate
@@ -92,6 +95,7 @@ class Joiner:
         self._check = check
         self._checkpoint = checkpoint
         self._stand = stand
+        self._tell = tell
         self._address: Address | None = None
         # One HELLO for one set of parameters, however often the link is cut: two would look as if
         # this peer told different peers different things.
@@ -167,6 +171,8 @@ class Joiner:
                         await self._talk(call, knock)
                         return
                 except LinkEndedError as error:
+                    if error.reason not in (call.reason, _WAITED):
+                        self._tell(call.where.address, error.reason)
                     call.reason = error.reason
                 except P2PMPCError as error:
                     self._fail(call, error)
@@ -240,7 +246,7 @@ class Joiner:
             while call.is_founder and any(other.link is None for other in others):
                 await self._changed.wait()
             return
-        raise LinkEndedError("other bootstrap peers were waited for")
+        raise LinkEndedError(_WAITED)
 
     async def _take_offer(self, call: _Call, offer: Offer, knock: Knock) -> None:
         """Hold an offer against the others, and the founder's against this peer's input."""

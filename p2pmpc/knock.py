@@ -12,12 +12,12 @@ import trio
 from p2pmpc.endings import abort_message
 from p2pmpc.envelope import frame_bytes, sign_before_session
 from p2pmpc.errors import P2PMPCError
+from p2pmpc.frames import TO_ALL
 from p2pmpc.identity import Identity, certificate_key, parse_id, peer_id
 from p2pmpc.links import Link, LinkEndedError, plain_reason
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, Network
 from p2pmpc.tls import JOIN_PROTOCOL, alpn, join_context, remote_certificate, wrap_client
-from p2pmpc.wire import TO_ALL
 
 TOLD_TO_ALL: Final = frozenset({Kind.ROSTER, Kind.ABORT})
 """Kinds on a join link whose signature names no receiver."""

@@ -7,9 +7,9 @@ from typing import Final
 import trio
 
 from p2pmpc.absence import TcpState
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 from p2pmpc.messages import Kind
 from p2pmpc.network import Stream, tcp_state
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits, parse_frame, parse_header
 
 _READ: Final = 1 << 18
 _WRITE: Final = 1 << 20
@@ -133,6 +133,8 @@ def plain_reason(error: BaseException) -> str:
     """Return the plainest reason in an exception, without what the other side wrote."""
     for cause in (error.__cause__, error):
         reason = getattr(cause, "reason", None) or getattr(cause, "strerror", None)
+        if reason == "UNEXPECTED_EOF_WHILE_READING":  # of TLS, which ends with a goodbye
+            return "it was cut"
         if reason:
             return str(reason).lower().replace("_", " ")
     return "it was refused" if isinstance(error, OSError) else "it was cut"

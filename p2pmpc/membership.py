@@ -18,6 +18,7 @@ from p2pmpc.errors import (
     AgreementFailed,
     RemoteProtocolError,
 )
+from p2pmpc.frames import Limits, body_digest
 from p2pmpc.identity import Identity, SealingKey, peer_id, short_id
 from p2pmpc.messages import (
     NO_FOUNDER,
@@ -31,12 +32,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.session import Member, Session, entry_signing_input
-from p2pmpc.wire import (
-    Limits,
-    body_digest,
-    encode_entry,
-    parameters_digest,
-)
+from p2pmpc.wire import encode_entry, parameters_digest
 
 
 def make_entry(

@@ -16,6 +16,7 @@ from p2pmpc.actions import Action, Send
 from p2pmpc.discovery import Found
 from p2pmpc.entropy import ROUND_SEED_BYTES
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted, Revealed
+from p2pmpc.frames import frame_head
 from p2pmpc.identity import Identity, SealingKey, short_id
 from p2pmpc.kept import Kept, KeptRoster, KeptRound, KeptSelf, KeptWord
 from p2pmpc.messages import Kind, SignedEntry
@@ -24,7 +25,7 @@ from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.state_file import StateFile, default_state_folder, find_state, open_folder
-from p2pmpc.wire import decode_entry, frame_head
+from p2pmpc.wire import decode_entry
 
 _AT_THE_END = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
 
@@ -174,13 +175,12 @@ class Memory:
         """
         known = self.round(number)
         if known is not None and known.input != digest:
-            echoed = self.kept is not None and any(s.kind is Kind.ECHO for s in self.kept.said)
-            unopened = Revealed.EARLIER if number else Revealed.NOTHING
             raise OtherInputError(
-                "this is not the input that this peer took part with before it was stopped",
-                hint="give the same input and weight: under the same masks, two would give away their "
-                "difference; what is kept was left as it was, and nothing was sent now",
-                revealed=Revealed.MAYBE_TOTAL if echoed else unopened,
+                "this is not the input that this peer took part with before it was killed",
+                hint="bring the input and the weight of then, in the same way (--input, --value, "
+                "P2PMPC_VALUE): two inputs under the same masks would give their difference away; "
+                "nothing was sent now, and what is kept is still there for --resume",
+                revealed=self.revealed,
             )
 
     def begin_round(self, begun: KeptRound) -> None:
@@ -198,6 +198,13 @@ class Memory:
             self._file.add(begun)
         else:
             self._file.begin(*self.kept.facts)
+
+    @property
+    def revealed(self) -> Revealed:
+        """What others may have learned by what this peer said before it was killed."""
+        if self.kept is not None and any(slot.kind is Kind.ECHO for slot in self.kept.said):
+            return Revealed.MAYBE_TOTAL
+        return Revealed.EARLIER if self.first_round else Revealed.NOTHING
 
     def keep_agreement(self, signatures: Mapping[int, bytes]) -> None:
         """Remember everybody's signature on the roster, together with the first that is said then."""

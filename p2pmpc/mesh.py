@@ -20,6 +20,7 @@ import trio
 from p2pmpc.absence import Absence, Cause
 from p2pmpc.dialling import Dialler, UnreachedError
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
+from p2pmpc.frames import ALIVE, ENVELOPE_BYTES, HEADER, Frame
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
@@ -30,7 +31,6 @@ from p2pmpc.quota import Quota
 from p2pmpc.returns import Returns
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import ALIVE, ENVELOPE_BYTES, HEADER, Frame
 
 SESSION_KINDS: Final = frozenset(kind for kind in Kind if kind >= Kind.ACCEPT)
 RECONNECT_SECONDS: Final = 15.0

@@ -484,7 +484,7 @@ class Signed(Generic[M_co]):
         message: What was said.
         round: The round it belongs to.
         digest: Labelled hash of the body as sent; what the signature and later echoes cover.
-        signature: Of the sender, over :func:`p2pmpc.wire.signing_input`.
+        signature: Of the sender, over :func:`p2pmpc.frames.signing_input`.
         body: The bytes as sent; never made again from the message.
     """
 

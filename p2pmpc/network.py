@@ -241,11 +241,15 @@ def tcp_state(stream: Stream) -> TcpState | None:
 
 
 def _plainest(error: OSError) -> OSError:
-    """Return the error of the first attempt, where trio reports that all attempts failed."""
+    """Return the error of the first attempt, where trio reports that all attempts failed.
+
+    In the system's words: those of trio begin with the address, which errors name themselves.
+    """
     cause: BaseException | None = error.__cause__
     while isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
-    return cause if isinstance(cause, OSError) else error
+    error = cause if isinstance(cause, OSError) else error
+    return error if error.errno is None else OSError(error.errno, os.strerror(error.errno))
 
 
 def own_host() -> str:

@@ -1,7 +1,7 @@
 """One peer: it finds the others, takes part in their sums, and writes down what happened.
 
-It checks the options and the input, finds the session (as founder, as joiner, or by a roster file),
-shows the roster and asks where that is due, and hands over to :class:`p2pmpc.runner.SessionRunner`,
+It checks the options and the input, finds the session (:mod:`p2pmpc.finding`), shows the roster and
+asks where that is due, and hands over to :class:`p2pmpc.runner.SessionRunner`,
 which holds the loop of the session itself.
 """
 
@@ -18,7 +18,7 @@ import trio
 
 from p2pmpc.archive import file_stem, keep_evidence, room_needed, write_down
 from p2pmpc.consent import Ask, Consent, roster_text
-from p2pmpc.discovery import Found, Founder, Self
+from p2pmpc.discovery import Found, Self
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import (
     ConfigurationError,
@@ -27,37 +27,35 @@ from p2pmpc.errors import (
     LocalProtocolError,
     P2PMPCError,
     ResourceExhausted,
+    Revealed,
     exit_code_of,
 )
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
+from p2pmpc.finding import Finder
 from p2pmpc.gate import Gate
-from p2pmpc.identity import Identity, format_id, short_id
+from p2pmpc.identity import Identity, format_id
 from p2pmpc.inputs import (
     WEIGHT_VARIABLE,
     draw_numbers,
     draw_weight,
 )
-from p2pmpc.joining import Joiner
 from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
-from p2pmpc.membership import Candidate
 from p2pmpc.memory import Memory, OtherInputError
-from p2pmpc.network import Address, Network, own_host
+from p2pmpc.network import Network
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome, check_shown
-from p2pmpc.parameters import NONCE_BYTES, Parameters
+from p2pmpc.parameters import Parameters
 from p2pmpc.progress import Observer
 from p2pmpc.reading import check_values, digest_of_residues, read_residues
-from p2pmpc.roster_file import Gathering, RosterFile
 from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.sources import Numbers, PartOfNumbers
 from p2pmpc.storage import check_output, check_room
 from p2pmpc.weights import check_private_weight, check_weight
-from p2pmpc.witness_links import WitnessStand
 
 _DRAIN_SECONDS = 2.0
 
@@ -110,12 +108,7 @@ class Peer:
         if options.key:
             key = Path(options.key)
             self._ledger = LedgerFile(ledger_path(key), key)
-        weight = options.weight
-        if weight is None and memory.kept is not None:
-            weight = memory.kept_weight
-        if weight is None:
-            weight = draw_weight(entropy) if self._is_drawn else 1
-            memory.drawn_weight = weight if self._is_drawn else None
+        weight = self._weight()
         if weight == 0 and numbers is not None:
             raise ConfigurationError(
                 "a peer of weight 0 only observes, and this one is given an input",
@@ -129,13 +122,34 @@ class Peer:
         self._brought: _Brought | None = None
         """What the next round sums, where it is known before."""
         self._is_over = False
-        self._nursery: trio.Nursery | None = None
         self._runner: SessionRunner | None = None
-        self._founder: Founder | None = None
         self._interrupted: Interrupted | None = None
-        self._discovering = trio.CancelScope()
         self._asking = trio.CancelScope()
+        self._finder = Finder(
+            options,
+            self._me,
+            self._gate,
+            network,
+            memory,
+            log=log,
+            observer=observer,
+            length=None if numbers is None else numbers.length,
+            check=self._check_input,
+            checkpoint=self._checkpoint,
+            warn=self.warn,
+        )
         check_output(Path(options.output) if options.output else None)
+
+    def _weight(self) -> int:
+        """Return the weight that was given, else the one kept, else one that is drawn with the input."""
+        if self._options.weight is not None:
+            return self._options.weight
+        if self._memory.kept_weight is not None:
+            return self._memory.kept_weight
+        if not self._is_drawn:
+            return 1
+        self._memory.drawn_weight = draw_weight(self._entropy)
+        return self._memory.drawn_weight
 
     # -- the whole run ------------------------------------------------------------------------
 
@@ -171,13 +185,12 @@ class Peer:
         failure: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
                 try:
                     self._observer.tell("identity", id=format_id(self._identity.id))
-                    found = await self._discover()
+                    found = await self._finder.find(nursery)
                     await self._bring_again(found.session)
                     self._memory.keep_roster(found)
-                    self._meet(found)
+                    self._meet(found, nursery)
                     if found.objection is not None:
                         self.runner.refuse(found.objection)
                         await self.runner.run()
@@ -186,6 +199,7 @@ class Peer:
                     self._memory.forget()
                 except Exception as error:
                     failure = error
+                    self._count_what_was_said_before(error)
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
@@ -196,6 +210,13 @@ class Peer:
             self._note(failure)
         if failure is not None:
             raise failure
+
+    def _count_what_was_said_before(self, failure: Exception) -> None:
+        """Say of a failure what the process that was killed had revealed, where this one did not come so far."""
+        if not self._memory.is_resumed or not isinstance(failure, P2PMPCError):
+            return
+        if failure.revealed is Revealed.NOTHING:
+            failure.revealed = self._memory.revealed
 
     @property
     def runner(self) -> SessionRunner:
@@ -213,7 +234,7 @@ class Peer:
             revealed=failure.revealed.value,
         )
 
-    def _meet(self, found: Found) -> None:
+    def _meet(self, found: Found, nursery: trio.Nursery) -> None:
         """Connect to the members of a closed session, and show who they are."""
         runner = self._runner = SessionRunner(
             found,
@@ -229,10 +250,9 @@ class Peer:
             entropy=self._entropy,
         )
         session = found.session
-        assert self._nursery is not None
         self._gate.mesh_handler = runner.mesh.attach
         self._gate.open_mesh(session)
-        self._nursery.start_soon(runner.mesh.run)
+        nursery.start_soon(runner.mesh.run)
         self._observer.tell("roster", text=roster_text(session), peers=len(session.members))
         self._log.info(
             "roster",
@@ -266,9 +286,7 @@ class Peer:
             self._asking.cancel()
             await self._runner.interrupt(error)
             return
-        if self._founder is not None:
-            await self._founder.dismiss(error)
-        self._discovering.cancel()
+        await self._finder.interrupt(error)
 
     async def _checkpoint(self, step: str) -> None:
         """Tell that a step is reached; its messages have not left yet."""
@@ -285,128 +303,6 @@ class Peer:
         """Tell what people should know."""
         self._log.warning("warning", warning=text)
         self._observer.tell("warning", warning=text)
-
-    # -- discovery ----------------------------------------------------------------------------
-
-    async def _discover(self) -> Found:
-        found = self._memory.found()
-        if found is not None:
-            return await self._go_on(found)
-        with self._discovering:
-            if self._options.roster:
-                found = await self._gather(RosterFile.load(Path(self._options.roster)))
-            elif self._options.bootstrap:
-                found = await self._join()
-            else:
-                found = await self._found()
-        if found is None:
-            raise self._interrupted or LocalProtocolError("discovery ended without a session")
-        return found
-
-    async def _listen(self, address: Address) -> Address:
-        """Listen, serve from now on, and return where the others reach this peer."""
-        listener = await self._network.listen(address)
-        self._memory.listens = str(listener.address)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._gate.serve, listener)
-        if self._options.advertise:
-            return Address.parse(self._options.advertise)
-        if listener.address.is_wildcard:
-            return Address(own_host(), listener.address.port)
-        return listener.address
-
-    async def _go_on(self, found: Found) -> Found:
-        """Listen where this peer listened before it was killed, and answer as it did."""
-        options, session, own = self._options, found.session, self._identity.id
-        parameters, me = session.parameters, session.member(session.own_index)
-        options.stated.check(parameters)
-        await self._check_input(parameters)
-        if not parameters.private_weights and me.weight != self._me.weight:
-            raise InputRefused(
-                f"this peer took part with weight {me.weight}, and now has {self._me.weight}",
-                hint="give the same weight and input; nothing was sent now",
-            )
-        assert options.listen_address is not None
-        await self._listen(options.listen_address)
-        address = Address.parse(me.signed.address)
-        if options.roster:
-            roster = RosterFile.load(Path(options.roster))
-            self._gate.join_handler = Gathering(
-                self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
-            ).serve
-        elif session.founder == session.own_index:
-            self._founder = Founder(self._me, parameters, address, self._log)
-            self._founder.go_on(session)
-            self._gate.join_handler = self._founder.serve
-        self._log.info("gone on", id=short_id(own), session=session.id.hex())
-        return found
-
-    async def _found(self) -> Found:
-        options, kept = self._options, self._memory.kept
-        length = None if self._numbers is None else self._numbers.length
-        if kept is None:
-            nonce = self._entropy(NONCE_BYTES)
-            parameters = options.parameters(nonce, self._identity.id, length=length)
-        else:
-            parameters = kept.me.parameters
-            options.stated.check(parameters)
-        await self._check_input(parameters)
-        address = await self._listen(options.listen_address or Address("127.0.0.1", 0))
-        founder = self._founder = Founder(self._me, parameters, address, self._log)
-        founder.on_joined = lambda count: self._observer.tell(
-            "joined", count=count, peers=parameters.peers
-        )
-        bootstrap = f"{address}#{format_id(self._identity.id)}"
-        command = f"python -m p2pmpc.node --bootstrap {bootstrap}"
-        self._log.info("founded", address=str(address), count=parameters.peers)
-        self._observer.tell("founded", address=str(address), bootstrap=bootstrap, command=command)
-        await self._checkpoint("join")
-        self._gate.join_handler = founder.serve
-        await self._checkpoint("hello")
-        return await founder.found(options.join_timeout)
-
-    async def _join(self) -> Found:
-        options = self._options
-        unpinned = [str(where.address) for where in options.where if where.pinned is None]
-        if unpinned:
-            self.warn(
-                f"the bootstrap peer at {', '.join(unpinned)} is not pinned: whoever answers there "
-                "is taken for it (pin it with HOST:PORT#ID)"
-            )
-        stand: WitnessStand | None = None
-        if options.listen_address is not None and options.listen_address.port:
-            # Others may know this address, and name it beside the founder's.
-            stand = WitnessStand(self._identity, self._log)
-            self._gate.join_handler = stand.serve
-
-        async def listen(local_host: str) -> Address:
-            return await self._listen(options.listen_address or Address(local_host, 0))
-
-        candidate = Candidate(self._identity, self._memory.nonce, options.stated)
-        joiner = Joiner(
-            self._me,
-            candidate,
-            self._network,
-            options.where,
-            listen=listen,
-            check=self._check_input,
-            checkpoint=self._checkpoint,
-            stand=stand,
-        )
-        return await joiner.join(options.join_timeout)
-
-    async def _gather(self, roster: RosterFile) -> Found:
-        options, own = self._options, self._identity.id
-        address = roster.own_address(own)
-        length = None if self._numbers is None else self._numbers.length
-        parameters = options.parameters(bytes(NONCE_BYTES), own, length=length, roster=roster)
-        await self._check_input(parameters)
-        await self._listen(options.listen_address or address)
-        gathering = Gathering(
-            self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
-        )
-        self._gate.join_handler = gathering.serve
-        return await gathering.gather(options.join_timeout)
 
     # -- before any share leaves --------------------------------------------------------------
 

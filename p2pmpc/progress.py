@@ -120,8 +120,9 @@ _STEPS = {
 }
 
 
-_OF_A_PEER = {
-    "disconnected": "... {peer}: {reason}",
+_OF_OTHERS = {
+    "knocking again": "... no way in at {where} yet: {reason}; knocking again",
+    "disconnected": "... {peer} is not connected: {reason}; it has {seconds:g} s to come back",
     "silent": "... {peer} is silent: {reason}",
     "reconnected": "... {peer} is connected again",
     "heard again": "... {peer} is heard again",
@@ -168,8 +169,8 @@ class TextLines:
                 return [f"warning: {fields['warning']}"]
             case "progress":
                 return [progress_text(fields)]
-            case _ if event in _OF_A_PEER:
-                return [_OF_A_PEER[event].format(**fields)]
+            case _ if event in _OF_OTHERS:
+                return [_OF_OTHERS[event].format(**fields)]
             case _:
                 return []
 

@@ -66,7 +66,7 @@ class Round:
         secret: This peer's residues, the checksum coordinate included; None observes.
         notary: Signs messages.
         sealer: Seals and opens shares.
-        entropy: The operating system's, in production.
+        entropy: What this round draws from: in production one seed, expanded (p2pmpc.entropy).
         number: The round's number within the session.
         ratchet: Where the seeds of a later round come from.
         said: Digests of what this peer said in this round before it was killed.
@@ -364,7 +364,7 @@ class Round:
             if before != message.digest:
                 raise VerificationFailed(
                     f"what the others say now does not lead to the {message.message.kind.name} that "
-                    "this peer said before it was stopped: somebody tells it other things than then",
+                    "this peer said before it was killed: somebody tells it other things than then",
                     hint="see in the logs of all who says what; nothing that differs was sent",
                 )
         return actions

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from p2pmpc.absence import Absence, Cause, TcpState
 from p2pmpc.errors import RemoteProtocolError
-from p2pmpc.wire import Frame, check_alive
+from p2pmpc.frames import Frame, check_alive
 
 SUSPECTED_BEATS: Final = 3
 GIVEN_UP_BEATS: Final = 4

@@ -3,7 +3,7 @@
 An honest peer says everything once on a connection, and the rounds in their order; only after a
 reconnection does it begin again. A frame that comes a second time still passes, since the round
 tells a repetition, which changes nothing, from a contradiction, which proves itself. A third one is
-a flood. Together with the caps of :mod:`p2pmpc.wire` this bounds the bytes of a connection too.
+a flood. Together with the caps of :mod:`p2pmpc.frames` this bounds the bytes of a connection too.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections import Counter
 from typing import Final
 
 from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind
 from p2pmpc.session import Session
-from p2pmpc.wire import Frame
 
 _TIMES: Final = 2
 _OF_NO_ROUND: Final = frozenset({Kind.ACCEPT, Kind.ABORT})

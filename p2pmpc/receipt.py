@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError, VerificationFailed
+from p2pmpc.frames import TO_ALL, body_digest, signing_input
 from p2pmpc.hashing import label
 from p2pmpc.identity import Identity, format_id, parse_id, verify_signature
 from p2pmpc.messages import Confirm, Kind
 from p2pmpc.record import Record
 from p2pmpc.transcript import Verified
-from p2pmpc.wire import TO_ALL, body_digest, encode_body, signing_input
+from p2pmpc.wire import encode_body
 
 FORMAT = "p2pmpc-receipt 1"
 

@@ -31,6 +31,7 @@ from p2pmpc.errors import (
     RemoteProtocolError,
     error_for_code,
 )
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.identity import parse_id, peer_id, short_id
 from p2pmpc.knock import knock_at, refuse
 from p2pmpc.links import Link, LinkEndedError
@@ -40,7 +41,6 @@ from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.patience import Backoff
 from p2pmpc.session import Member, Session
-from p2pmpc.wire import TO_ALL, Limits
 
 _LINGER_SECONDS = 3.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -20,6 +20,7 @@ from p2pmpc.actions import (
 )
 from p2pmpc.agreement import Agreement
 from p2pmpc.discovery import Found
+from p2pmpc.early import EarlyFrames
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes, frame_parts
 from p2pmpc.errors import (
@@ -34,14 +35,15 @@ from p2pmpc.errors import (
 )
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import Words
+from p2pmpc.frames import Frame
 from p2pmpc.identity import Identity
+from p2pmpc.inbox import Inbox, LoopEvent
 from p2pmpc.kept import KeptRound
 from p2pmpc.logs import NodeLog
 from p2pmpc.memory import Memory
 from p2pmpc.mesh import (
     Connected,
     Disconnected,
-    Event,
     HeardAgain,
     Lost,
     Mesh,
@@ -59,7 +61,6 @@ from p2pmpc.ratchet import Ratchet
 from p2pmpc.script import Stage
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import Frame
 
 LONG = 1 << 24
 """Elements, of all contributors together, from which on a machine computes beside the loop."""
@@ -70,7 +71,6 @@ GONE_SECONDS = 3.0
 _MEETING_SECONDS = 10.0
 _DRAIN_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
-LoopEvent = Event | Interrupted
 
 
 class SessionRunner:
@@ -119,23 +119,18 @@ class SessionRunner:
         self._sealer = SessionSealer(self.session, found.sealing_key, sealed)
         self._agreement = Agreement(self.session, self._notary)
         self._round: Round | None = None
-        self._early: dict[int, list[Frame]] = {}
-        """What peers said that have come to the next round before this one."""
+        self._early = EarlyFrames(self.session)
         self._away: set[int] = set()
         self._lost: set[int] = set()
-        self._overdue: int | None = None
-        """Events still to be handled that had come when the deadline passed."""
         size = self.session.parameters.extended_length * len(self.session.places)
         self._computes_long = size >= LONG
-        self._send_event, self._events = trio.open_memory_channel[LoopEvent](
-            2 * len(self.session.members)
-        )
+        self._inbox = Inbox(2 * len(self.session.members))
         self.mesh = Mesh(
             self.session,
             identity,
             network,
             found.addresses,
-            self._send_event,
+            self._inbox.events,
             reconnect=options.reconnect_seconds,
             heartbeat=options.heartbeat,
             entropy=entropy,
@@ -213,7 +208,7 @@ class SessionRunner:
 
     async def interrupt(self, error: Interrupted) -> None:
         """Break into the loop with a signal."""
-        await self._send_event.send(error)
+        await self._inbox.events.send(error)
 
     async def run(self) -> Finished:
         """Run the round that was prepared to its end, the first one from the agreement on.
@@ -238,7 +233,7 @@ class SessionRunner:
             if self._computes_long:
                 done = self.mesh.bytes_sent + self.mesh.bytes_received - before_this
                 meter.at(min(done, of), of)
-            event = await self._next_event(deadline)
+            event = await self._inbox.next(deadline)
             before = self._progress()
             actions = self._timed_out() if event is None else await self._handle(event)
             await self._perform(actions)
@@ -254,7 +249,7 @@ class SessionRunner:
 
     async def close(self) -> None:
         """Let what was said last reach the others, after the last round."""
-        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
+        await self._inbox.discard_while(self.mesh.drain, _DRAIN_SECONDS)
 
     async def _begin_next_round(self) -> None:
         """Start a later round: tell the machine what has become of the others, and what they said."""
@@ -264,31 +259,9 @@ class SessionRunner:
             await self._perform(self._round.disconnected(peer))
         for peer in self._lost:
             await self._perform(self._round.lost(peer))
-        early, self._early = self._early, {}
-        for peer, frames in early.items():
+        for peer, frames in self._early.take().items():
             for frame in frames:
                 await self._perform(await self._received(peer, frame))
-
-    async def _next_event(self, deadline: float) -> LoopEvent | None:
-        """Return the next event, or None at the deadline.
-
-        Events that came before the deadline count, however late this loop gets to them; those that come
-        after it do not, or a peer that repeats itself could put the end off for ever.
-        """
-        if trio.current_time() < deadline:
-            self._overdue = None
-        else:
-            if self._overdue is None:
-                self._overdue = self._events.statistics().current_buffer_used
-            if self._overdue == 0:
-                self._overdue = None
-                return None
-            self._overdue -= 1
-        with contextlib.suppress(trio.WouldBlock):
-            return self._events.receive_nowait()  # links yield often enough between events
-        with trio.move_on_at(deadline):
-            return await self._events.receive()
-        return None
 
     # -- events -------------------------------------------------------------------------------
 
@@ -366,43 +339,14 @@ class SessionRunner:
         )
 
     def _keep_for_later(self, peer: int, frame: Frame) -> list[Action]:
-        """Keep what a peer says that is a round ahead: it has done this one, and cannot go on alone.
-
-        Whoever is done with a round has confirmed its total, and on a stream that came before.
-        """
+        """Keep what a peer says that is a round ahead."""
         assert self._round is not None
-        kept = self._early.setdefault(peer, [])
-        if frame in kept:
-            return []  # said again after a reconnection
-        most = self._most_early(frame.kind)
-        current, rounds = self._round.number, self.session.parameters.rounds
-        ahead = frame.round > current + 1 or not self._round.has_confirmed(peer)
-        same_kind = sum(other.kind is frame.kind for other in kept)
-        if ahead or 0 < rounds <= frame.round or same_kind >= most:
-            error = RemoteProtocolError(
-                f"{self.session.label(peer)} speaks of round {frame.round} during round "
-                f"{self._round.number}",
-                peers=(peer,),
-            )
+        current, confirmed = self._round.number, self._round.has_confirmed(peer)
+        try:
+            self._early.keep(peer, frame, current=current, has_confirmed=confirmed)
+        except RemoteProtocolError as error:
             return self._machine.fault(peer, error)
-        kept.append(frame)
         return []
-
-    def _most_early(self, kind: Kind) -> int:
-        """Return how many frames of a kind a peer can say of the next round before this one is in it.
-
-        A contributor waits for this one's shares; an observer is not waited for until the end.
-        """
-        if self.session.contributes:
-            return 1 if kind in (Kind.COMMITMENT, Kind.SHARE) else 0
-        several = {
-            Kind.UNMASK: len(self.session.places),
-            Kind.RELAY: 2 * len(self.session.places),
-            Kind.SLICE_SUM: self.session.slices.most_pieces,
-            Kind.SHARE: 0,
-            Kind.SLICE: 0,
-        }
-        return several.get(kind, 1)
 
     def _accepted(self, peer: int, signed: Signed[Message]) -> list[Action]:
         if not self._agreement.agreed:
@@ -425,7 +369,9 @@ class SessionRunner:
         assert self._round is not None
         if not self._round.has_confirmed(peer):
             self._log.info("disconnected", peer=label, reason=reason)
-            self._observer.tell("disconnected", peer=label, reason=reason)
+            if peer not in self._lost:  # who has said that it ends does not come back
+                seconds = self._options.reconnect_seconds
+                self._observer.tell("disconnected", peer=label, reason=reason, seconds=seconds)
         return self._round.disconnected(peer)
 
     def _give_up(self, peer: int) -> list[Action]:
@@ -543,24 +489,11 @@ class SessionRunner:
         if not self._agreement.agreed and isinstance(error, told):
             with trio.move_on_after(min(self._options.timeout, _MEETING_SECONDS)):
                 while len(self._met) < len(self.session.others):
-                    event = await self._events.receive()
+                    event = await self._inbox.next(math.inf)
                     if isinstance(event, Connected):
                         self._met.add(event.peer)
-        await self._while_discarding(self.mesh.drain, _DRAIN_SECONDS)
-        await self._while_discarding(self.mesh.wait_until_closed, _CLOSE_SECONDS)
-
-    async def _while_discarding(
-        self, wait: Callable[[float], Awaitable[None]], seconds: float
-    ) -> None:
-        """Wait for something while nobody reads events: readers must not stall on a full channel."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._discard_events)
-            await wait(seconds)
-            nursery.cancel_scope.cancel()
-
-    async def _discard_events(self) -> None:
-        async for _ in self._events:
-            pass
+        await self._inbox.discard_while(self.mesh.drain, _DRAIN_SECONDS)
+        await self._inbox.discard_while(self.mesh.wait_until_closed, _CLOSE_SECONDS)
 
 
 def _advised(actions: list[Action], absences: list[Absence]) -> list[Action]:

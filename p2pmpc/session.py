@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from p2pmpc.encoding import automatic_bound
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
+from p2pmpc.frames import TO_ALL, Limits, body_digest, signing_input
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import (
     SealingPublicKey,
@@ -24,15 +25,7 @@ from p2pmpc.messages import Accept, AcceptedEntry, Entry, Kind, SignedEntry
 from p2pmpc.parameters import Parameters
 from p2pmpc.slices import Slices
 from p2pmpc.weights import opening_threshold, total_magnitude
-from p2pmpc.wire import (
-    TO_ALL,
-    Limits,
-    body_digest,
-    decode_entry,
-    encode_body,
-    parameters_digest,
-    signing_input,
-)
+from p2pmpc.wire import decode_entry, encode_body, parameters_digest
 
 
 def entry_signing_input(identifier: bytes, agreed: bytes, digest: bytes) -> bytes:

@@ -51,7 +51,7 @@ class Steps:
         secret: This peer's residues, the checksum coordinate included; None observes.
         notary: Signs messages.
         sealer: Seals and opens shares, where there is no ratchet.
-        entropy: The operating system's, in production.
+        entropy: What this round draws from: in production one seed, expanded (p2pmpc.entropy).
         ratchet: Where the seeds of a later round come from.
         said: What kinds of messages this peer said in this round before it was killed.
     """

@@ -16,13 +16,14 @@ from p2pmpc.dealing import Dealing, RoundContext, check_commitment
 from p2pmpc.encoding import checksum
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Words
+from p2pmpc.frames import body_digest
 from p2pmpc.hashing import DIGEST_BYTES
 from p2pmpc.messages import Commitment, Message, Partial, SharePlain, Slice, SliceSum
 from p2pmpc.prg import CHUNK
 from p2pmpc.product import Ring
 from p2pmpc.session import Session
 from p2pmpc.sharing import Source, weighted_sum
-from p2pmpc.wire import body_digest, encode_body
+from p2pmpc.wire import encode_body
 
 
 def masked_sum(

@@ -27,6 +27,7 @@ from p2pmpc.dealing import RoundContext, check_commitment
 from p2pmpc.encoding import check_budget
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, VerificationFailed
 from p2pmpc.field import Words
+from p2pmpc.frames import TO_ALL, body_digest, signing_input
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import format_id, verify_signature
 from p2pmpc.messages import NO_SESSION, Commitment, Echo, EchoEntry, Kind, SignedEntry
@@ -36,14 +37,11 @@ from p2pmpc.record import Heard, Record
 from p2pmpc.session import Member, Session
 from p2pmpc.summing import check_total, slice_digests, sum_of, with_mask, with_masks
 from p2pmpc.wire import (
-    TO_ALL,
-    body_digest,
     decode_body,
     decode_parameters,
     encode_body,
     encode_parameters,
     parameters_digest,
-    signing_input,
 )
 
 FORMAT = "p2pmpc-transcript 1"

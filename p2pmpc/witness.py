@@ -16,11 +16,12 @@ from __future__ import annotations
 from p2pmpc.endings import two_entries, vetted
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Evidence, Statement
+from p2pmpc.frames import Limits
 from p2pmpc.identity import peer_id, short_id
 from p2pmpc.messages import Abort, Accept, AcceptedEntry, Hello, Join, Kind, Offer, RosterList
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Member, Session, roster_differences
-from p2pmpc.wire import Limits, parameters_digest
+from p2pmpc.wire import parameters_digest
 
 
 def describe_difference(session: Session, other: RosterList) -> str:

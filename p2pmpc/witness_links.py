@@ -9,13 +9,13 @@ import trio
 
 from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.identity import Identity, peer_id, short_id
 from p2pmpc.knock import refuse
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.messages import Abort, Hello, Join, Kind, Offer, RosterList
 from p2pmpc.session import Session
-from p2pmpc.wire import TO_ALL, Limits
 from p2pmpc.witness import Witness
 
 SETTLE_SECONDS: Final = 6.0

@@ -12,6 +12,7 @@ from typing import Final
 
 from p2pmpc.envelope import Notary, frame_bytes
 from p2pmpc.evidence import Claim, Evidence, Statement
+from p2pmpc.frames import HEADER, Frame, frame_head, parse_frame
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.messages import (
     Abort,
@@ -25,14 +26,7 @@ from p2pmpc.messages import (
     SharePlain,
     Signed,
 )
-from p2pmpc.wire import (
-    HEADER,
-    Frame,
-    decode_body,
-    encode_evidence,
-    frame_head,
-    parse_frame,
-)
+from p2pmpc.wire import decode_body, encode_evidence
 from tests.frames import encode_frame, halves
 from tests.liars import Change, corrupt, deal_otherwise, runner_of
 from tests.nodes import Peer

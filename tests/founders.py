@@ -13,6 +13,7 @@ import trio
 
 from p2pmpc.discovery import Self
 from p2pmpc.envelope import frame_bytes, open_before_session, open_join, sign_before_session
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.gate import Gate
 from p2pmpc.identity import Identity, SealingKey, peer_id
 from p2pmpc.links import Link, LinkEndedError
@@ -20,7 +21,6 @@ from p2pmpc.logs import NodeLog
 from p2pmpc.messages import Hello, Kind, Offer, RosterList, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters
-from p2pmpc.wire import TO_ALL, Limits
 from tests.nodes import Peers, no_memory
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, frame_head
 from p2pmpc.messages import Kind
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, frame_head
 
 
 def encode_frame(kind: Kind, round_number: int, signature: bytes, body: bytes) -> bytes:

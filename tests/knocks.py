@@ -10,13 +10,13 @@ import trio
 
 from p2pmpc.discovery import Self
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
+from p2pmpc.frames import TO_ALL, Limits
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.knock import TOLD_TO_ALL, Knock, knock_at
 from p2pmpc.links import LinkEndedError
 from p2pmpc.messages import Abort, Hello, Join, Kind, Message, Offer, SignedEntry
 from p2pmpc.network import Address, Network
 from p2pmpc.parameters import Parameters
-from p2pmpc.wire import TO_ALL, Limits
 from tests.nodes import no_memory
 
 HOME = Address("memory", 900)

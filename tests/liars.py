@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from p2pmpc.dealing import RoundContext
 from p2pmpc.envelope import frame_bytes
+from p2pmpc.frames import HEADER, TO_ALL, body_digest, parse_frame, signing_input
 from p2pmpc.messages import (
     NO_SESSION,
     PAIRWISE,
@@ -17,15 +18,7 @@ from p2pmpc.messages import (
     SharePlain,
 )
 from p2pmpc.runner import SessionRunner
-from p2pmpc.wire import (
-    HEADER,
-    TO_ALL,
-    body_digest,
-    decode_body,
-    encode_share,
-    parse_frame,
-    signing_input,
-)
+from p2pmpc.wire import decode_body, encode_share
 from tests.frames import encode_frame, halves
 from tests.nodes import Peer
 

@@ -30,6 +30,7 @@ from p2pmpc.dealing import Sealer
 from p2pmpc.envelope import Notary, SessionSealer, frame_bytes
 from p2pmpc.errors import P2PMPCError, RemoteProtocolError
 from p2pmpc.field import Words
+from p2pmpc.frames import HEADER, TO_ALL, body_digest, parse_frame, parse_header, signing_input
 from p2pmpc.identity import Identity, SealingKey, verify_signature
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import PAIRWISE, Abort, Echo, Kind, Message, Open, Signed, Unmask
@@ -37,14 +38,6 @@ from p2pmpc.parameters import Parameters
 from p2pmpc.protocol import Round
 from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
-from p2pmpc.wire import (
-    HEADER,
-    TO_ALL,
-    body_digest,
-    parse_frame,
-    parse_header,
-    signing_input,
-)
 from tests.frames import encode_frame, halves
 from tests.strategies import correction, with_checksum
 

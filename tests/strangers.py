@@ -22,11 +22,11 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
+from p2pmpc.frames import HEADER
 from p2pmpc.identity import Identity
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address
 from p2pmpc.tls import JOIN_PROTOCOL, join_context, mesh_context
-from p2pmpc.wire import HEADER
 from tests.frames import encode_frame
 
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(200))

@@ -8,6 +8,7 @@ from pathlib import Path
 import trio
 
 from p2pmpc.envelope import frame_bytes, open_before_session, sign_before_session
+from p2pmpc.frames import Limits
 from p2pmpc.gate import SATISFIED
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.knock import knock_at
@@ -18,7 +19,6 @@ from p2pmpc.network import Address
 from p2pmpc.peer import Peer as RunningPeer
 from p2pmpc.returns import AT_ONCE, MOST_AHEAD
 from p2pmpc.tls import mesh_context, wrap_client
-from p2pmpc.wire import Limits
 from tests.nodes import Peer, Peers, at_once, key_file
 
 
@@ -90,8 +90,8 @@ async def test_a_joiner_holds_one_link(tmp_path: Path) -> None:
             await trio.testing.wait_all_tasks_blocked()
             assert stranger.ended == 39
             assert founder.node is not None
-            assert founder.node._founder is not None
-            assert len(founder.node._founder._waiting) == 1
+            assert founder.node._finder.founder is not None
+            assert len(founder.node._finder.founder._waiting) == 1
             scopes[-1].cancel()
         await trio.testing.wait_all_tasks_blocked()
 

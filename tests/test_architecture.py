@@ -13,15 +13,16 @@ import p2pmpc
 CORE = (
     ("absence", "errors", "hashing"),
     ("entropy", "field", "ratchet", "shamir", "slices", "weights"),
-    ("identity", "product"),
+    ("canonical", "identity", "product"),
     ("prg",),
     ("encoding", "sharing"),
     ("blocks", "lines", "npy", "parameters", "residues", "totals"),
     ("messages",),
+    ("frames",),
     ("evidence", "script"),
     ("wire",),
     ("kept", "session"),
-    ("envelope", "ledger", "pulse", "quota", "record"),
+    ("early", "envelope", "ledger", "pulse", "quota", "record"),
     ("actions", "dealing"),
     ("opening", "summing"),
     ("disputes",),
@@ -50,9 +51,9 @@ SHELL = (
     ("gate", "inputs", "knock", "reading"),
     ("dialling", "discovery", "witness_links"),
     ("joining", "mesh", "roster_file"),
-    ("options",),
+    ("inbox", "options"),
     ("archive", "consent", "memory"),
-    ("runner",),
+    ("finding", "runner"),
     ("peer",),
     ("start",),
     ("library", "node"),
@@ -148,18 +149,21 @@ def test_the_core_does_no_input_or_output(name: str) -> None:
 
 def test_only_one_module_reads_msgpack() -> None:
     """There is one codec."""
-    assert [n for n, path in modules().items() if "msgpack" in foreign_imports(path)] == ["wire"]
+    assert [n for n, path in modules().items() if "msgpack" in foreign_imports(path)] == [
+        "canonical"
+    ]
 
 
 def test_the_round_never_sees_bytes() -> None:
     """The machines of a round know messages; frames and encodings are not their business."""
     for name in ("protocol", "joints", "steps", "hearing", "opening", "script"):
-        assert "wire" not in own_imports(modules()[name])
+        assert not own_imports(modules()[name]) & {"canonical", "frames", "wire"}
 
 
 def test_the_codec_never_sees_state() -> None:
     """What a message means to a session or a round is not the codec's business."""
-    assert not own_imports(modules()["wire"]) & {*MACHINES, "envelope", "session"}
+    for name in ("canonical", "frames", "wire"):
+        assert not own_imports(modules()[name]) & {*MACHINES, "envelope", "session"}
 
 
 def test_the_swarm_reaches_peers_only_as_others_do() -> None:

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from p2pmpc.field import M61
+from p2pmpc.frames import HEADER
 from p2pmpc.logs import SECRETS
 from p2pmpc.messages import Kind
-from p2pmpc.wire import HEADER
 from tests.nodes import KILLED, Peer, Peers, at_once
 from tests.processes import Ended, Processes, Running
 

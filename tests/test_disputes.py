@@ -17,6 +17,7 @@ from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError, VerificationFailed
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
 from p2pmpc.exhibit import check_exhibit, render_evidence
+from p2pmpc.frames import body_digest
 from p2pmpc.identity import format_id
 from p2pmpc.messages import (
     Abort,
@@ -37,7 +38,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Session
-from p2pmpc.wire import body_digest, decode_evidence, encode_evidence
+from p2pmpc.wire import decode_evidence, encode_evidence
 from tests.party import Party, make_sessions
 
 ZEROS = bytes(32)

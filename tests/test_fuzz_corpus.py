@@ -11,7 +11,7 @@ import pytest
 
 from fuzz import codec, engine, hexfiles, make_corpus, session
 from p2pmpc.errors import P2PMPCError, exit_code_of
-from p2pmpc.wire import Limits
+from p2pmpc.frames import Limits
 from tests.make_vectors import FOLDER
 
 FILES = list(codec.refused_files())

@@ -18,6 +18,7 @@ from p2pmpc.endings import error_of_abort
 from p2pmpc.envelope import open_before_session
 from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError, exit_code_of
 from p2pmpc.evidence import Claim, Dispute, Evidence, Statement
+from p2pmpc.frames import Frame, Limits, body_digest, parse_frame, signing_input
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.membership import Admission, Candidate, make_entry
 from p2pmpc.messages import (
@@ -33,17 +34,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.session import Session
-from p2pmpc.wire import (
-    Frame,
-    Limits,
-    body_digest,
-    decode_entry,
-    encode_body,
-    encode_evidence,
-    parameters_digest,
-    parse_frame,
-    signing_input,
-)
+from p2pmpc.wire import decode_entry, encode_body, encode_evidence, parameters_digest
 from tests.frames import halves
 from tests.party import Party, identities
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 from p2pmpc.envelope import frame_bytes, sign_before_session
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, TO_ALL, Limits, body_digest, signing_input
 from p2pmpc.gate import SATISFIED, Gate
 from p2pmpc.identity import Identity, peer_id
 from p2pmpc.links import Link, LinkEndedError
@@ -26,15 +27,7 @@ from p2pmpc.messages import Join, Kind
 from p2pmpc.network import Address, MemoryNetwork, Stream
 from p2pmpc.parameters import Parameters
 from p2pmpc.tls import JOIN_PROTOCOL, MESH_PROTOCOL, TlsStream, join_context, mesh_context
-from p2pmpc.wire import (
-    ENVELOPE_BYTES,
-    HEADER,
-    TO_ALL,
-    Limits,
-    body_digest,
-    decode_body,
-    signing_input,
-)
+from p2pmpc.wire import decode_body
 from tests.frames import encode_frame
 from tests.nodes import Peers, at_once
 from tests.party import make_sessions

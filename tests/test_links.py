@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from trio.testing import memory_stream_pair
 
 from p2pmpc.errors import ConfigurationError, RemoteProtocolError
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, Frame, Limits
 from p2pmpc.identity import Identity
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import Kind
 from p2pmpc.network import Address, MemoryNetwork, TcpNetwork
 from p2pmpc.tls import join_context, server_context, wrap_client, wrap_server
-from p2pmpc.wire import ENVELOPE_BYTES, HEADER, Frame, Limits
 from tests.frames import encode_frame
 
 LIMITS = Limits(peers=3, length=8)
@@ -158,7 +158,7 @@ async def test_a_cut_under_tls_is_told_from_a_close() -> None:
     """Row 14: under TLS a stream that ends without its goodbye is cut, never the end of data."""
     client, server = await secured_pair()
     await client.transport_stream.aclose()
-    with pytest.raises(LinkEndedError, match="eof"):
+    with pytest.raises(LinkEndedError, match="it was cut"):
         await Link(server).receive(LIMITS, ANY)
 
 

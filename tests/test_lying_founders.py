@@ -15,12 +15,12 @@ import trio
 from p2pmpc.discovery import Self
 from p2pmpc.envelope import open_join
 from p2pmpc.errors import AgreementFailed
+from p2pmpc.frames import Limits, body_digest, signing_input
 from p2pmpc.identity import Identity, SealingKey, format_id, peer_id, short_id
 from p2pmpc.knock import refuse
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.messages import NO_SESSION, Kind, SignedEntry
 from p2pmpc.network import Address, TcpNetwork
-from p2pmpc.wire import Limits, body_digest, signing_input
 from tests.founders import LyingFounder, offered
 from tests.frames import encode_frame
 from tests.nodes import no_memory

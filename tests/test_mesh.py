@@ -9,12 +9,12 @@ import trio
 from trio.testing import memory_stream_pair
 
 from p2pmpc.absence import TcpState
+from p2pmpc.frames import ALIVE
 from p2pmpc.links import Link
 from p2pmpc.mesh import Connected, Disconnected, Event, Mesh, Received
 from p2pmpc.messages import Kind
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.returns import Returns
-from p2pmpc.wire import ALIVE
 from tests.frames import encode_frame
 from tests.nodes import at_once
 from tests.party import Party

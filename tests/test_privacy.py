@@ -17,10 +17,10 @@ import pytest
 from p2pmpc import dealing, shamir, steps
 from p2pmpc.dealing import Dealing, RoundContext, Sealer
 from p2pmpc.field import Field, Vector
+from p2pmpc.frames import HEADER
 from p2pmpc.messages import Kind
 from p2pmpc.shamir import Entropy
 from p2pmpc.sharing import uniform_vector
-from p2pmpc.wire import HEADER
 from tests.enumeration import TOY2, TOY3, Case, Coalition, Expansion, Fact, Plan
 from tests.exhaustive_privacy import FOUR, WEIGHTS, WHOLE, Finding, examine, run_of
 from tests.party import Party

@@ -72,3 +72,17 @@ def test_progress_is_a_line_for_people_and_fields_for_programs() -> None:
     known |= {"rate": 0.0, "left": None}
     TextLines(stalled).tell("progress", what="sending", unit="numbers", **known)
     assert stalled.getvalue() == "sending: 34 % (0.0 million numbers/s, stalled)\n"
+
+
+def test_what_becomes_of_a_connection_is_a_line() -> None:
+    """Who waits reads at whose door, why nobody comes, and how long it still has."""
+    text = io.StringIO()
+    lines = TextLines(text)
+    lines.tell("knocking again", where="127.0.0.1:9", reason="connection refused")
+    lines.tell("disconnected", peer="ben (0a1b2c3d)", reason="it was cut", seconds=15.0)
+    lines.tell("reconnected", peer="ben (0a1b2c3d)")
+    assert text.getvalue().splitlines() == [
+        "... no way in at 127.0.0.1:9 yet: connection refused; knocking again",
+        "... ben (0a1b2c3d) is not connected: it was cut; it has 15 s to come back",
+        "... ben (0a1b2c3d) is connected again",
+    ]

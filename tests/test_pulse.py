@@ -11,6 +11,7 @@ import pytest
 
 from p2pmpc.absence import TCP_INFO_BYTES, Absence, Cause, TcpState
 from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.frames import ALIVE, ENVELOPE_BYTES, HEADER, Frame, parse_frame
 from p2pmpc.messages import LONGEST_REASON, Kind, is_display_text
 from p2pmpc.pulse import (
     FASTEST_HEARTBEAT,
@@ -21,7 +22,6 @@ from p2pmpc.pulse import (
     TURNS_A_BEAT,
     Pulse,
 )
-from p2pmpc.wire import ALIVE, ENVELOPE_BYTES, HEADER, Frame, parse_frame
 
 BEAT = 2.0
 ANSWERED = TcpState(unacknowledged=0, probes=0, quiet=0.5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind
 from p2pmpc.quota import Quota, most_frames
 from p2pmpc.returns import AT_ONCE, EVERY_SECONDS, MOST_AHEAD, Returns
 from p2pmpc.slices import PIECE
-from p2pmpc.wire import Frame
 from tests.party import Party
 
 TIMES = 2

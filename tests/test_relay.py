@@ -11,9 +11,10 @@ import pytest
 from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.evidence import Claim, Dispute
+from p2pmpc.frames import HEADER
 from p2pmpc.identity import SIGNATURE_BYTES
 from p2pmpc.messages import Kind, Message, Open, Partial, Relay, Signed, Unmask
-from p2pmpc.wire import HEADER, encode_body
+from p2pmpc.wire import encode_body
 from tests.party import Party
 
 FROM_ECHO = frozenset({Kind.OPEN, Kind.UNMASK, Kind.CONFIRM, Kind.RELAY})

@@ -302,6 +302,27 @@ async def test_a_private_weight_counts_as_input(tmp_path: Path) -> None:
     assert other.wires.sent == 0
 
 
+@pytest.mark.parametrize(
+    ("step", "revealed"), [("partial", Revealed.NOTHING), ("open", Revealed.MAYBE_TOTAL)]
+)
+@at_once
+async def test_a_peer_that_goes_on_alone_says_what_was_revealed(
+    tmp_path: Path, step: str, revealed: Revealed
+) -> None:
+    """Row 4: killed after its ECHO, it comes back when all have left: the total may have been opened."""
+    here = Interrupted(tmp_path)
+    others = [here.add(value) for value in (1, 2)]
+    victim = here.add(3, kill=step)
+    await here.peers.run()
+    assert {peer.code for peer in others} == {0 if revealed is Revealed.MAYBE_TOTAL else 3}
+    again = here.peers.add(3, name=victim.name, state_dir=str(here.state), resume=True)
+    await here.peers.run_one(again)
+    assert again.code == 3
+    assert again.error is not None
+    assert again.error.revealed is revealed
+    assert "no share was sent" not in again.told
+
+
 @at_once
 async def test_drawn_inputs_and_weights_are_drawn_again(tmp_path: Path) -> None:
     """A peer that draws its value and weight draws the same ones when it goes on."""

@@ -23,6 +23,7 @@ from p2pmpc import slices
 from p2pmpc.actions import Failed, Finished
 from p2pmpc.discovery import Found
 from p2pmpc.errors import LocalProtocolError, P2PMPCError, RemoteProtocolError
+from p2pmpc.frames import HEADER, parse_frame
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog
 from p2pmpc.mesh import Connected, _batch, _Outbox
@@ -31,7 +32,6 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Silent
 from p2pmpc.runner import SessionRunner
-from p2pmpc.wire import HEADER, parse_frame
 from tests.frames import halves
 from tests.nodes import no_memory
 from tests.party import Party
@@ -406,9 +406,9 @@ async def test_a_contributor_says_two_things_early_and_no_third() -> None:
     """Of the next round a contributor's COMMITMENT and SHARE are kept, one of each, and nothing else."""
     party = await nearly_done()
     runner = party.runner
-    assert [runner._most_early(kind) for kind in (Kind.COMMITMENT, Kind.SHARE)] == [1, 1]
+    assert [runner._early._most(kind) for kind in (Kind.COMMITMENT, Kind.SHARE)] == [1, 1]
     others = set(Kind) - {Kind.COMMITMENT, Kind.SHARE}
-    assert {runner._most_early(kind) for kind in others} == {0}
+    assert {runner._early._most(kind) for kind in others} == {0}
 
 
 async def test_what_nobody_fetches_is_let_go_two_rounds_later() -> None:
@@ -427,13 +427,13 @@ async def test_repetitions_do_not_put_the_end_off(monkeypatch: pytest.MonkeyPatc
     runner = party.runner
     monkeypatch.setattr(trio, "current_time", lambda: 10.0)
     for _ in range(3):
-        runner._send_event.send_nowait(Connected(2))
+        runner._inbox.events.send_nowait(Connected(2))
     handled = 0
-    while await runner._next_event(deadline=9.0) is not None:
+    while await runner._inbox.next(deadline=9.0) is not None:
         handled += 1
-        runner._send_event.send_nowait(Connected(2))
+        runner._inbox.events.send_nowait(Connected(2))
     assert handled == 3
-    assert await runner._next_event(deadline=11.0) is not None
+    assert await runner._inbox.next(deadline=11.0) is not None
 
 
 async def test_a_round_follows_only_one_that_is_done() -> None:

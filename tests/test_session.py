@@ -22,6 +22,7 @@ from p2pmpc.envelope import (
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
 from p2pmpc.evidence import Dispute
 from p2pmpc.field import M31
+from p2pmpc.frames import HEADER, TO_ALL, Frame, Limits, body_digest, parse_frame, parse_header
 from p2pmpc.identity import Identity, SealingKey
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import (
@@ -42,18 +43,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import Parameters
 from p2pmpc.session import Member, Session, entry_signing_input, roster_differences
-from p2pmpc.wire import (
-    HEADER,
-    TO_ALL,
-    Frame,
-    Limits,
-    body_digest,
-    encode_body,
-    encode_entry,
-    parameters_digest,
-    parse_frame,
-    parse_header,
-)
+from p2pmpc.wire import encode_body, encode_entry, parameters_digest
 from tests import reference
 from tests.frames import halves
 from tests.party import identities, make_sessions

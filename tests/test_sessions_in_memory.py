@@ -20,17 +20,11 @@ import trio
 
 from p2pmpc.discovery import Self
 from p2pmpc.errors import Interrupted, Revealed
+from p2pmpc.frames import ENVELOPE_BYTES, HEADER, TO_ALL, body_digest, signing_input
 from p2pmpc.identity import Identity, SealingKey, format_id, short_id
 from p2pmpc.membership import make_entry
 from p2pmpc.messages import Kind, SignedEntry
 from p2pmpc.network import Address
-from p2pmpc.wire import (
-    ENVELOPE_BYTES,
-    HEADER,
-    TO_ALL,
-    body_digest,
-    signing_input,
-)
 from tests.founders import LyingFounder, offered
 from tests.frames import encode_frame
 from tests.nodes import KILLED, Listed, Peer, Peers, at_once, key_file, no_memory

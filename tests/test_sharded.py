@@ -29,11 +29,12 @@ from p2pmpc.errors import (
 from p2pmpc.evidence import TO_EVERYBODY, Claim, Dispute, Evidence, Statement
 from p2pmpc.exhibit import check_exhibit, render_evidence
 from p2pmpc.field import Words
+from p2pmpc.frames import body_digest
 from p2pmpc.identity import format_id
 from p2pmpc.messages import Kind, Message, Partial, Signed, Slice, SliceSum
 from p2pmpc.summing import bytes_of, masked_sum, pieces_of
 from p2pmpc.transcript import TranscriptFault, render, verify
-from p2pmpc.wire import body_digest, encode_body
+from p2pmpc.wire import encode_body
 from tests import reference, reference_messages
 from tests.party import Party
 from tests.reference_messages import KINDS

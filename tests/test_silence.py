@@ -17,11 +17,11 @@ from trio.testing import MockClock
 from p2pmpc import links
 from p2pmpc.absence import TcpState
 from p2pmpc.errors import ConfigurationError
+from p2pmpc.frames import ALIVE
 from p2pmpc.links import LinkEndedError
 from p2pmpc.mesh import HEARTBEAT_SECONDS, RECONNECT_SECONDS, Mesh
 from p2pmpc.options import NodeOptions
 from p2pmpc.pulse import GIVEN_UP_BEATS, SUSPECTED_BEATS
-from p2pmpc.wire import ALIVE
 from tests.nodes import KILLED, Peer, Peers, at_once
 
 ANSWERED = TcpState(unacknowledged=0, probes=0, quiet=0.5)

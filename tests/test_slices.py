@@ -16,6 +16,7 @@ from p2pmpc import slices
 from p2pmpc.dealing import RoundContext
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Words
+from p2pmpc.frames import Limits
 from p2pmpc.messages import Accept, Commitment, Kind, Message, Partial, Slice, SliceSum
 from p2pmpc.parameters import Parameters
 from p2pmpc.product import FIELDS, Ring
@@ -30,7 +31,7 @@ from p2pmpc.summing import (
     subtract_masks_in_place,
     with_masks,
 )
-from p2pmpc.wire import Limits, encode_body
+from p2pmpc.wire import encode_body
 from tests import reference, reference_messages
 from tests.reference_messages import KINDS
 from tests.strategies import integers

@@ -19,6 +19,7 @@ import pytest
 
 from p2pmpc.dealing import RoundContext
 from p2pmpc.errors import ConfigurationError, VerificationFailed, exit_code_of
+from p2pmpc.frames import body_digest
 from p2pmpc.hashing import label
 from p2pmpc.identity import Identity, format_id
 from p2pmpc.messages import Confirm, Echo, EchoEntry, Kind, Partial
@@ -30,7 +31,6 @@ from p2pmpc.swarm.command import run_swarm
 from p2pmpc.swarm.options import SwarmOptions
 from p2pmpc.transcript import digest_of, render, verify
 from p2pmpc.verify import Verdict, verify_directory
-from p2pmpc.wire import body_digest
 from tests.party import Party
 
 PEERS = ["peer-01", "peer-02", "peer-03", "peer-04"]

@@ -15,6 +15,16 @@ from hypothesis import strategies as st
 from p2pmpc import slices
 from p2pmpc.errors import AgreementFailed, RemoteProtocolError
 from p2pmpc.evidence import Claim, Evidence, Statement
+from p2pmpc.frames import (
+    ENVELOPE_BYTES,
+    HEADER,
+    TO_ALL,
+    Limits,
+    body_digest,
+    parse_frame,
+    parse_header,
+    signing_input,
+)
 from p2pmpc.identity import SEALING_KEY_BYTES, SEALING_OVERHEAD
 from p2pmpc.messages import (
     PIECEWISE,
@@ -46,11 +56,6 @@ from p2pmpc.parameters import MOST_PEERS, Parameters
 from p2pmpc.slices import Slices
 from p2pmpc.weights import LARGEST_WEIGHT
 from p2pmpc.wire import (
-    ENVELOPE_BYTES,
-    HEADER,
-    TO_ALL,
-    Limits,
-    body_digest,
     decode_body,
     decode_entry,
     decode_evidence,
@@ -61,9 +66,6 @@ from p2pmpc.wire import (
     encode_parameters,
     encode_share,
     parameters_digest,
-    parse_frame,
-    parse_header,
-    signing_input,
 )
 from tests import reference
 from tests.frames import encode_frame, halves

@@ -339,8 +339,8 @@ async def test_a_joiner_whose_place_was_given_away_objects_to_nothing(peers: Pee
 
     async def take_the_place(nursery: trio.Nursery) -> None:
         assert founder.node is not None
-        assert founder.node._founder is not None
-        waiting = founder.node._founder._waiting
+        assert founder.node._finder.founder is not None
+        waiting = founder.node._finder.founder._waiting
         await until(lambda: len(waiting) == 2)
         (lost,) = (i for i in waiting if short_id(i) == labelled(cut_off))
         await waiting[lost].aclose()
@@ -350,7 +350,9 @@ async def test_a_joiner_whose_place_was_given_away_objects_to_nothing(peers: Pee
     async with trio.open_nursery() as nursery:
 
         async def meanwhile() -> None:
-            await until(lambda: founder.node is not None and founder.node._founder is not None)
+            await until(
+                lambda: founder.node is not None and founder.node._finder.founder is not None
+            )
             nursery.start_soon(take_the_place, nursery)
 
         await peers.run(4, meanwhile)

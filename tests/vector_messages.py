@@ -6,6 +6,7 @@ from typing import Any
 
 from p2pmpc.envelope import Notary, open_before_session, open_join
 from p2pmpc.errors import RemoteProtocolError
+from p2pmpc.frames import HEADER, TO_ALL, Frame, Limits, body_digest, parse_frame, parse_header
 from p2pmpc.identity import Identity, peer_id
 from p2pmpc.knock import TOLD_TO_ALL
 from p2pmpc.messages import (
@@ -35,18 +36,11 @@ from p2pmpc.product import FIELDS
 from p2pmpc.session import Member, Session
 from p2pmpc.transcript import digest_of, verify
 from p2pmpc.wire import (
-    HEADER,
-    TO_ALL,
-    Frame,
-    Limits,
-    body_digest,
     decode_body,
     decode_parameters,
     encode_body,
     encode_parameters,
     parameters_digest,
-    parse_frame,
-    parse_header,
 )
 from tests.frames import halves
 from tests.vector_operations import Json, limits, operation, unhex

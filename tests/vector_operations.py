@@ -16,6 +16,7 @@ from p2pmpc.dealing import RoundContext, check_mask_share
 from p2pmpc.encoding import gamma_expansion
 from p2pmpc.errors import VerificationFailed
 from p2pmpc.field import Field, Words
+from p2pmpc.frames import HEADER, Limits, body_digest, parse_frame, parse_header, signing_input
 from p2pmpc.hashing import label, labelled_hash
 from p2pmpc.identity import (
     Identity,
@@ -36,15 +37,7 @@ from p2pmpc.session import Member, Session
 from p2pmpc.shamir import Entropy, combine, split
 from p2pmpc.sharing import Source, weighted_sum
 from p2pmpc.summing import check_total
-from p2pmpc.wire import (
-    HEADER,
-    Limits,
-    body_digest,
-    decode_share,
-    parse_frame,
-    parse_header,
-    signing_input,
-)
+from p2pmpc.wire import decode_share
 from tests import reference, reference_sealing
 from tests.frames import encode_frame, halves
 from tests.strategies import correction, expanded, with_checksum

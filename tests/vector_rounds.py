@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from p2pmpc.frames import Limits
 from p2pmpc.messages import Kind, Slice, SliceSum
 from p2pmpc.product import FIELDS
 from p2pmpc.ratchet import Ratchet
 from p2pmpc.slices import Slices
 from p2pmpc.summing import SliceSums, bytes_of, check_content, pieces_of, slice_digests, sum_of
-from p2pmpc.wire import Limits, decode_body, decode_share, encode_body
+from p2pmpc.wire import decode_body, decode_share, encode_body
 from tests.vector_operations import Json, context, operation, unhex
 
 

@@ -11,7 +11,7 @@ _REFUSED = "fuzz_corpus::test_every_file_is_refused"
 
 GARBAGE: Final[tuple[Bug, ...]] = (
     *bugs(
-        "wire",
+        "canonical",
         _IN_TIME,
         [
             (
@@ -22,18 +22,24 @@ GARBAGE: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
+        "canonical",
+        _REFUSED,
+        [
+            (
+                "texts that are no UTF-8 end in an error of Python",
+                "(ValueError, TypeError, RecursionError, msgpack.UnpackException)",
+                "(TypeError, RecursionError, msgpack.UnpackException)",
+            ),
+        ],
+    ),
+    *bugs(
         "wire",
         _REFUSED,
         [
             (
                 "evidence has room for any number of statements",
-                "if len(_array(said)) > _MOST_STATEMENTS or len(_array(shares)) > MOST_PEERS:",
-                "if len(_array(shares)) > MOST_PEERS:",
-            ),
-            (
-                "texts that are no UTF-8 end in an error of Python",
-                "(ValueError, TypeError, RecursionError, msgpack.UnpackException)",
-                "(TypeError, RecursionError, msgpack.UnpackException)",
+                "if len(array(said)) > _MOST_STATEMENTS or len(array(shares)) > MOST_PEERS:",
+                "if len(array(shares)) > MOST_PEERS:",
             ),
             (
                 "a statement of a kind that does not exist ends in an error of Python",

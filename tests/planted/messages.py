@@ -93,7 +93,7 @@ MESSAGES: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "wire",
+        "canonical",
         "wire",
         [
             ("bodies need not be canonical", "if canonical != body:", "if not canonical:"),
@@ -107,6 +107,17 @@ MESSAGES: Final[tuple[Bug, ...]] = (
                 "if type(value) is not kind:",
                 "if not isinstance(value, kind):",
             ),
+            (
+                "values of long bodies are not counted",
+                "if len(body) > _COUNTED_BYTES:",
+                "if len(body) > _COUNTED_BYTES << 40:",
+            ),
+        ],
+    ),
+    *bugs(
+        "frames",
+        "wire",
+        [
             (
                 "frames may be twice as long as their cap",
                 "<= ENVELOPE_BYTES + limits.body_cap(kind)",
@@ -133,10 +144,16 @@ MESSAGES: Final[tuple[Bug, ...]] = (
                 "max(caps[kind] for kind in _PROVABLE)",
             ),
             (
-                "values of long bodies are not counted",
-                "if len(body) > _COUNTED_BYTES:",
-                "if len(body) > _COUNTED_BYTES << 40:",
+                "digests do not bind the kind",
+                'labelled_hash("body", bytes([kind]), body)',
+                'labelled_hash("body", body)',
             ),
+        ],
+    ),
+    *bugs(
+        "wire",
+        "wire",
+        [
             (
                 "bytes behind a PARTIAL are taken",
                 "if not limits.sharded and len(body) != limits.vector_bytes:",
@@ -167,15 +184,10 @@ MESSAGES: Final[tuple[Bug, ...]] = (
                 "or bool(plain.mask_share) == strict:",
                 "or not (plain.mask_share or strict):",
             ),
-            (
-                "digests do not bind the kind",
-                'labelled_hash("body", bytes([kind]), body)',
-                'labelled_hash("body", body)',
-            ),
         ],
     ),
     *bugs(
-        "wire",
+        "frames",
         "session::test_whatever_a_frame_says_about_itself_is_signed "
         "session::test_messages_of_others_do_not_open wire adversary",
         [

@@ -319,7 +319,7 @@ ROUNDS: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "runner",
+        "early",
         "runner",
         [
             (
@@ -329,7 +329,7 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a round may be spoken of before the last is confirmed",
-                " or not self._round.has_confirmed(peer)\n",
+                " or not has_confirmed\n",
                 "\n",
             ),
             (
@@ -349,14 +349,20 @@ ROUNDS: Final[tuple[Bug, ...]] = (
             ),
             (
                 "an observer keeps no pieces",
-                "Kind.SLICE_SUM: self.session.slices.most_pieces,",
+                "Kind.SLICE_SUM: self._session.slices.most_pieces,",
                 "Kind.SLICE_SUM: 1,",
             ),
             (
                 "what came early is lost",
-                "        early, self._early = self._early, {}\n",
-                "        early, self._early = {}, {}\n",
+                "        early, self._kept = self._kept, {}\n",
+                "        early, self._kept = {}, {}\n",
             ),
+        ],
+    ),
+    *bugs(
+        "runner",
+        "runner",
+        [
             (
                 "a late frame is a violation",
                 "            return []  # of a round that is done: said again after a reconnection\n",

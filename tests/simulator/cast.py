@@ -11,6 +11,7 @@ import numpy as np
 from p2pmpc.dealing import RoundContext
 from p2pmpc.envelope import SessionSealer
 from p2pmpc.field import Words
+from p2pmpc.frames import Limits, body_digest
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.identity import (
     SEALING_KEY_BYTES,
@@ -27,13 +28,7 @@ from p2pmpc.messages import (
 from p2pmpc.parameters import Parameters
 from p2pmpc.protocol import Round
 from p2pmpc.session import Member, Session, entry_signing_input
-from p2pmpc.wire import (
-    Limits,
-    body_digest,
-    encode_body,
-    encode_entry,
-    parameters_digest,
-)
+from p2pmpc.wire import encode_body, encode_entry, parameters_digest
 from tests.party import PlainSealer
 from tests.simulator.fakes import (
     AnyIdentity,

@@ -24,6 +24,7 @@ from p2pmpc.encoding import gamma_expansion
 from p2pmpc.envelope import Notary
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.field import Words
+from p2pmpc.frames import TO_ALL, Frame, body_digest, signing_input
 from p2pmpc.identity import (
     SIGNATURE_BYTES,
     Identity,
@@ -40,13 +41,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.product import Ring
 from p2pmpc.session import Session, entry_signing_input
-from p2pmpc.wire import (
-    TO_ALL,
-    Frame,
-    body_digest,
-    encode_entry,
-    signing_input,
-)
+from p2pmpc.wire import encode_entry
 from tests import reference
 
 M = TypeVar("M", bound=Message)

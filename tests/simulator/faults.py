@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind, Message, Signed
-from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
 from tests.simulator.peer import SimPeer
 from tests.simulator.scenario import Fault, Scenario

@@ -20,8 +20,8 @@ from itertools import combinations
 from random import Random
 from typing import Final
 
+from p2pmpc.frames import Frame
 from p2pmpc.protocol import Round
-from p2pmpc.wire import Frame
 from tests.simulator.fakes import cheap_signatures, known_gammas, small_pieces
 from tests.simulator.faults import Behaviour
 from tests.simulator.scenario import Scenario

@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from p2pmpc.evidence import Claim, Evidence, Statement
+from p2pmpc.frames import Frame, body_digest
 from p2pmpc.hashing import labelled_hash
 from p2pmpc.messages import (
     Abort,
@@ -23,7 +24,7 @@ from p2pmpc.messages import (
     SliceSum,
     Unmask,
 )
-from p2pmpc.wire import Frame, body_digest, encode_evidence
+from p2pmpc.wire import encode_evidence
 from tests.simulator.faults import Behaviour
 from tests.simulator.substituted import NO_SIGNATURE, ZEROS
 

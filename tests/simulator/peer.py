@@ -17,11 +17,11 @@ from p2pmpc.errors import (
     P2PMPCError,
     ResourceExhausted,
 )
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind, Slice, SliceSum, Slot
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
 from p2pmpc.script import Stage
-from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
 
 TIMEOUT = 60.0

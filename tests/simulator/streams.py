@@ -14,9 +14,9 @@ from random import Random
 import trio
 import trio.testing
 
+from p2pmpc.frames import Frame
 from p2pmpc.links import Link
 from p2pmpc.mesh import SESSION_KINDS
-from p2pmpc.wire import Frame
 from tests.frames import encode_frame
 from tests.simulator.fakes import cheap_signatures, small_pieces
 from tests.simulator.faults import Behaviour

@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from p2pmpc.frames import Frame
 from p2pmpc.messages import (
     PIECEWISE,
     Accept,
@@ -23,7 +24,6 @@ from p2pmpc.messages import (
     SliceSum,
     Unmask,
 )
-from p2pmpc.wire import Frame
 from tests.simulator.faults import Behaviour
 from tests.simulator.peer import SimPeer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from p2pmpc.wire import Frame
+from p2pmpc.frames import Frame
 
 Line = tuple[float, int, str, int, Frame | str]
 """Time, peer, event, the other peer or 0, and the message or any detail."""

@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 
 from p2pmpc.actions import Action, Failed, Finished, Send
 from p2pmpc.errors import exit_code_of
+from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind, Message, Signed, slot_of
 from p2pmpc.protocol import Round
-from p2pmpc.wire import Frame
 from tests.simulator.cast import Cast
 from tests.simulator.fakes import frame_of
 from tests.simulator.faults import Behaviour, behaviours_of
