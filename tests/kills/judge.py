@@ -214,7 +214,9 @@ class Judge:
 def totals_of(end: Ended) -> dict[int, list[int]]:
     """Return what a process printed as totals, by round from 1."""
     found: dict[int, list[int]] = {}
-    for line in end.out.splitlines():
+    for line in end.out.splitlines(keepends=True):
+        if end.code == -signal.SIGKILL and not line.endswith("\n"):
+            break  # it was killed while it printed
         content: dict[str, Any] = json.loads(line)
         if content["total"] is not None:
             number = len(found) + 1 if content.get("round") is None else content["round"]
