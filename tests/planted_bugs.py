@@ -50,6 +50,7 @@ _LEFT_OUT: Final = frozenset(
         "planted_bugs",
         "processes",
         "readme",
+        "resume",
         "sessions_in_memory",
         "silence",
         "stopped",

@@ -127,7 +127,7 @@ def test_the_quick_start_is_two_commands() -> None:
     install = "python3 -m venv .venv && .venv/bin/pip install --quiet "
     assert list(first.lines) == [
         f"{install}. && .venv/bin/python swarm.py 10",
-        f"{install}'.[test]' && .venv/bin/python -m pytest",
+        f"{install}'.[test]' && .venv/bin/python -m pytest -n 2 --dist loadfile",
     ]
     assert (ROOT / "swarm.py").exists()
     assert "Quick start" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

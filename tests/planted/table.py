@@ -12,6 +12,7 @@ from tests.planted.garbage import GARBAGE
 from tests.planted.links import LINKS
 from tests.planted.messages import MESSAGES
 from tests.planted.records import RECORDS
+from tests.planted.resume import RESUME
 from tests.planted.round import ROUND
 from tests.planted.rounds import ROUNDS
 
@@ -25,4 +26,5 @@ ALL: Final[tuple[Bug, ...]] = (
     *LINKS,
     *GARBAGE,
     *ADMISSION,
+    *RESUME,
 )
