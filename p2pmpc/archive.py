@@ -100,6 +100,7 @@ def write_down(
     directory: Path,
     log: NodeLog,
     traffic: tuple[int, int],
+    trouble: ResourceExhausted | None = None,
     is_last: bool = True,
 ) -> Outcome:
     """Write a finished round down; whatever fails here, the total stands and is returned.
@@ -112,6 +113,7 @@ def write_down(
         directory: Where they go.
         log: This peer's; it ends with the last round, since the receipt holds its last hash.
         traffic: Bytes sent and received on the mesh.
+        trouble: What could not be written before.
         is_last: Whether no other round comes.
     """
     text = render(finished.record)
@@ -128,6 +130,8 @@ def write_down(
     if is_last:
         log.close()
     attempts = _Attempts()
+    if trouble is not None:
+        attempts.failed(trouble)
     suffix = round_suffix(session, finished.record.round)
     path = directory / (file_stem(options.name, identity) + suffix)
     if options.resume:

@@ -126,7 +126,11 @@ class Gate:
         self._refusals.warning(reason=reason)
 
     async def _handshake(self, stream: MeteredStream) -> TlsStream:
-        if is_hello(await stream.first_record()) and self.join_handler is None:
+        if not is_hello(await stream.first_message()):
+            # There is no work in telling what it is, and whoever waits for more of it waits alone.
+            await wrap_server(stream, self._context).do_handshake()
+            raise LinkEndedError("it speaks something other than TLS")
+        if self.join_handler is None:
             # This node founds nothing, so only members can have business here: wait for the roster
             # that says who they are.
             await self._has_session.wait()
@@ -140,7 +144,8 @@ class Gate:
         """Wait for this connection's turn to begin a handshake; it is over with our first answer.
 
         The first answer is most of the work, and anybody can ask for it at no cost. A few at a time
-        leave the loop free to take in, and to drop, those that come meanwhile.
+        leave the loop free to take in, and to drop, those that come meanwhile. What is asked is there
+        by now, whole, so that nobody has a turn and keeps the others waiting for it.
         """
         await self._handshakes.acquire()
         with contextlib.ExitStack() as stack:

@@ -54,6 +54,10 @@ from p2pmpc.session import Session
 from p2pmpc.summing import SliceSums, check_content
 
 
+class _OfAnotherEchoError(RemoteProtocolError):
+    """What was passed on rests on another echo than this peer's: its sender's fault, its owner's or neither's."""
+
+
 class Hearing:
     """All that is said in one round, this peer's own words included.
 
@@ -91,6 +95,8 @@ class Hearing:
         self._said_before = said
         self._relayed: dict[int, Signed[Message]] = {}
         self._echo: tuple[Echo, bytes] | None = None
+        self.faults: dict[int, RemoteProtocolError] = {}
+        """By observer: what it had said that did not hold, once that could be checked."""
 
     def said(self, index: int, kind: Kind) -> Signed[Message]:
         """Return what a peer, this one included, said of one kind."""
@@ -121,13 +127,19 @@ class Hearing:
         """
         echo = self._what_was_heard()
         self._echo = echo, self._notary.digest_of(echo)
-        for peer, link in self.links.items():
-            while link.unchecked:
-                signed = link.unchecked.pop(0)
+        # The contributors come first: by what they echo it shows who told different peers different things.
+        for peer in sorted(self.links, key=lambda index: index not in self.session.places):
+            unchecked = self.links[peer].unchecked
+            while unchecked:
+                signed = unchecked.pop(0)
                 try:
                     self._check(peer, signed)
                 except RemoteProtocolError as error:
-                    raise self.blame(peer, signed, error) from None
+                    error = self.blame(peer, signed, error)
+                    if error.peers[0] in self.session.places:
+                        raise error from None
+                    self.faults[peer] = error
+                    unchecked.clear()
 
     def take(self, peer: int, signed: Signed[Message]) -> bool:
         """Walk a link's script by one message.
@@ -289,8 +301,8 @@ class Hearing:
                 continue
             if not self._notary.is_signed_by(index, Kind.ECHO, number, digest, signature):
                 reason = "opened without everybody's signature on one echo"
-                if (Kind.ECHO, 0) not in self.links[peer].said:
-                    raise RemoteProtocolError(reason)
+                if (Kind.ECHO, 0) not in self.links[peer].said:  # it was passed on
+                    raise _OfAnotherEchoError(reason)
                 echo = Statement.of(peer, self.links[peer].message(Kind.ECHO))
                 raise Dispute(
                     reason,
@@ -318,12 +330,22 @@ class Hearing:
 
     def _take_relay(self, relay: Relay) -> None:
         """Take the OPEN of a contributor, or its ECHO, from a peer that passes it on."""
-        owner, number = relay.about, self._context.number
+        owner = relay.about
         if owner not in self.session.places:
             raise RemoteProtocolError("an OPEN of an observer, who has none")
-        if not relay.body:
-            self._take_relayed_echo(owner, relay.signature)
-            return
+        try:
+            if relay.body:
+                self._take_relayed_open(relay)
+            else:
+                self._take_relayed_echo(owner, relay.signature)
+        except _OfAnotherEchoError:
+            if Kind.ECHO in self.own:
+                raise
+            # All that it proves to one that has signed no echo is that somebody was told other things
+            # than it was; who is at fault shows in the ECHOs.
+
+    def _take_relayed_open(self, relay: Relay) -> None:
+        owner, number = relay.about, self._context.number
         if not self._notary.is_of(owner, Kind.OPEN, number, relay.body, relay.signature):
             raise RemoteProtocolError(f"an OPEN that {self.session.label(owner)} did not sign")
         if owner == self.session.own_index:
@@ -345,7 +367,7 @@ class Hearing:
     def _take_relayed_echo(self, owner: int, signature: bytes) -> None:
         _, digest = self.echo
         if not self._notary.is_signed_by(owner, Kind.ECHO, self._context.number, digest, signature):
-            raise RemoteProtocolError(f"an ECHO that {self.session.label(owner)} did not sign")
+            raise _OfAnotherEchoError(f"an ECHO that {self.session.label(owner)} did not sign")
         self._hold_echo(owner, signature)
 
     def opened_by(self, owner: int) -> Signed[Message] | None:

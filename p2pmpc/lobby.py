@@ -29,6 +29,7 @@ UNVERIFIED_BYTES: Final = 8192
 3346 bytes of JOIN and HELLO."""
 
 _RECORD_HEADER: Final = 5
+_MESSAGE_HEADER: Final = 4
 _BEGINS: Final = b"\x16\x03"
 """The kind of a handshake, and the major version that every version of TLS shows there."""
 
@@ -137,14 +138,18 @@ class MeteredStream(trio.abc.Stream):
         self._visit = visit
         self._first = b""
         self.on_answer: Callable[[], None] = lambda: None
-        """Called once something was sent."""
+        """Called when something is about to be sent."""
         self._left = UNVERIFIED_BYTES
 
-    async def first_record(self) -> bytes:
-        """Wait for the first record of TLS, and return it without taking it.
+    async def first_message(self) -> bytes:
+        """Wait for the first message of TLS, and return what has come without taking it.
 
-        Until it is whole there is nothing to do for it: who sends it a byte at a time costs those bytes,
-        and no state of a handshake. What is no such record comes back as soon as that shows.
+        Until it is whole, in however many records, there is nothing to do for it: who sends it a byte at
+        a time costs those bytes, and no state of a handshake. What is no such message comes back as soon
+        as that shows.
+
+        Raises:
+            LinkEndedError: It is longer than a stranger may send, or not said to its end.
         """
         while not _is_whole(self._first):
             data = await self._receive(UNVERIFIED_BYTES)
@@ -178,8 +183,8 @@ class MeteredStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write."""
+        self.on_answer()  # the work for it is done, and who reads slowly would hold it up
         await self.transport_stream.send_all(data)
-        self.on_answer()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until writing might not block."""
@@ -196,10 +201,21 @@ def is_hello(data: bytes) -> bool:
 
 
 def _is_whole(data: bytes) -> bool:
-    """Return whether the first record of a handshake is there, or something that is none."""
-    if data and not is_hello(data):
-        return True
-    if len(data) < _RECORD_HEADER:
-        return False
-    whole = _RECORD_HEADER + int.from_bytes(data[_RECORD_HEADER - 2 : _RECORD_HEADER], "big")
-    return len(data) >= min(whole, UNVERIFIED_BYTES)
+    """Return whether the first message of a handshake is there, or something that is none.
+
+    Raises:
+        LinkEndedError: Something else comes in the middle of it.
+    """
+    said = b""
+    while data:
+        if not is_hello(data):
+            if said:
+                raise LinkEndedError("it begins a handshake, and breaks off")
+            return True
+        size = int.from_bytes(data[_RECORD_HEADER - 2 : _RECORD_HEADER], "big")
+        end = _RECORD_HEADER + size if len(data) >= _RECORD_HEADER else len(data)
+        said, data = said + data[_RECORD_HEADER:end], data[end:]
+        whole = _MESSAGE_HEADER + int.from_bytes(said[1:_MESSAGE_HEADER], "big")
+        if len(said) >= _MESSAGE_HEADER and len(said) >= whole:
+            return True
+    return False

@@ -58,6 +58,8 @@ class ChainedFile:
         self.lines = 0
         flags = os.O_RDWR | os.O_CREAT | (0 if goes_on else os.O_EXCL)
         descriptor = os.open(path, flags, mode)
+        if goes_on:
+            os.fchmod(descriptor, os.fstat(descriptor).st_mode & mode)
         self._file: TextIO = os.fdopen(descriptor, "r+", encoding="ascii", buffering=1)
         if goes_on:
             self._take_up()

@@ -29,6 +29,10 @@ from p2pmpc.wire import decode_entry, frame_head
 _AT_THE_END = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
 
 
+class OtherInputError(InputRefused):
+    """Another input than this peer took part with: the others are told nothing, and all is kept."""
+
+
 class Memory:
     """What one peer remembers of one session.
 
@@ -166,13 +170,13 @@ class Memory:
             digest: Keyed, of the input and of the weight.
 
         Raises:
-            InputRefused: It is another one.
+            OtherInputError: It is another one.
         """
         known = self.round(number)
         if known is not None and known.input != digest:
             echoed = self.kept is not None and any(s.kind is Kind.ECHO for s in self.kept.said)
             unopened = Revealed.EARLIER if number else Revealed.NOTHING
-            raise InputRefused(
+            raise OtherInputError(
                 "this is not the input that this peer took part with before it was stopped",
                 hint="give the same input and weight: under the same masks, two would give away their "
                 "difference; what is kept was left as it was, and nothing was sent now",
@@ -230,10 +234,13 @@ class Memory:
         if not fresh:
             return
         begun = () if said else (self.kept.round,)  # all have agreed since it was written
+        # The write may be cut short. The COMMITMENT binds the sealed shares, which cannot be sealed
+        # again as they were: so it comes behind them.
+        fresh.sort(key=lambda word: word.slot.kind is Kind.COMMITMENT)
         try:
             self._file.add(*begun, *fresh)
         except ResourceExhausted as error:
-            if not said:
+            if fresh[-1].slot.kind is Kind.COMMITMENT:
                 raise
             self.trouble = error
             self.forget()

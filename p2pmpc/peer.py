@@ -43,13 +43,13 @@ from p2pmpc.ledger import OpenedSum
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.membership import Candidate
-from p2pmpc.memory import Memory
+from p2pmpc.memory import Memory, OtherInputError
 from p2pmpc.network import Address, Network, own_host
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome, check_shown
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.progress import Observer
-from p2pmpc.reading import check_values, read_residues
+from p2pmpc.reading import check_values, digest_of_residues, read_residues
 from p2pmpc.roster_file import Gathering, RosterFile
 from p2pmpc.runner import SessionRunner
 from p2pmpc.session import Session
@@ -189,7 +189,8 @@ class Peer:
                 nursery.cancel_scope.cancel()
         finally:
             self._ledger.discard()
-        if isinstance(failure, P2PMPCError) and (self._runner or not self._memory.is_resumed):
+        is_told = self._runner is not None and not isinstance(failure, OtherInputError)
+        if isinstance(failure, P2PMPCError) and (is_told or not self._memory.is_resumed):
             self._memory.forget()  # the others are told of the end; else it can be gone on with
         if isinstance(failure, P2PMPCError):
             self._note(failure)
@@ -465,7 +466,7 @@ class Peer:
         )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         entry = OpenedSum.of(session, digest, weight, key, date=date)
-        digest += entry.own_weight or b""
+        digest += await digest_of_residues(residues, key)
         self._memory.check_input(round_number, digest)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
@@ -511,6 +512,8 @@ class Peer:
                 check_room(self._directory, room)
                 brought = await self._bring(runner.session, take(), number)
             runner.prepare(brought.residues, seed=brought.seed, digest=brought.digest)
+        except OtherInputError:
+            raise
         except P2PMPCError as error:
             runner.refuse(error)
         finished = await runner.run()
@@ -526,6 +529,7 @@ class Peer:
             directory=self._directory,
             log=self._log,
             traffic=(runner.mesh.bytes_sent, runner.mesh.bytes_received),
+            trouble=self._memory.trouble,
             is_last=is_last,
         )
 

@@ -345,6 +345,9 @@ class Round:
         said = {action.message.message.kind for action in actions if isinstance(action, Send)}
         if said != set(joint.says):
             raise LocalProtocolError(f"stage {self.stage.name} says what its table does not")
+        for observer, error in self._steps.heard.faults.items():
+            actions += self._dismiss(observer, error)
+        self._steps.heard.faults.clear()
         return self._as_before(actions)
 
     def _as_before(self, actions: list[Action]) -> list[Action]:

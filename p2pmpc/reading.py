@@ -5,15 +5,18 @@ A long input is read in a thread, so that links and signals are not kept waiting
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import trio
 
 from p2pmpc.encoding import Scaled, automatic_bound, check_bound
 from p2pmpc.errors import ResourceExhausted
 from p2pmpc.field import Words
+from p2pmpc.hashing import label
 from p2pmpc.ledger import InputDigest
 from p2pmpc.parameters import Parameters
 from p2pmpc.prg import CHUNK
@@ -85,6 +88,24 @@ async def read_residues(
     )
     residues = await _aside(numbers, fill)
     return residues, digest.digest()
+
+
+async def digest_of_residues(residues: Words, key: bytes) -> bytes:
+    """Return a keyed digest of what is summed: the private weight is in it, and every digit.
+
+    The ledger knows inputs as doubles; two that are one as doubles are still two under the same masks.
+
+    Args:
+        residues: Their checksum included.
+        key: 32 bytes that only this peer has.
+    """
+    digest = hmac.new(key, label("summed input"), "sha256")
+    data = np.ascontiguousarray(residues).data.cast("B")
+    if residues.size <= CHUNK:
+        digest.update(data)
+    else:
+        await trio.to_thread.run_sync(digest.update, data)
+    return digest.digest()
 
 
 def _values(

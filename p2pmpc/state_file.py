@@ -107,6 +107,7 @@ class StateFile:
         """
         descriptor, lines = _put(self.path, facts)
         os.close(self._descriptor)
+        _clear(self.path)
         self._descriptor, self._lines = descriptor, lines
 
     def release(self) -> None:
@@ -117,6 +118,7 @@ class StateFile:
         """Remove the file: there is nothing to go on with."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+        _clear(self.path)
         os.close(self._descriptor)
 
 
@@ -138,6 +140,13 @@ def _put(path: Path, facts: Iterable[Fact]) -> tuple[int, Lines]:
             temporary.unlink(missing_ok=True)
             raise
     return descriptor, lines
+
+
+def _clear(path: Path) -> None:
+    """Remove what a process was killed over before it stood at a path: it holds the same secrets."""
+    with suppress(OSError):
+        for left in path.parent.glob(f".{path.name}.*"):
+            left.unlink(missing_ok=True)
 
 
 def find_state(

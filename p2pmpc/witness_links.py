@@ -12,7 +12,7 @@ from p2pmpc.errors import AgreementFailed, P2PMPCError, RemoteProtocolError
 from p2pmpc.identity import Identity, peer_id, short_id
 from p2pmpc.knock import refuse
 from p2pmpc.links import Link, LinkEndedError
-from p2pmpc.logs import NodeLog
+from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.messages import Abort, Hello, Join, Kind, Offer, RosterList
 from p2pmpc.session import Session
 from p2pmpc.wire import TO_ALL, Limits
@@ -33,7 +33,7 @@ class WitnessStand:
 
     def __init__(self, identity: Identity, log: NodeLog) -> None:
         self._identity = identity
-        self._log = log
+        self._witnessed = Sparing(log, "witnessed", trio.current_time)
         self._witness: Witness | None = None
         self._opened = trio.Event()
         self._closed = trio.Event()
@@ -124,7 +124,7 @@ class WitnessStand:
         except (AgreementFailed, RemoteProtocolError) as error:
             await refuse(link, self._identity, error)
             raise
-        self._log.info("witnessed", id=short_id(peer_id(join.public_key)))
+        self._witnessed.info(id=short_id(peer_id(join.public_key)))
         self._objection = self._objection or witness.proof
 
     async def _hold(self, link: Link, join: Join, witness: Witness) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from p2pmpc.actions import Send
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 from p2pmpc.identity import SEALING_SEED_BYTES, Identity
 from p2pmpc.kept import Fact, KeptRoster, KeptRound, KeptSelf, KeptWord, Lines, parse_kept
 from p2pmpc.memory import Memory, pick_state, state_folder
-from p2pmpc.messages import Kind, Signed, SignedEntry, Slot, Unmask
+from p2pmpc.messages import Confirm, Kind, Signed, SignedEntry, Slot, Unmask
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import Parameters
 from p2pmpc.ratchet import PairKeys
@@ -128,6 +130,27 @@ def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("end", [StateFile.discard, lambda file: file.begin(ME)])
+def test_what_never_stood_in_its_place_goes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[StateFile], None]
+) -> None:
+    """A process killed while it began a file anew leaves a second one, with the same secrets in it."""
+
+    def die(*_paths: object) -> None:
+        raise KeyboardInterrupt
+
+    file = StateFile.create(tmp_path, ME.id, ME)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            file.begin(ME, ROUND)
+    file.release()
+    assert len(list(tmp_path.iterdir())) == 2
+    (found,) = find_state(tmp_path)
+    end(found)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_what_follows_a_cut_line_replaces_it(tmp_path: Path) -> None:
     """A process that goes on writes behind the last whole line."""
     file = StateFile.create(tmp_path, ME.id, ME)
@@ -224,6 +247,21 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     memory.forget()
     assert list(tmp_path.iterdir()) == []
     assert memory.hello(ME.parameters) is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_disk_that_fails_after_the_shares_stops_nobody(tmp_path: Path) -> None:
+    """Row 24: an observer, whose first word is its CONFIRM, goes on without a memory."""
+    memory = Memory(Identity(bytes(32)), NodeOptions(), tmp_path, os.urandom, folder=tmp_path)
+    memory.keep_hello(ME.parameters, ENTRY, ME.sealing)
+    memory.begin_round(dataclasses.replace(ROUND, number=0))
+    assert memory._file is not None
+    confirm = Send(Signed(Confirm(bytes(32)), 0, bytes(32), bytes(64), b"body"))
+    os.close(memory._file._descriptor)
+    memory._file._descriptor = os.open("/dev/full", os.O_WRONLY)
+    memory.say([confirm])
+    assert memory.trouble is not None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_seed_gives_the_same_bytes_again() -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -509,3 +510,44 @@ def test_the_federated_example_gives_what_one_machine_gives() -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@at_once
+async def test_a_program_that_goes_on_with_another_vector_can_still_bring_the_right_one(
+    tmp_path: Path,
+) -> None:
+    """Row 6: 8, the others are told nothing, and what is kept is still there."""
+    federation = Federation(tmp_path, length=2)
+    options = Options(weight=3, name="victim", log_dir=str(tmp_path), state_dir=str(tmp_path / "s"))
+    killed, done = trio.CancelScope(), trio.Event()
+
+    async def last(session: Session, results: list[Sum]) -> None:
+        results.append(await session.sum([1, 2]))
+        await done.wait()
+
+    async def go_on(vector: list[int], **more: Any) -> Sum:
+        await federation._bootstrap.wait()
+        told = replace(options, bootstrap=federation._address, **more)
+
+        def strike(event: str, fields: dict[str, Any]) -> None:
+            if not more and (event, fields.get("step")) == ("step", "echo"):
+                killed.cancel()
+
+        async with open_session(told, on_event=strike, network=federation._network) as session:
+            return await session.sum(vector)
+
+    async def victim() -> None:
+        with killed:
+            await go_on([10, 20])
+        assert killed.cancelled_caught
+        with pytest.raises(InputRefused, match="not the input"):
+            await go_on([10, 21], resume=True)
+        assert (await go_on([10, 20], resume=True)).total.tolist() == [33, 66]
+        done.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(victim)
+        federation._peers = 3
+        for number, weight in enumerate((1, 2)):
+            nursery.start_soon(federation._run_one, number, last, weight)
+    assert federation.errors == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.nodes import Peers, at_once
 from tests.strangers import HELLO
 
 PLACES = 4 * len(Shown)
+FRAGMENT = b"\x16\x03\x01\x00\x06\x01\x00\x02\x00\x03\x03"
+"""A whole record of TLS that holds the first six bytes of a ClientHello."""
 
 
 class Crowd:
@@ -159,41 +162,63 @@ async def test_who_is_known_may_send_on() -> None:
         taken += len(await stream.receive_some())
 
 
-@given(cuts=st.lists(st.integers(0, 600), max_size=6).map(sorted), most=st.integers(1, 700))
-async def test_the_first_record_is_read_whole_and_given_on(cuts: list[int], most: int) -> None:
-    """Until the first record is whole nothing is made of it, and then every byte of it is there."""
-    record = b"\x16\x03\x01" + (512).to_bytes(2, "big") + bytes(range(256)) * 2
+@given(
+    cuts=st.lists(st.integers(0, 600), max_size=6).map(sorted),
+    most=st.integers(1, 700),
+    records=st.lists(st.integers(0, 512), max_size=3).map(sorted),
+)
+async def test_the_first_message_is_read_whole_and_given_on(
+    cuts: list[int], most: int, records: list[int]
+) -> None:
+    """Until the first message is whole nothing is made of it, and then every byte of it is there."""
+    message = b"\x01" + (508).to_bytes(3, "big") + bytes(range(254)) * 2
+    said = b"".join(
+        b"\x16\x03\x01" + (end - start).to_bytes(2, "big") + message[start:end]
+        for start, end in itertools.pairwise([0, *records, len(message)])
+    )
     here, there = memory_stream_pair()
     stream, _ = metered(here)
 
     async def write() -> None:
-        for start, end in itertools.pairwise([0, *cuts, len(record) + 7]):
-            await there.send_all((record + b"further")[start:end])
+        for start, end in itertools.pairwise([0, *cuts, len(said) + 7]):
+            await there.send_all((said + b"further")[start:end])
             await wait_all_tasks_blocked()
         await there.aclose()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(write)
-        first = await stream.first_record()
-        assert (record + b"further").startswith(first)
-        assert len(first) >= len(record)
+        first = await stream.first_message()
+        assert (said + b"further").startswith(first)
+        assert len(first) >= len(said)
         got = b""
         while piece := await stream.receive_some(most):
             assert len(piece) <= most
             got += piece
-    assert got == record + b"further"
+    assert got == said + b"further"
 
 
-@pytest.mark.parametrize("said", [b"", b"G", b"\x16\x04", b"\x16\x03\x01\xff\xff" + bytes(9000)])
-async def test_what_is_no_record_is_not_waited_for(said: bytes) -> None:
-    """The end, other bytes, and a record larger than a stranger may send come back at once."""
+@pytest.mark.parametrize("said", [b"", b"G", b"\x16\x04", b"\x16\x02\x01" + bytes(9000)])
+async def test_what_is_no_message_is_not_waited_for(said: bytes) -> None:
+    """The end, and other bytes, come back at once."""
     here, there = memory_stream_pair()
     stream, _ = metered(here)
     await there.send_all(said)
     if not said:
         await there.aclose()
     with trio.fail_after(1):
-        assert await stream.first_record() == said[:UNVERIFIED_BYTES]
+        assert await stream.first_message() == said[:UNVERIFIED_BYTES]
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\xff\xff\x01\x00" + bytes([255]) * 9000, FRAGMENT + b"\x15\x03\x03"]
+)
+async def test_a_first_message_that_cannot_end_is_refused(said: bytes) -> None:
+    """One that is longer than a stranger may send, and one with something else in its middle."""
+    here, there = memory_stream_pair()
+    stream, _ = metered(here)
+    await there.send_all(said)
+    with trio.fail_after(1), pytest.raises(LinkEndedError):
+        await stream.first_message()
 
 
 def test_a_hello_is_told_by_its_first_bytes() -> None:
@@ -217,7 +242,16 @@ async def drip(stream: Stream) -> None:
         await trio.sleep(0.05)
 
 
-@pytest.mark.parametrize("attack", [say_nothing, drip])
+async def say(what: bytes, stream: Stream) -> None:
+    await stream.send_all(what)
+    await say_nothing(stream)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [say_nothing, drip, partial(say, b"G"), partial(say, FRAGMENT)],
+    ids=["nothing", "drip", "a byte that is no TLS", "a piece of a hello"],
+)
 @at_once
 async def test_a_crowd_costs_a_joiner_no_time(tmp_path: Path, attack: Attack) -> None:
     """Row 23: with thousands of idle or slow connections, new ones all the time, peers join at once."""
@@ -238,7 +272,8 @@ async def test_a_crowd_costs_a_joiner_no_time(tmp_path: Path, attack: Attack) ->
                 nursery.start_soon(come)
             await trio.sleep(0.2)
 
-        await peers.run(meanwhile=meanwhile)
+        with trio.fail_after(10):
+            await peers.run(meanwhile=meanwhile)
         nursery.cancel_scope.cancel()
     assert peers.codes == [0, 0, 0]
     assert len(peers.log(founder, "connection refused")) < 100

@@ -12,7 +12,7 @@ from p2pmpc.envelope import frame_bytes
 from p2pmpc.errors import RemoteProtocolError
 from p2pmpc.evidence import Claim, Dispute
 from p2pmpc.identity import SIGNATURE_BYTES
-from p2pmpc.messages import Kind, Message, Open, Relay, Signed, Unmask
+from p2pmpc.messages import Kind, Message, Open, Partial, Relay, Signed, Unmask
 from p2pmpc.wire import HEADER, encode_body
 from tests.party import Party
 
@@ -252,3 +252,65 @@ def test_repetitions_are_passed_over(party: Party) -> None:
         before = moves
     assert party.members[4].error is None
     assert not party.members[4].dismissed
+
+
+def lied_to(*lost: Kind) -> tuple[Party, bytes]:
+    """Return peers of whom 4 tells observer 5 another sum, and that frame, which has not come yet.
+
+    Contributor 2 is cut off from observer 5 from its ECHO on, and from observer 1 for some kinds.
+    """
+    party = begun(0, 1, 1, 1, 0)
+    frames: list[bytes] = []
+    party.dishonest.add(4)
+
+    def tamper(sender: int, receiver: int, signed: Signed[Message]) -> bytes | None:
+        message = signed.message
+        if (sender, receiver) == (4, 5) and message.kind >= Kind.PARTIAL:
+            if isinstance(message, Partial):
+                frames.append(party.frame(4, Partial(bytes(4) + message.content[4:])))
+            return None
+        is_cut = sender == 2 and receiver == 5 and message.kind >= Kind.ECHO
+        is_cut |= sender == 2 and receiver == 1 and message.kind in lost
+        return None if is_cut else frame_bytes(signed)
+
+    party.tamper = tamper
+    party.run()
+    return party, frames[0]
+
+
+def told_apart(party: Party, frame: bytes) -> None:
+    """Hold that the observer that was lied to names the liar, and nobody else."""
+    party.hand_over(4, 5, frame)
+    error = party.members[5].error
+    assert isinstance(error, Dispute)
+    assert error.evidence.culprit == 4
+    assert not party.members[5].dismissed
+
+
+def test_an_open_of_another_echo_accuses_neither_its_owner_nor_its_sender() -> None:
+    """Row 12: an observer that was lied to, and is shown an honest OPEN before any ECHO of its owner."""
+    party, frame = lied_to()
+    honest = opened(party, 2)
+    relayed(party, 1, Relay(2, honest.signature, honest.body), to=5)
+    told_apart(party, frame)
+
+
+def test_a_relayed_echo_of_another_view_accuses_nobody() -> None:
+    """Row 12: the same with an ECHO that an honest observer passes on for a peer that is lost."""
+    party, frame = lied_to(Kind.OPEN, Kind.CONFIRM)
+    party.die(2)
+    party.give_up(2, by=1)
+    party.run()
+    told_apart(party, frame)
+
+
+def test_what_an_observer_passes_on_too_early_ends_nobodys_round() -> None:
+    """What is wrong with it shows later, when its sender is left out, and the sum goes on without it."""
+    party = begun(1, 1, 1, 0, 0)
+    party.run(until=lambda: party.members[5].agreement.agreed)
+    body = encode_body(Open(bytes(32), (bytes(SIGNATURE_BYTES),) * 3))
+    relayed(party, 4, Relay(1, bytes(SIGNATURE_BYTES), body), to=5)
+    party.run()
+    assert party.members[5].error is None
+    assert [error.peers for error in party.members[5].dismissed] == [(4,)]
+    assert party.totals(but=4) == [party.expected] * 4

@@ -8,6 +8,7 @@ killed, it says nothing more and tidies nothing up. Real processes are in tests/
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,78 @@ async def test_a_peer_goes_on_wherever_its_bytes_were_cut(tmp_path: Path, sent: 
     again = await here.run(victim, 7)
     assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
     assert again.total == [10]
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+@at_once
+async def test_a_peer_goes_on_wherever_its_last_write_was_cut(tmp_path: Path, lines: int) -> None:
+    """Row 5: of what is written at one time the end may be missing; nothing of it has left by then."""
+    here = Interrupted(tmp_path)
+    for number in range(3):
+        here.add(number, weight=1)
+    victim = here.add(7, weight=1)
+
+    def strike(peer: Peer, step: str) -> None:
+        if step == "share":
+            (path,) = (p for p in here.kept() if f'"name": "{victim.name}"' in p.read_text())
+            kept = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(kept[:-lines]))
+            peer.wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    victim.on_step = strike
+    again = await here.run(victim, 7)
+    assert [peer.code for peer in here.peers.members if not peer.killed] == [0, 0, 0, 0]
+    assert again.total == [10]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@at_once
+async def test_state_that_cannot_be_kept_any_more_ends_with_7_and_the_total(tmp_path: Path) -> None:
+    """Row 24: the disk of the state is full after the shares left: the round goes on, and 7."""
+    here = Interrupted(tmp_path)
+    members = [here.add(number, weight=1) for number in range(3)]
+
+    def fill(peer: Peer, step: str) -> None:
+        assert peer.node is not None
+        if step == "partial":
+            file = peer.node._memory._file
+            assert file is not None
+            os.close(file._descriptor)
+            file._descriptor = os.open("/dev/full", os.O_WRONLY)
+
+    members[1].on_step = fill
+    await here.peers.run()
+    assert here.peers.codes == [0, 7, 0]
+    assert {tuple(peer.total) for peer in members} == {(3,)}
+    assert members[1].outcome is not None
+    assert "cannot write the state" in str(members[1].outcome.trouble)
+    assert here.kept() == []
+
+
+@at_once
+async def test_secrets_are_not_added_to_a_log_that_others_can_read(tmp_path: Path) -> None:
+    """Row 29: --log-secrets that comes with --resume alone makes the log 0600 as it does otherwise."""
+    here = Interrupted(tmp_path)
+    for number in range(3):
+        here.add(number, weight=1)
+    victim = here.add(3, weight=1, kill="share")
+    path = here.peers.directory / f"{victim.name}.log"
+    again = await here.run(victim, 3, log_secrets=True)
+    assert again.code == 0
+    assert "secret mask" in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@at_once
+async def test_an_input_that_differs_behind_the_digits_of_a_double_is_refused(
+    tmp_path: Path,
+) -> None:
+    """Row 6: two inputs that are one as doubles are two under the masks."""
+    here = Interrupted(tmp_path, field="m61", length=1)
+    for number in range(3):
+        here.add(number, weight=1)
+    victim = here.add(1 << 54, weight=1, kill="share")
+    again = await here.run(victim, (1 << 54) + 1)
+    assert again.code == 8
+    assert again.wires.sent == 0

@@ -62,6 +62,27 @@ async def test_a_witness_and_the_founder_are_both_heard(peers: Peers) -> None:
 
 
 @at_once
+async def test_a_crowd_that_knocks_at_a_witness_does_not_fill_its_log(peers: Peers) -> None:
+    """Row 23: strangers that say HELLO and leave, one after the other, are logged as those at a founder are."""
+    peers.add(1, weight=1)
+    witness = peers.add(2, weight=1, listen=FIXED)
+    joiner = peers.add(3, weight=1, beside=(FIXED,))
+
+    async def crowd() -> None:
+        for _ in range(200):
+            async with let_in(peers.network, Address.parse(FIXED)) as knock:
+                await ByHand().enter(knock)
+        await peers.run_one(joiner)
+
+    peers.members.remove(joiner)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peers.run, 3)
+        await crowd()
+    assert [peer.code for peer in (*peers.members, joiner)] == [0, 0, 0]
+    assert len(peers.log(witness, "witnessed")) < 100
+
+
+@at_once
 async def test_members_may_be_each_others_witnesses(peers: Peers) -> None:
     """Two members that name each other wait for nobody but the founder, and nobody waits long."""
     started = trio.current_time()

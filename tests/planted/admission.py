@@ -43,8 +43,18 @@ ADMISSION: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a handshake begins with the first byte",
-                "    return len(data) >= min(whole, UNVERIFIED_BYTES)\n",
-                "    return len(data) >= min(whole, 0)\n",
+                "        if len(said) >= _MESSAGE_HEADER and len(said) >= whole:\n",
+                "        if len(said) >= 0:\n",
+            ),
+            (
+                "a handshake begins with a piece of its first message",
+                "        if len(said) >= _MESSAGE_HEADER and len(said) >= whole:\n",
+                "        if len(said) >= _MESSAGE_HEADER:\n",
+            ),
+            (
+                "what breaks off a hello is handed to TLS",
+                '            if said:\n                raise LinkEndedError("it begins',
+                '            if False:\n                raise LinkEndedError("it begins',
             ),
         ],
     ),

@@ -80,7 +80,7 @@ RESUME: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a share leaves that is not kept",
-                "            if not said:\n                raise\n",
+                "            if fresh[-1].slot.kind is Kind.COMMITMENT:\n                raise\n",
                 "",
             ),
             (
@@ -97,6 +97,17 @@ RESUME: Final[tuple[Bug, ...]] = (
                 "the first of several sessions is gone on with",
                 "    if len(found) > 1:\n",
                 "    if len(found) > 1000:\n",
+            ),
+        ],
+    ),
+    *bugs(
+        "memory",
+        "resume",
+        [
+            (
+                "a commitment is kept before the shares that it binds",
+                "        fresh.sort(key=lambda word: word.slot.kind is Kind.COMMITMENT)\n",
+                "        fresh.sort(key=lambda word: word.slot.kind is not Kind.COMMITMENT)\n",
             ),
         ],
     ),
