@@ -131,6 +131,14 @@ def test_a_traceback_is_told(runs: Runs) -> None:
     assert altered(played, 0, err=shown) == ["ann showed a traceback"]
 
 
+def test_half_a_line_is_that_of_a_killed_process_alone(runs: Runs) -> None:
+    """Whoever is killed while it prints may leave half a total, and nobody else may."""
+    played = runs.played["dead"]
+    assert altered(played, 2, out='{"total": [32') == []
+    with pytest.raises(ValueError, match="Expecting"):
+        altered(played, 0, out='{"total": [32')
+
+
 @pytest.mark.parametrize("code", [1, 4, 5, 6, 7, 8, -9])
 def test_codes_that_no_fault_allows_are_told(runs: Runs, code: int) -> None:
     """A peer that nobody touched ends with 0 or 3, and one that returned with 0."""

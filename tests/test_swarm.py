@@ -28,6 +28,7 @@ from p2pmpc.prg import CHUNK
 from p2pmpc.storage import write_output
 from p2pmpc.swarm.command import main as swarm_main
 from p2pmpc.swarm.data import Row, SwarmData
+from p2pmpc.swarm.processes import result_of
 from p2pmpc.swarm.report import _right_ones
 from p2pmpc.swarm.watch import Lines, PeerState
 from p2pmpc.totals import OpenedTotal
@@ -383,6 +384,13 @@ def test_what_makes_no_swarm_is_refused(
     assert caught.value.code == code, err
     assert out == ""
     assert says in err
+
+
+def test_half_a_result_is_none() -> None:
+    """A peer that is killed while it prints its result has none, and does not end the launcher with 1."""
+    assert result_of(b'{"total": ') == {}
+    assert result_of(b"") == {}
+    assert result_of(b'{"total": [1]}\n') == {"total": [1]}
 
 
 @pytest.mark.parametrize("name", ["long", "long, in process"])

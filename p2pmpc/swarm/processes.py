@@ -27,6 +27,14 @@ def total_file(directory: Path, peer: PeerState) -> Path:
     return directory / f"{peer.name}.total.npy"
 
 
+def result_of(printed: bytes) -> dict[str, object]:
+    """Return the result that a peer printed; an empty one where it printed none, or was killed meanwhile."""
+    if not printed.endswith(b"\n"):
+        return {}
+    content: dict[str, object] = json.loads(printed)
+    return content
+
+
 class ProcessSwarm:
     """Starts the peers, watches them, strikes those that are to be killed, and collects results.
 
@@ -116,8 +124,7 @@ class ProcessSwarm:
                 peer.exit_code = await process.wait()
         except ResourceExhausted as error:
             peer.errors.append(error.message)
-        if printed:
-            peer.result = json.loads(bytes(printed))
+        peer.result = result_of(bytes(printed))
         if peer.number == 1:
             self._founded.set()
 

@@ -71,9 +71,9 @@ def play_case(case: Case, processes: Processes) -> Result:
     try:
         faults.KINDS[case.kind].play(scene)
         played = scene.played()
-    except AssertionError as error:
+        wrong = Judge(played).wrong()
+    except (AssertionError, ValueError) as error:  # it lasts too long, or prints no JSON
         return Result(case.seed, case.kind, case.named, "failed", [str(error)], _shown(scene))
-    wrong = Judge(played).wrong()
     outcome = "failed" if wrong else _outcome(played)
     return Result(case.seed, case.kind, case.named, outcome, wrong, _shown(scene))
 
