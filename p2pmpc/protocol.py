@@ -185,6 +185,8 @@ class Round:
         try:
             fresh = self._steps.heard.take(peer, signed)
         except RemoteProtocolError as error:
+            if self._is_without_its_words(peer, signed.message.kind):
+                return self.abort(self._parted(peer))
             error = self._steps.heard.blame(peer, signed, error)
             # What a peer passes on may be the fault of the one that signed it.
             at = error.peers[0] if isinstance(signed.message, Relay) else peer
@@ -192,6 +194,24 @@ class Round:
         if fresh and not isinstance(signed.message, Unmask | Relay):  # any number of these may come
             self.moves += 1
         return self._advance() if fresh else []
+
+    def _is_without_its_words(self, peer: int, kind: Kind) -> bool:
+        """Return whether a peer may have forgotten what its ECHO of this round rests on.
+
+        Whoever was killed in the next round says only the end of this one again. The others have heard
+        the rest; a peer that goes on in this round, and had echoed it, has heard it and forgotten.
+        """
+        is_last = kind in (Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM)
+        is_other = peer in self.session.places and self.links[peer].column < Column.SUMMED
+        return self._echo_left and is_last and is_other
+
+    def _parted(self, peer: int) -> PeerMissing:
+        return PeerMissing(
+            f"{self.session.label(peer)} has done this round, was killed as well, and has gone on without "
+            "what it said before its ECHO: this peer would need it again",
+            peers=(peer,),
+            hint="see in its log what the total is",
+        )
 
     def fault(self, peer: int, error: P2PMPCError) -> list[Action]:
         """Note what is wrong with what a peer sent: a contributor's fault ends the round."""

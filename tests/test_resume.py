@@ -291,6 +291,42 @@ async def test_another_input_in_a_later_round_is_told_what_earlier_ones_opened(
 
 
 @at_once
+async def test_two_that_go_on_in_different_rounds_accuse_nobody(tmp_path: Path) -> None:
+    """Row 5: who goes on in a round that another one has done needs what that one forgot: 3, not 4."""
+    here = Interrupted(tmp_path, rounds=2)
+    for number in range(4):
+        here.add(number, 10 + number, weight=1)
+    behind, ahead = here.peers.members[2:]
+    kept: dict[Path, bytes] = {}
+
+    def strike(peer: Peer, step: str) -> None:
+        if step == "confirm" and peer is behind:
+            (path,) = (p for p in here.kept() if f'"name": "{peer.name}"' in p.read_text())
+            kept[path] = path.read_bytes()
+        elif step == "share" and peer.steps.count(step) == 2:
+            if peer is behind:  # the second round begins: as if it did not
+                (path,) = kept
+                path.write_bytes(kept[path])
+            peer.wires.cut()
+            here.peers._running[peer.name].cancel()
+
+    behind.on_step = ahead.on_step = strike
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.peers.run)
+        await behind.ended.wait()
+        await ahead.ended.wait()
+        again = [
+            here.peers.add(n, 10 + n, name=peer.name, state_dir=str(here.state), resume=True)
+            for n, peer in ((2, behind), (3, ahead))
+        ]
+        for peer in again:
+            nursery.start_soon(here.peers.run_one, peer)
+    assert [peer.code for peer in here.peers.members if not peer.killed] == [3, 3, 3, 3]
+    assert "gone on without what it said" in again[0].told
+    assert "may have been opened" in again[0].told
+
+
+@at_once
 async def test_a_private_weight_counts_as_input(tmp_path: Path) -> None:
     """Row 6: the same value with another private weight is another secret under the same masks."""
     here = Interrupted(tmp_path, private_weights=True)
