@@ -150,7 +150,8 @@ def goes_on(nodes: list[Running]) -> None:
 
 def given_up(node: Running, peer: str) -> None:
     """Wait until a node has given a link up because nobody is at its other end."""
-    node.line(rf"^\.\.\. {peer} \(\w+\): the connection is given up: {GONE}$")
+    says = "is not connected: the connection is given up"
+    node.line(rf"^\.\.\. {peer} \(\w+\) {says}: {GONE}; it has \d+ s to come back$")
 
 
 def partition_that_heals(net: Net, nodes: list[Running]) -> None:
