@@ -169,11 +169,9 @@ class Agreement:
         return [Agreed()]
 
     def _aborted(self, peer: int, abort: Abort) -> list[Action]:
-        error = error_of_abort(self._session, peer, abort)
-        if isinstance(error, Dispute):  # the proof goes on to those who do not have it
-            return self.abort(error)
-        self.ended = True
-        return [Failed(error)]
+        # Told on: a proof to those who do not have it, and any end to those who have agreed and
+        # give nothing on the word of an observer.
+        return self.abort(error_of_abort(self._session, peer, abort))
 
     def _difference(self, peer: int, theirs: Accept) -> P2PMPCError:
         """Return the error for a roster that is not ours: equivocation where it can be proven."""

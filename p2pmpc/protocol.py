@@ -95,6 +95,8 @@ class Round:
         self._notary = notary
         self._sealer = sealer
         self._said = said
+        # Contributors to whom an observer passes on an echo hand out b-shares a deadline later.
+        self._waits_once_more = not self.session.contributes
         self._echo_left = any(slot.kind is Kind.ECHO for slot in said)
         self._table = table_of(session)
         self._steps = Steps(
@@ -285,6 +287,9 @@ class Round:
             # First hand out every b-share that somebody may miss; give up only after that.
             self._impatient_at = self.stage
             return self._advance()
+        if self.stage is Stage.OPENED and self._waits_once_more:
+            self._waits_once_more = False
+            return []
         if self.stage is Stage.CONFIRMED:
             for peer in silent:
                 self.links[peer].gone = True

@@ -502,10 +502,11 @@ def test_silent_members_are_named_when_time_is_up() -> None:
 
 
 def test_an_abort_ends_the_agreement_of_others() -> None:
-    """Another peer's reason becomes this peer's error, of the same kind, and is not sent on."""
+    """Another peer's reason becomes this peer's error, of the same kind, and is told on."""
     here, joiner, _ = agreeing()
     told = joiner.notary.sign(abort_message(AgreementFailed("weights differ", peers=(3,))))
-    (failed,) = here.agreement.receive(2, told)
+    sent, failed = here.agreement.receive(2, told)
+    assert isinstance(sent, Send)
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, AgreementFailed)
     assert failed.error.message == f"{here.session.label(2)} ended the session: weights differ"

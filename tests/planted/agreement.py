@@ -229,6 +229,11 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
         "membership disputes",
         [
             (
+                "an end that another one brought is not told on",
+                "        return self.abort(error_of_abort(self._session, peer, abort))\n",
+                "        self.ended = True\n        return [Failed(error_of_abort(self._session, peer, abort))]\n",
+            ),
+            (
                 "n-1 acceptances are enough",
                 "if len(self.signatures) < len(self._session.members):",
                 "if len(self.signatures) < len(self._session.members) - 1:",

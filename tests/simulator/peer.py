@@ -21,7 +21,7 @@ from p2pmpc.frames import Frame
 from p2pmpc.messages import Kind, Slice, SliceSum, Slot
 from p2pmpc.protocol import Round
 from p2pmpc.runner import GONE_SECONDS
-from p2pmpc.script import Stage
+from p2pmpc.script import Column, Stage
 from tests.simulator.cast import Cast
 
 TIMEOUT = 60.0
@@ -93,6 +93,12 @@ class SimPeer:
     def kinds_said(self) -> set[Kind]:
         """The kinds of which it ever signed something."""
         return {slot.kind for slot in self.stored}
+
+    @property
+    def has_heard_all_sums(self) -> bool:
+        """Whether it agreed, and has what every other contributor said of the sum."""
+        heard = self.round._steps.heard
+        return self.agreement.agreed and heard.all_contributors(Column.SUMMED)
 
     @property
     def may_restart(self) -> bool:

@@ -87,6 +87,11 @@ class Ended:
         """Return whether some who live did not get a message of somebody."""
         return any(not self._got(index, kind) >= self.alive for index in of)
 
+    def contributors_lack(self, kind: Kind, of: Iterable[int]) -> bool:
+        """Return whether some contributors who live did not get a message of somebody."""
+        those = self.alive.intersection(self.scenario.contributors)
+        return any(not self._got(index, kind) >= those for index in of)
+
     def got_some(self, kind: Kind, of: Iterable[int]) -> bool:
         """Return whether some who live got a message of somebody."""
         return any(self._got(index, kind) & self.alive for index in of)
@@ -190,9 +195,8 @@ def _after_some_got_the_echo(ended: Ended) -> bool:
 
 
 def _nothing_is_shared(ended: Ended) -> str | None:
-    if (
-        ended.dead - ended.lost
-    ):  # who got an observer's word goes on, and waits for those who did not
+    if ended.dead - ended.lost or not ended.contributors_lack(Kind.ACCEPT, ended.lost):
+        # Whoever got all words goes on, and waits for those who did not; for contributors alone.
         return ended.all_end(0, 3)
     if not ended.got_some(Kind.ACCEPT, ended.dead) and ended.anybody_says(Kind.SHARE, ended.alive):
         return "a share left before everybody agreed"

@@ -374,6 +374,8 @@ class Watch:
         count = len(self._scenario.contributors)
         holders = [i for i in alive if len(self._peers[i].round._steps.heard.echoes) == count]
         without = [i for i in alive if not isinstance(self._peers[i].end, Finished)]
+        # Nobody passes on what an observer was not told before a contributor died.
+        without = [i for i in without if self._peers[i].has_heard_all_sums]
         if holders and without:
             raise ViolationError(
                 13, f"{holders} hold all echoes, and {without} end without a total"
