@@ -261,7 +261,8 @@ class Session:
         reason = re.sub(r"^(\S+ \(\w+\) ended the session: )+", "", text)
         if self.lie.claim is not None:
             reason = text.partition(" sent ECHO: ")[2] or text
-        return _names_in(reason) or _names_in(text)
+        first_teller = re.findall(r"(\S+ \(\w+\)) ended the session: ", text)[-1:]
+        return _names_in(reason) or _names_in(*(first_teller or [text]))
 
     def _wrong_proof(self, name: str, err: str) -> list[str]:
         files = list((self.folder / f"{name}.logs").rglob("evidence/*.json"))
