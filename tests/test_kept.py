@@ -16,7 +16,7 @@ from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 from p2pmpc.identity import SEALING_SEED_BYTES, Identity
 from p2pmpc.kept import Fact, KeptRoster, KeptRound, KeptSelf, KeptWord, Lines, parse_kept
 from p2pmpc.memory import Memory, pick_state, state_folder
-from p2pmpc.messages import Confirm, Kind, Signed, SignedEntry, Slot, Unmask
+from p2pmpc.messages import Confirm, Kind, Share, Signed, SignedEntry, Slot, Unmask
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import Parameters
 from p2pmpc.ratchet import PairKeys
@@ -107,6 +107,8 @@ def test_a_long_body_is_kept_as_its_digest() -> None:
     signed = Signed(Unmask(1, bytes(33)), 0, bytes(32), bytes(64), long)
     assert KeptWord.of(signed, None).body == b""
     assert KeptWord.of(dataclasses.replace(signed, body=b"short"), None).body == b"short"
+    shared = Signed(Share(long), 0, bytes(32), bytes(64), long)
+    assert KeptWord.of(shared, 2).body == long, "sealed anew it would be other bytes"
 
 
 def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -128,6 +130,25 @@ def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [again.path.name]
     again.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_added_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State, then disk, then wire: whatever a call has written it has synchronised when it returns."""
+    file = StateFile.create(tmp_path, ME.id, ME)
+    path = file.path
+    synchronised: list[int] = []
+    honest = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        honest(descriptor)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            synchronised.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for fact in (ROSTER, ROUND, WORD):
+        file.add(fact)
+        assert synchronised[-1:] == [path.stat().st_size]
+    file.discard()
 
 
 @pytest.mark.parametrize("end", [StateFile.discard, lambda file: file.begin(ME)])
