@@ -16,7 +16,9 @@ import pytest
 import trio
 
 from p2pmpc.actions import STEPS
-from p2pmpc.errors import Revealed
+from p2pmpc.errors import ResourceExhausted, Revealed
+from p2pmpc.kept import Fact, Kept, KeptWord, parse_kept
+from p2pmpc.state_file import StateFile
 from tests.nodes import KILLED, Listed, Peer, Peers, at_once
 
 
@@ -234,6 +236,46 @@ async def test_who_goes_on_too_late_is_told_what_its_echo_may_have_opened(tmp_pa
     assert again.code == 3
     assert Revealed.MAYBE_TOTAL.value in again.told
     assert "no share was sent" not in again.told
+
+
+@at_once
+async def test_a_share_that_cannot_be_remembered_does_not_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 24: with no room for what it is about to say a peer ends with 7, and nothing is revealed."""
+    honest = StateFile.add
+
+    def add(file: StateFile, *facts: Fact) -> None:
+        if any(isinstance(fact, KeptWord) for fact in facts):
+            raise ResourceExhausted("cannot write the state: no space")
+        honest(file, *facts)
+
+    monkeypatch.setattr(StateFile, "add", add)
+    here = Interrupted(tmp_path)
+    here.add(1)
+    for value in (2, 3):
+        here.peers.add(value, no_state=True)
+    await here.peers.run()
+    assert here.peers.codes == [7, 3, 3]
+    assert Revealed.NOTHING.value in here.peers.members[0].told
+
+
+@at_once
+async def test_the_sealing_key_is_forgotten_with_the_first_round(tmp_path: Path) -> None:
+    """From the second round on the ratchet holds; with the key, the first SHAREs would give all links."""
+    here = Interrupted(tmp_path, rounds=2)
+    looked_at = here.add(1, 11)
+    for value in (2, 3):
+        here.peers.add(value, value, no_state=True)
+    kept: list[Kept] = []
+
+    def look(_peer: Peer, _step: str) -> None:
+        kept.extend(parse_kept(path.read_text())[0] for path in here.kept())
+
+    looked_at.on_step = look
+    await here.peers.run()
+    by_round = {k.round.number: any(k.me.sealing) for k in kept if k.round is not None}
+    assert by_round == {0: True, 1: False}
 
 
 @pytest.mark.parametrize("step", ["share", "confirm"])
