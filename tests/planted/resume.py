@@ -143,14 +143,25 @@ RESUME: Final[tuple[Bug, ...]] = (
         "resume",
         [
             (
+                "an ECHO of the process before this one counts for nothing",
+                "any(slot.kind is Kind.ECHO for slot in said)",
+                "False",
+            ),
+        ],
+    ),
+    *bugs(
+        "protocol",
+        "simulator::test_what_failed_once_holds simulator",
+        [
+            (
                 "who goes on may say another thing in the same place",
                 "            if before != message.digest:\n",
                 "            if False:\n",
             ),
             (
-                "an ECHO of the process before this one counts for nothing",
-                "any(slot.kind is Kind.ECHO for slot in said)",
-                "False",
+                "an observer gives up before those whom it told have helped",
+                "self._waits_once_more = not self.session.contributes",
+                "self._waits_once_more = False",
             ),
         ],
     ),

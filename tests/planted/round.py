@@ -356,11 +356,6 @@ ROUND: Final[tuple[Bug, ...]] = (
         "protocol adversary schedules",
         [
             (
-                "an observer gives up before those whom it told have helped",
-                "self._waits_once_more = not self.session.contributes",
-                "self._waits_once_more = False",
-            ),
-            (
                 "mask shares leave before n echoes are held",
                 "        if self.stage < Stage.OPENED:\n            return []\n        shares",
                 "        if self.stage < Stage.ECHOED:\n            return []\n        shares",

@@ -364,6 +364,46 @@ KEPT: Final[tuple[tuple[str, Scenario], ...]] = (
             sum_mode="sharded",
         ),
     ),
+    (
+        "one that came back and was told otherwise could say two sums of a slice",
+        Scenario(
+            seed=133,
+            weights=(6, 35718, -48764, 1),
+            values=(
+                (-176, 126, -631, -98, -430, -523, 217, -197, -130),
+                (-460, 895, -187, -43, 845, -248, 88, 717, 859),
+                (666, 944, 974, -940, 746, -496, 173, -516, 699),
+                (-244, -705, -924, -794, -640, -989, -961, 368, -803),
+            ),
+            strict=False,
+            share_mode="seeds",
+            field="m61",
+            spread=0.001,
+            biases={(3, 2): 1.2657146644718698, (1, 4): 0.6596028551986974},
+            faults=(
+                Fault(
+                    kind="other story",
+                    culprit=4,
+                    other=3,
+                    victims=(1, 2),
+                    moment=8,
+                    seconds=0.0,
+                    variant=64768,
+                ),
+                Fault(
+                    kind="quick restart",
+                    culprit=3,
+                    other=4,
+                    victims=(4,),
+                    moment=12,
+                    seconds=0.832734105591206,
+                    variant=55250,
+                ),
+            ),
+            dishonest=frozenset({4}),
+            sum_mode="sharded",
+        ),
+    ),
 )
 """What failed, and the scenario."""
 
