@@ -45,7 +45,7 @@ def abort_message(error: P2PMPCError) -> Abort:
     """
     reason = error.message
     for kind, told in _TOLD_INSTEAD.items():
-        if isinstance(error, kind):
+        if isinstance(error, kind) and not error.is_anothers:
             reason = told
     printable = "".join(c if is_display_text(c, 1) else "?" for c in reason)[:LONGEST_REASON]
     evidence = encode_evidence(error.evidence) if isinstance(error, Dispute) else b""
@@ -65,11 +65,13 @@ def error_of_abort(session: Session, peer: int, abort: Abort) -> P2PMPCError:
         # Only the accuser saw it, so either of the two may lie. More than one name is such a pair
         # already, handed on.
         peers = tuple(dict.fromkeys((peer, *peers)))
-    return error_for_code(abort.code)(
+    error = error_for_code(abort.code)(
         f"{session.label(peer)} ended the session: {abort.reason}",
         peers=peers,
         hint="the reason is that peer's own: ask there, then start again with everybody",
     )
+    error.is_anothers = True
+    return error
 
 
 def vetted(session: Session, error: P2PMPCError) -> P2PMPCError:

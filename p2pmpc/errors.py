@@ -53,6 +53,8 @@ class P2PMPCError(Exception):
         self.hint = hint
         self.peers = peers
         self.revealed = revealed
+        self.is_anothers = False
+        """Whether another peer told of it: then its words are not about this one."""
 
     def blaming(self, *peers: int) -> Self:
         """Set the peers an error is about, and return the same error."""

@@ -507,11 +507,29 @@ def test_an_abort_ends_the_agreement_of_others() -> None:
     told = joiner.notary.sign(abort_message(AgreementFailed("weights differ", peers=(3,))))
     sent, failed = here.agreement.receive(2, told)
     assert isinstance(sent, Send)
+    assert isinstance(sent.message.message, Abort)
+    assert (
+        sent.message.message.reason == f"{here.session.label(2)} ended the session: weights differ"
+    )
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, AgreementFailed)
     assert failed.error.message == f"{here.session.label(2)} ended the session: weights differ"
     assert failed.error.peers == (3,)
     assert here.agreement.receive(2, told) == []
+
+
+def test_an_end_that_is_told_on_stays_that_of_its_peer() -> None:
+    """Who passes on that another one refuses its input does not say that it refuses its own."""
+    here, joiner, _ = agreeing()
+    told = joiner.notary.sign(abort_message(InputRefused("data.txt:7:1: secret")))
+    sent, failed = here.agreement.receive(2, told)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, InputRefused)
+    assert isinstance(sent, Send)
+    assert isinstance(sent.message.message, Abort)
+    reason = f"{here.session.label(2)} ended the session: it refused to share its input"
+    assert sent.message.message.reason == reason
+    assert sent.message.message.peers == (2,)
 
 
 @pytest.mark.parametrize(
