@@ -22,6 +22,7 @@ from p2pmpc.frames import ENVELOPE_BYTES, HEADER, TO_ALL, Limits, body_digest, s
 from p2pmpc.gate import SATISFIED, Gate
 from p2pmpc.identity import Identity, peer_id
 from p2pmpc.links import Link, LinkEndedError
+from p2pmpc.lobby import Lobby, Shown, Visit
 from p2pmpc.logs import NodeLog
 from p2pmpc.messages import Join, Kind
 from p2pmpc.network import Address, MemoryNetwork, Stream
@@ -211,6 +212,35 @@ async def test_many_silent_connections_do_not_keep_joiners_out(tmp_path: Path) -
 
     async def meanwhile() -> None:
         idle.extend([await peers.network.connect(peers.address) for _ in range(300)])
+
+    await peers.run(meanwhile=meanwhile)
+    assert peers.codes == [0, 0, 0]
+
+
+@at_once
+async def test_each_thing_a_stranger_shows_opens_another_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 23: whoever is through with TLS is not drawn against those that only sent bytes."""
+    shown: list[Shown] = []
+    honest = Lobby.move
+
+    def move(lobby: Lobby, visit: Visit, what: Shown) -> None:
+        shown.append(what)
+        honest(lobby, visit, what)
+
+    monkeypatch.setattr(Lobby, "move", move)
+    peers = Peers(tmp_path)
+    peers.add_all([1, 2, 3], weight=1)
+
+    async def meanwhile() -> None:
+        stream, _ = await peers.network.connect(peers.address)
+        before = len(shown)
+        tls = await shake_hands(stream, join_context())
+        await trio.testing.wait_all_tasks_blocked()
+        assert [what for what in shown[before:] if what is Shown.TLS]
+        assert Shown.BYTES in shown[before:]
+        await tls.aclose()
 
     await peers.run(meanwhile=meanwhile)
     assert peers.codes == [0, 0, 0]
