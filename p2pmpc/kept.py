@@ -31,6 +31,9 @@ _START: Final = "0" * 16
 _LONG: Final = 1 << 14
 """Bytes of a body from which on only its digest is kept: the message can be made again."""
 
+AT_THE_END: Final = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
+"""What is said again in the next round, to whoever has not done this one: by then it cannot be made again."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptSelf:
@@ -126,7 +129,8 @@ class KeptWord:
             signed: The message.
             receiver: A roster index; None means everybody.
         """
-        is_needed = signed.message.kind is Kind.SHARE  # sealed anew it would be other bytes
+        kind = signed.message.kind  # sealed anew, a SHARE would be other bytes
+        is_needed = kind is Kind.SHARE or kind in AT_THE_END
         body = signed.body if len(signed.body) <= _LONG or is_needed else b""
         slot = slot_of(signed.message, receiver)
         return cls(slot, signed.digest, signed.signature, bytes(body))

@@ -18,7 +18,7 @@ from p2pmpc.entropy import ROUND_SEED_BYTES
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted, Revealed
 from p2pmpc.frames import frame_head
 from p2pmpc.identity import Identity, SealingKey, short_id
-from p2pmpc.kept import Kept, KeptRoster, KeptRound, KeptSelf, KeptWord
+from p2pmpc.kept import AT_THE_END, Kept, KeptRoster, KeptRound, KeptSelf, KeptWord
 from p2pmpc.messages import Kind, SignedEntry
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import NONCE_BYTES, Parameters
@@ -26,8 +26,6 @@ from p2pmpc.session import Session
 from p2pmpc.shamir import Entropy
 from p2pmpc.state_file import StateFile, default_state_folder, find_state, open_folder
 from p2pmpc.wire import decode_entry
-
-_AT_THE_END = frozenset({Kind.ECHO, Kind.OPEN, Kind.UNMASK, Kind.CONFIRM})
 
 
 class OtherInputError(InputRefused):
@@ -219,7 +217,7 @@ class Memory:
         return tuple(
             frame_head(word.slot.kind, number, word.signature, len(word.body)) + word.body
             for word in self.kept.words.values()
-            if word.slot.kind in _AT_THE_END
+            if word.slot.kind in AT_THE_END
         )
 
     def say(self, actions: Sequence[Action]) -> None:

@@ -56,6 +56,7 @@ def peer_of(
     """
     options.check()
     identity = load_or_create(Path(options.key), entropy) if options.key else None
+    folder = None if options.no_state else state_folder(options)
     file = pick_state(options, identity) if options.resume else None
     try:
         if file is not None:
@@ -71,7 +72,6 @@ def peer_of(
         if file is not None:
             file.release()
         raise
-    folder = None if options.no_state else state_folder(options)
     memory = Memory(identity, options, directory, entropy, folder=folder, file=file)
     try:
         log.info(

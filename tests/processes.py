@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -270,19 +270,21 @@ class Shell:
         return caught.value.code, out, err
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started and that still run."""
-    found = []
+def all_processes() -> Iterator[tuple[int, str, int, int]]:
+    """Yield the ID, state, parent and session of every process, as the system counts them."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 stat = (folder / "stat").read_text()
             except OSError:
                 continue
-            state, parent = stat.rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                found.append(int(folder.name))
-    return found
+            state, parent, _, session = stat.rpartition(")")[2].split()[:4]
+            yield int(folder.name), state, int(parent), int(session)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started and that still run."""
+    return [child for child, state, parent, _ in all_processes() if parent == pid and state != "Z"]
 
 
 def is_running(pid: int) -> bool:

@@ -14,13 +14,26 @@ from p2pmpc.actions import Send
 from p2pmpc.entropy import SeededEntropy
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 from p2pmpc.identity import SEALING_SEED_BYTES, Identity
-from p2pmpc.kept import Fact, KeptRoster, KeptRound, KeptSelf, KeptWord, Lines, parse_kept
+from p2pmpc.kept import _LONG, Fact, KeptRoster, KeptRound, KeptSelf, KeptWord, Lines, parse_kept
 from p2pmpc.memory import Memory, pick_state, state_folder
-from p2pmpc.messages import Confirm, Kind, Share, Signed, SignedEntry, Slot, Unmask
+from p2pmpc.messages import (
+    Confirm,
+    Echo,
+    EchoEntry,
+    Kind,
+    Open,
+    Partial,
+    Share,
+    Signed,
+    SignedEntry,
+    Slot,
+    Unmask,
+)
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import Parameters
 from p2pmpc.ratchet import PairKeys
 from p2pmpc.state_file import StateFile, default_state_folder, find_state, open_folder
+from p2pmpc.wire import encode_body
 
 ENTRY = SignedEntry(b"entry", bytes(64), "127.0.0.1:9000")
 ME = KeptSelf(
@@ -104,11 +117,23 @@ def test_no_secret_is_shown() -> None:
 def test_a_long_body_is_kept_as_its_digest() -> None:
     """What can be made again is not written twice; what is sealed must be."""
     long = b"x" * (1 << 15)
-    signed = Signed(Unmask(1, bytes(33)), 0, bytes(32), bytes(64), long)
+    signed = Signed(Partial(long), 0, bytes(32), bytes(64), long)
     assert KeptWord.of(signed, None).body == b""
     assert KeptWord.of(dataclasses.replace(signed, body=b"short"), None).body == b"short"
     shared = Signed(Share(long), 0, bytes(32), bytes(64), long)
     assert KeptWord.of(shared, 2).body == long, "sealed anew it would be other bytes"
+
+
+def test_what_ends_a_round_is_kept_whole_however_long() -> None:
+    """Among many peers an ECHO is long; in the next round it cannot be made again, and is said again."""
+    many = 100
+    entries = (EchoEntry(bytes(32), bytes(64), bytes(32), bytes(64)),) * many
+    said = Echo((bytes(64),) * many, entries), Open(bytes(32), (bytes(64),) * many)
+    for message in (*said, Unmask(1, bytes(33)), Confirm(bytes(32))):
+        body = encode_body(message)
+        signed = Signed(message, 0, bytes(32), bytes(64), body)
+        assert KeptWord.of(signed, None).body == body
+    assert len(encode_body(said[0])) > _LONG
 
 
 def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.kills.drawn import MOMENTS, NAMES, Case
-from tests.processes import Ended, Processes, Running, wait_for
+from tests.processes import Ended, Processes, Running, all_processes, wait_for
 
 SLACK_SECONDS = 30.0
 """What a process may take beyond what it is promised to, on a busy machine: to start, to compute, to end."""
@@ -178,17 +178,8 @@ class Scene:
 
 def in_sessions(sessions: set[int]) -> list[int]:
     """Return the processes that run in some of these sessions, as the system counts them."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text()
-            except OSError:
-                continue
-            state, _, _, session = stat.rpartition(")")[2].split()[:4]
-            if int(session) in sessions and state not in "ZX":
-                found.append(int(folder.name))
-    return found
+    running = (process for process in all_processes() if process[1] not in "ZX")
+    return [pid for pid, _, _, session in running if session in sessions]
 
 
 def still_there(sessions: set[int]) -> list[int]:

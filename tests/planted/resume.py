@@ -53,6 +53,11 @@ RESUME: Final[tuple[Bug, ...]] = (
                 " if len(signed.body) <= _LONG else",
             ),
             (
+                "a long ECHO is not kept for whoever is a round behind",
+                "is_needed = kind is Kind.SHARE or kind in AT_THE_END",
+                "is_needed = kind is Kind.SHARE",
+            ),
+            (
                 "what was said in the round before is kept for this one",
                 "self.round, self.words = fact, {}",
                 "self.round = fact",
@@ -90,7 +95,7 @@ RESUME: Final[tuple[Bug, ...]] = (
             ),
             (
                 "the frames that ended the round before are forgotten",
-                "            if word.slot.kind in _AT_THE_END\n",
+                "            if word.slot.kind in AT_THE_END\n",
                 "            if word.slot.kind is Kind.JOIN\n",
             ),
             (
