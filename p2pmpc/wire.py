@@ -82,11 +82,13 @@ def parameters_digest(parameters: Parameters) -> bytes:
 def _parameter_list(p: Parameters) -> list[object]:
     flags = [p.strict, p.allow_two, p.allow_revealing_weights]
     sizes = [p.peers, p.field, p.length, p.rounds, p.fraction_bits, p.bound, p.weight_bound]
-    return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
+    return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed), p.study]
 
 
 def _read_parameters(value: object) -> Parameters:
-    nonce, peers, field, *sizes, share, summing, strict, two, revealing, allowed = array(value, 14)
+    nonce, peers, field, *sizes, share, summing, strict, two, revealing, allowed, study = array(
+        value, 15
+    )
     length, rounds, fraction, bound, weight_bound = sizes
     try:
         return Parameters(
@@ -104,6 +106,7 @@ def _read_parameters(value: object) -> Parameters:
             allow_two=typed(two, bool),
             allow_revealing_weights=typed(revealing, bool),
             allowed=tuple(byte_string(item) for item in array(allowed)),
+            study=byte_string(study),
         )
     except ConfigurationError as error:
         raise RemoteProtocolError(f"impossible parameters: {error.message}") from None
@@ -165,8 +168,8 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return PIECE_NUMBER.pack(piece) + vector
         case Join(public_key, nonce):
             return pack([PROTOCOL_VERSION, public_key, nonce])
-        case Offer(nonce, founder, parameters):
-            return pack([PROTOCOL_VERSION, nonce, founder, _parameter_list(parameters)])
+        case Offer(nonce, founder, parameters, study):
+            return pack([PROTOCOL_VERSION, nonce, founder, _parameter_list(parameters), study])
         case Hello(entry):
             return pack([entry.body, entry.signature, entry.address])
         case RosterList(entries):
@@ -216,8 +219,9 @@ def _read_join(body: bytes, _limits: Limits) -> Message:
 
 def _read_offer(body: bytes, _limits: Limits) -> Message:
     _check_version(body)
-    _, nonce, founder, parameters = array(unpack(body), 4)
-    return Offer(byte_string(nonce), byte_string(founder), _read_parameters(parameters))
+    _, nonce, founder, parameters, study = array(unpack(body), 5)
+    agreed = _read_parameters(parameters)
+    return Offer(byte_string(nonce), byte_string(founder), agreed, byte_string(study))
 
 
 def _read_hello(body: bytes, _limits: Limits) -> Message:

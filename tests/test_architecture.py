@@ -12,6 +12,7 @@ import p2pmpc
 # A module may import from the layers above its own, and from nothing beside or below it.
 CORE = (
     ("absence", "errors", "hashing"),
+    ("study_text",),
     ("entropy", "field", "ratchet", "shamir", "slices", "weights"),
     ("canonical", "identity", "product"),
     ("prg",),
@@ -35,7 +36,10 @@ CORE = (
     ("study.model",),
     ("study.result", "study.terms"),
     ("study.disclosure",),
-    ("study.plan",),
+    ("study.places", "study.plan"),
+    ("study.parsing",),
+    ("study.statistic_tables",),
+    ("study.study_file",),
 )
 SHELL = (
     ("descriptors", "storage"),
@@ -62,6 +66,7 @@ SHELL = (
     ("start",),
     ("library", "node"),
     ("blocking",),
+    ("study.reading",),
     ("swarm.options", "swarm.watch"),
     ("swarm.data", "swarm.forked"),
     ("swarm.orders", "swarm.zygote"),
