@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from p2pmpc.canonical import array, byte_string, pack, several, typed, unpack
+from p2pmpc.canonical import LONGEST_VALUE, array, byte_string, pack, several, typed, unpack
 from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
 from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.frames import PIECE_NUMBER, Limits
@@ -45,16 +45,19 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import MOST_PEERS, PROTOCOL_VERSION, Parameters
 from p2pmpc.prg import SEED_BYTES
+from p2pmpc.study_text import LONGEST_STUDY
 
 
-def _check_version(body: bytes) -> None:
-    value = array(unpack(body))
+def _versioned(body: bytes, size: int, *, longest: int = LONGEST_VALUE) -> list[object]:
+    """Read an array that begins with the version, which counts before its size does."""
+    value = array(unpack(body, longest=longest))
     version = typed(value[0], int) if value else 0
     if version != PROTOCOL_VERSION:
         raise AgreementFailed(
             f"this peer speaks protocol version {PROTOCOL_VERSION}, the other one {version}",
             hint="install the same version of p2pmpc on all peers",
         )
+    return array(value, size)
 
 
 # -- parameters -----------------------------------------------------------------------------
@@ -212,14 +215,12 @@ def decode_body(kind: Kind, body: bytes, limits: Limits) -> Message:
 
 
 def _read_join(body: bytes, _limits: Limits) -> Message:
-    _check_version(body)
-    _, public_key, nonce = array(unpack(body), 3)
+    _, public_key, nonce = _versioned(body, 3)
     return Join(byte_string(public_key), byte_string(nonce))
 
 
 def _read_offer(body: bytes, _limits: Limits) -> Message:
-    _check_version(body)
-    _, nonce, founder, parameters, study = array(unpack(body), 5)
+    _, nonce, founder, parameters, study = _versioned(body, 5, longest=LONGEST_STUDY)
     agreed = _read_parameters(parameters)
     return Offer(byte_string(nonce), byte_string(founder), agreed, byte_string(study))
 
