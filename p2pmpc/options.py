@@ -228,6 +228,8 @@ class NodeOptions:
     ] = False
     study: Annotated[bytes, Parameter(parse=False)] = member(default=b"", repr=False)
     """The text of the study file that the sums are for."""
+    made_of: Annotated[bytes, Parameter(parse=False)] = member(default=b"", repr=False)
+    """A digest of the data that the inputs are made of, for the ledger; empty where there is none."""
     hold: Annotated[str | None, Parameter(show=False)] = None
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
