@@ -33,9 +33,18 @@ CORE = (
     ("transcript",),
     ("exhibit", "receipt"),
     ("study.model",),
-    ("study.result", "study.terms"),
+    ("study.masking", "study.result", "study.terms"),
     ("study.disclosure",),
-    ("study.plan",),
+    ("study.levels", "study.plan"),
+    ("study.statistics.exact", "study.statistics.sweeping"),
+    ("study.statistics.hidden", "study.statistics.inference", "study.statistics.moments"),
+    (
+        "study.statistics.grids",
+        "study.statistics.matrices",
+        "study.statistics.regression",
+        "study.statistics.tables",
+    ),
+    ("study.answers",),
 )
 SHELL = (
     ("descriptors", "storage"),
