@@ -36,6 +36,9 @@ CORE = (
     ("study.result", "study.terms"),
     ("study.disclosure",),
     ("study.plan",),
+    ("study.words",),
+    ("study.grids", "study.result_csv", "study.result_json"),
+    ("study.showing",),
 )
 SHELL = (
     ("descriptors", "storage"),
