@@ -122,7 +122,7 @@ def _on_grids() -> list[Answer]:
     out = []
     for level, rows, row in zip(LEVELS, (2100, 1040, 1060), counts, strict=True):
         bins = tuple((float(EDGES[k]), float(EDGES[k + 1]), n) for k, n in enumerate(row))
-        table = Table("bins", ("from", "to", "rows"), bins)
+        table = Table("bins", ("lower", "upper", "count"), bins)
         out.append(Answer(HISTOGRAM, level, rows, tables=(table,)))
     for level, rows, shift in zip(LEVELS, (2100, 1040, 1060), (0.0, -4.0, 4.0), strict=True):
         quantiles = tuple(
@@ -137,22 +137,28 @@ def _on_grids() -> list[Answer]:
 def _tables() -> list[Answer]:
     counts = Table(
         "counts",
-        ("sex", "no", "yes", EVIL),
-        (("female", 842, 195, None), ("male", 811, 240, 9)),
+        ("sex", "no", "yes", EVIL, "total"),
+        (
+            ("female", 842, 195, None, None),
+            ("male", 811, 240, 9, 1060),
+            ("total", 1653, 435, None, 2100),
+        ),
     )
     chi = (
         Figure("chi_square", 8.41231177),
         Figure("degrees_of_freedom", 2),
-        Figure("p_value", 1.5e-17),
+        Figure("p", 1.5e-17),
     )
     names = ("pressure", "age", "bmi")
     values = ((1.0, 0.412345678912, -0.21), (0.412345678912, 1.0, 0.05), (-0.21, 0.05, 1.0))
     matrix = Table(
-        "correlation", ("", *names), tuple((n, *v) for n, v in zip(names, values, strict=True))
+        "correlation",
+        ("column", *names),
+        tuple((n, *v) for n, v in zip(names, values, strict=True)),
     )
     coefficients = Table(
         "coefficients",
-        ("term", "coefficient", "standard_error", "t", "p_value", "low", "high"),
+        ("name", "estimate", "standard_error", "t", "p", "low", "high"),
         (
             ("intercept", 101.25, 2.1, 48.2142857, 0.0, 97.1, 105.4),
             ("age", 0.5123, 0.03, 17.0766, 1.2e-60, 0.4535, 0.5711),
@@ -174,7 +180,9 @@ def _tables() -> list[Answer]:
                 Figure("standard_error", 0.9, "mmHg"),
                 Figure("t", -9.1666666667),
                 Figure("degrees_of_freedom", 2087.4),
-                Figure("p_value", 1.1e-19),
+                Figure("p", 1.1e-19),
+                Figure("low", -10.0, "mmHg"),
+                Figure("high", -6.5, "mmHg"),
             ),
         ),
         Answer(LINE, ALL, 2100, fit, (coefficients,), remarks=(f"left out: {EVIL}",)),

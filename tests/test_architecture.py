@@ -37,8 +37,11 @@ CORE = (
     ("study.disclosure",),
     ("study.plan",),
     ("study.words",),
-    ("study.grids", "study.result_csv", "study.result_json"),
-    ("study.showing",),
+    ("study.asked", "study.grids", "study.learned", "study.result_csv", "study.result_json"),
+    ("study.style", "study.svg"),
+    ("study.plots",),
+    ("study.pictures", "study.showing"),
+    ("study.report",),
 )
 SHELL = (
     ("descriptors", "storage"),

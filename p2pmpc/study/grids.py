@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pmpc.study.model import Statistic, Study
-from p2pmpc.study.result import Answer, Figure, Result, Table
+from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
+from p2pmpc.study.result import Answer, Entry, Figure, Result, Table
 from p2pmpc.study.words import (
+    DATES,
     NOT_SHOWN,
+    day,
     digits_of,
-    format_entry,
     format_error,
     format_number,
+    hidden_mark,
+    hidden_note,
     is_defined,
     plain,
     read_as,
@@ -80,6 +83,7 @@ class Section:
         resolution: How fine figures are that are not exact, a line each.
         withheld: Label and reason of every level without an answer.
         remarks: Each once, with the levels that it is of.
+        hidden: What the mark of a hidden count means, where there is one.
     """
 
     statistic: Statistic
@@ -89,6 +93,7 @@ class Section:
     resolution: tuple[str, ...]
     withheld: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
+    hidden: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -111,13 +116,19 @@ def sections_of(study: Study, result: Result, *, is_grouped: bool = False) -> tu
         Section(
             statistic=statistic,
             answers=tuple(answers),
-            figures=_figures(answers, is_grouped=is_grouped),
-            parts=tuple(_part(study, a, is_grouped=is_grouped) for a in answers if a.tables),
-            resolution=_resolution(answers),
+            figures=_quantiles(study, answers, is_grouped=is_grouped)
+            or _figures(answers, is_grouped=is_grouped),
+            parts=tuple(
+                _part(study, a, is_grouped=is_grouped)
+                for a in answers
+                if a.tables and not isinstance(statistic, Quantiles)
+            ),
+            resolution=_resolution(study, answers),
             withheld=tuple(
                 (plain(a.level.label), plain(a.withheld)) for a in answers if a.withheld
             ),
             remarks=_remarks(answers),
+            hidden=(hidden_note(study.minimum_group),) if any(map(_has_hidden, answers)) else (),
         )
         for statistic, answers in by_statistic.items()
     )
@@ -134,7 +145,7 @@ def aligned(texts: Sequence[str], filler: str = " ") -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    return text[-1:].isdigit() and not text.startswith("<")
+    return text[-1:].isdigit() and not text.startswith("<") and "-" not in text[1:-4]
 
 
 def _point_of(text: str) -> int:
@@ -147,21 +158,25 @@ def _figures(answers: Sequence[Answer], *, is_grouped: bool) -> Grid | None:
     with_some = [answer for answer in answers if answer.figures]
     if not with_some:
         return None
-    names: dict[str, str] = {}
-    for answer in with_some:
-        for figure in answer.figures:
-            names.setdefault(figure.name, figure.unit)
-    has_count = "rows" in names or "count" in names
-    heads = ("group", *(() if has_count else ("rows",)), *(heading(n, u) for n, u in names.items()))
+    units = {figure.name: figure.unit for answer in with_some for figure in answer.figures}
+    # How many rows there are stands in every table, and not twice: unless weights make it another number.
+    told = {
+        name
+        for name in ("count", "rows")
+        if all(f.value == a.rows for a in with_some for f in a.figures if f.name == name)
+    }
+    names = [name for name in units if name not in told]
+    heads = ("group", "rows", *(heading(_weighted(name), units[name]) for name in names))
     rows = []
     for answer in with_some:
         own = {figure.name: figure for figure in answer.figures}
-        start = (
-            plain(answer.level.label),
-            *(() if has_count else (_count(answer, is_grouped=is_grouped),)),
-        )
-        rows.append((*start, *(_shown(own.get(name), is_grouped=is_grouped) for name in names)))
+        each = (_shown(own.get(name), is_grouped=is_grouped) for name in names)
+        rows.append((plain(answer.level.label), _count(answer, is_grouped=is_grouped), *each))
     return Grid("", heads, tuple(rows), (False, *(True for _ in heads[1:])))
+
+
+def _weighted(name: str) -> str:
+    return "rows, weighted" if name == "rows" else name
 
 
 def _count(answer: Answer, *, is_grouped: bool) -> str:
@@ -171,13 +186,43 @@ def _count(answer: Answer, *, is_grouped: bool) -> str:
 def _shown(figure: Figure | None, *, is_grouped: bool) -> str:
     if figure is None:
         return NOT_SHOWN
-    digits = digits_of(figure.name)
-    return format_number(figure.value, figure.error, digits, is_grouped=is_grouped)
+    unit = figure.unit
+    return _written(figure.name, figure.value, figure.error, unit, is_grouped=is_grouped)
+
+
+def _written(name: str, value: float | None, error: float, unit: str, *, is_grouped: bool) -> str:
+    if value is None or not is_defined(value):
+        return NOT_SHOWN
+    if unit == DATES:
+        return day(value)
+    if name == "p" and value == 0:
+        return "<1e-300"
+    return format_number(value, error, digits_of(name), is_grouped=is_grouped)
 
 
 def heading(name: str, unit: str) -> str:
     """Return what stands above a column of figures."""
-    return f"{read_as(name)} [{plain(unit)}]" if unit else read_as(name)
+    unit = "date" if unit == DATES else plain(unit)
+    return f"{read_as(name)} [{unit}]" if unit else read_as(name)
+
+
+def _quantiles(study: Study, answers: Sequence[Answer], *, is_grouped: bool) -> Grid | None:
+    """Return the quantiles of all levels, one row each; None of other statistics."""
+    statistic = answers[0].statistic
+    with_some = [answer for answer in answers if answer.tables]
+    if not isinstance(statistic, Quantiles) or not with_some:
+        return None
+    unit = _unit(study, statistic, "value")
+    heads = [heading(f"{format_number(float(p) * 100)} %", unit) for p in statistic.probabilities]
+    rows = []
+    for answer in with_some:
+        grid = _grid(study, answer, answer.tables[0], is_grouped=is_grouped)
+        values = tuple(row[1] for row in grid.rows)
+        rows.append((plain(answer.level.label), _count(answer, is_grouped=is_grouped), *values))
+    return Grid("", ("group", "rows", *heads), tuple(rows), (False, *(True for _ in (0, *heads))))
+
+
+# -- tables ---------------------------------------------------------------------------------------
 
 
 def _part(study: Study, answer: Answer, *, is_grouped: bool) -> Part:
@@ -186,23 +231,88 @@ def _part(study: Study, answer: Answer, *, is_grouped: bool) -> Part:
 
 
 def _grid(study: Study, answer: Answer, table: Table, *, is_grouped: bool) -> Grid:
-    minimum = study.minimum_group if table.name in COUNTS else None
+    mark = hidden_mark(study.minimum_group) if table.name in COUNTS else NOT_SHOWN
+    is_named = table.name in _NAMED_BY_US
+    units = [_unit(study, answer.statistic, name) for name in table.columns]
+    rows = []
+    for line, row in enumerate(table.rows):
+        texts = []
+        for entry, name, unit in zip(row, table.columns, units, strict=True):
+            if isinstance(entry, str):
+                texts.append(plain(entry))
+            elif not is_defined(entry):
+                texts.append(mark)
+            elif table.name.endswith("_error") or (is_named and name in _ERRORS):
+                texts.append(format_error(entry or 0.0))
+            else:
+                error = _error_of(answer, table, line, name)
+                naming = name if is_named else table.name
+                texts.append(_written(naming, entry, error, unit, is_grouped=is_grouped))
+        rows.append(tuple(texts))
     numeric = tuple(
         all(not isinstance(row[place], str) for row in table.rows)
         for place in range(len(table.columns))
     )
-    rows = tuple(
-        tuple(
-            format_entry(entry, name, minimum, is_grouped=is_grouped)
-            for entry, name in zip(row, table.columns, strict=True)
-        )
-        for row in table.rows
-    )
     caption = f"{read_as(table.name)}: {plain(answer.level.label)}, {_count(answer, is_grouped=is_grouped)} rows"
-    return Grid(caption, tuple(read_as(name) for name in table.columns), rows, numeric)
+    heads = tuple(
+        heading(name, unit) if is_named else plain(name)
+        for name, unit in zip(table.columns, units, strict=True)
+    )
+    return Grid(caption, heads, tuple(rows), numeric)
 
 
-def _resolution(answers: Iterable[Answer]) -> tuple[str, ...]:
+_NAMED_BY_US = frozenset({"bins", "quantiles", "groups", "coefficients", "coefficients_error"})
+"""Tables whose headings are words of this program; those of others are names of columns and categories."""
+_ERRORS = frozenset({"error", "sd_error"})
+_IN_THE_UNIT = frozenset({"lower", "upper", "value", "error", "mean", "sd", "sd_error"})
+_DIFFERENCES = frozenset({"error", "sd", "sd_error"})
+
+
+def _unit(study: Study, statistic: Statistic, name: str) -> str:
+    """Return the unit of a column of a table: of what is measured, where the column holds that."""
+    measured = measured_by(study, statistic)
+    if measured is None or name not in _IN_THE_UNIT:
+        return ""
+    if measured.type is ColumnType.DATE:
+        return "days" if name in _DIFFERENCES else DATES
+    return measured.unit
+
+
+def measured_by(study: Study, statistic: Statistic) -> Column | None:
+    """Return the numeric column that a statistic measures; None where it has none, or several."""
+    name = getattr(statistic, "column", None)
+    column = study.columns[name] if isinstance(name, str) else None
+    return column if column is not None and column.is_numeric else None
+
+
+def _error_of(answer: Answer, table: Table, line: int, name: str) -> float:
+    """Return how far an entry may be off: as a column beside it, or a table of errors, says."""
+    row = table.rows[line]
+    beside = "error" if name == "value" else f"{name}_error"
+    found: Entry = None
+    if beside in table.columns:
+        found = row[table.columns.index(beside)]
+    for other in answer.tables:
+        if other.name == f"{table.name}_error" and name in other.columns:
+            same = [one for one in other.rows if one[0] == row[0]]
+            found = same[0][other.columns.index(name)] if same else None
+    return 0.0 if found is None or isinstance(found, str) else float(found)
+
+
+def _has_hidden(answer: Answer) -> bool:
+    return any(
+        entry is None
+        for table in answer.tables
+        if table.name in COUNTS
+        for row in table.rows
+        for entry in row
+    )
+
+
+# -- remarks --------------------------------------------------------------------------------------
+
+
+def _resolution(study: Study, answers: Iterable[Answer]) -> tuple[str, ...]:
     """Return for every figure that is not exact how far it may be off at most, over all levels."""
     largest: dict[tuple[str, str], float] = {}
     for answer in answers:
@@ -210,10 +320,21 @@ def _resolution(answers: Iterable[Answer]) -> tuple[str, ...]:
             if figure.error > 0 and is_defined(figure.value):
                 key = (figure.name, figure.unit)
                 largest[key] = max(largest.get(key, 0.0), figure.error)
+        if isinstance(answer.statistic, Quantiles):
+            key = ("quantiles", _unit(study, answer.statistic, "value"))
+            errors = [
+                _error_of(answer, t, k, "value") for t in answer.tables for k in range(len(t.rows))
+            ]
+            largest[key] = max(largest.get(key, 0.0), *errors, 0.0)
     return tuple(
-        f"{read_as(name)}: within {format_error(error)} {plain(unit)}".rstrip()
+        f"{read_as(name)}: off by at most {format_error(error)} {_unit_of_error(unit)}".rstrip()
         for (name, unit), error in largest.items()
+        if error > 0
     )
+
+
+def _unit_of_error(unit: str) -> str:
+    return "days" if unit == DATES else plain(unit)
 
 
 def _remarks(answers: Iterable[Answer]) -> tuple[str, ...]:
@@ -223,6 +344,11 @@ def _remarks(answers: Iterable[Answer]) -> tuple[str, ...]:
         for remark in dict.fromkeys(answer.remarks):
             found.setdefault(plain(remark), []).append(plain(answer.level.label))
     return tuple(
-        remark if len(labels) == len(answers) else f"{remark} ({'; '.join(labels)})"
+        remark if len(labels) == len(answers) else f"{remark} ({_some(labels)})"
         for remark, labels in found.items()
     )
+
+
+def _some(labels: Sequence[str]) -> str:
+    more = len(labels) - 3
+    return "; ".join(labels[:3]) + (f"; and {more} more" if more > 0 else "")

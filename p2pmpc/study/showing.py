@@ -61,6 +61,8 @@ def _section(section: Section, width: int) -> Iterator[str]:
         yield from _item(line, width)
     for remark in section.remarks:
         yield from _item(remark, width)
+    for note in section.hidden:
+        yield from textwrap.wrap(note, width, subsequent_indent="  ")
 
 
 def _suppressed(study: Study, result: Result, width: int) -> Iterator[str]:

@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from decimal import ROUND_HALF_EVEN, Decimal
+from datetime import date, timedelta
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
-from p2pmpc.study.result import Entry
+from p2pmpc.study.model import EPOCH
 
 NOT_SHOWN: Final = "not shown"
+DATES: Final = "days since 1970-01-01"
+"""The unit of a date as a number; people are shown the date."""
 
 _DIGITS: Final = 10
 _OTHER_DIGITS: Final = {
     "sum": 15,
     "p": 4,
-    "p_value": 4,
+    "f_p": 4,
     "probability": 4,
     **dict.fromkeys(
         (
@@ -34,9 +37,16 @@ _OTHER_DIGITS: Final = {
     ),
 }
 _READ_AS: Final = {
-    "p_value": "p",
+    "f": "F",
+    "f_p": "p of F",
     "r_squared": "R²",
     "adjusted_r_squared": "adjusted R²",
+    "sd": "standard deviation",
+    "sd_error": "its error",
+    "sd_sample": "standard deviation, sample",
+    "sd_population": "standard deviation, population",
+    "variance_sample": "variance, sample",
+    "variance_population": "variance, population",
     "chi_square": "chi²",
     "cramers_v": "Cramér's V",
 }
@@ -79,7 +89,7 @@ def format_number(
     exact = Decimal(value)
     place = None if isinstance(value, int) else exact.adjusted() - digits + 1
     if error > 0 and math.isfinite(error):
-        resolved = _place_of(error)
+        resolved = Decimal(error).adjusted() - 1
         place = resolved if place is None else max(place, resolved)
     rounded = exact if place is None else _rounded(exact, place)
     return _written(rounded, digits, is_integer=isinstance(value, int), is_grouped=is_grouped)
@@ -89,20 +99,11 @@ def format_error(error: float) -> str:
     """Return an error, rounded up to two significant digits, so that it is not understated."""
     if not (error > 0 and math.isfinite(error)):
         return "0"
-    unit = Decimal(10) ** _place_of(error)
-    up = (Decimal(error) / unit).to_integral_value(rounding="ROUND_CEILING") * unit
-    # A float such as 0.1 is a little more than it says, and must not become 0.11.
-    near = _rounded(Decimal(repr(float(error))), _place_of(error))
-    shown = near if near >= Decimal(repr(float(error))) else up
-    return _written(shown, 2, is_integer=False, is_grouped=False)
-
-
-def _place_of(error: float) -> int:
-    """Return the power of ten of an error's second significant digit; of its first if the second is 0."""
+    # As people wrote it: the float 0.1 is a little more than that, and must not become 0.11.
     exact = Decimal(repr(float(error)))
-    place = exact.adjusted() - 1
-    leading = int(_rounded(exact, place).scaleb(-place))
-    return place + (leading % 10 == 0)
+    unit = Decimal(10) ** (exact.adjusted() - 1)
+    shown = (exact / unit).to_integral_value(rounding=ROUND_CEILING) * unit
+    return _written(shown, 2, is_integer=False, is_grouped=False)
 
 
 def _rounded(value: Decimal, place: int) -> Decimal:
@@ -131,20 +132,24 @@ def _grouped(text: str) -> str:
     return f"{int(whole):,}".replace(",", NARROW_SPACE) + point + fraction
 
 
-def format_entry(entry: Entry, name: str, minimum_group: int | None, *, is_grouped: bool) -> str:
-    """Return an entry of a table.
+def hidden_mark(minimum_group: int) -> str:
+    """Return what stands for a count that is hidden; :func:`hidden_note` says what it means."""
+    return f"<{minimum_group}*"
 
-    Args:
-        entry: The entry.
-        name: The heading of its column.
-        minimum_group: Of the study, where the table counts rows; None for other tables.
-        is_grouped: See :func:`format_number`.
-    """
-    if isinstance(entry, str):
-        return plain(entry)
-    if not is_defined(entry):
-        return f"<{minimum_group}" if minimum_group is not None else NOT_SHOWN
-    return format_number(entry, 0.0, digits_of(name), is_grouped=is_grouped)
+
+def hidden_note(minimum_group: int) -> str:
+    """Return what the mark of a hidden count means: it may hide a larger one, too."""
+    return (
+        f"{hidden_mark(minimum_group)} is fewer than {minimum_group} rows, or hidden so that nobody finds "
+        "such a number by subtraction"
+    )
+
+
+def day(days: float) -> str:
+    """Return the date of so many days since 1970-01-01; as a number beyond all dates."""
+    if not 1 <= EPOCH.toordinal() + round(days) <= date.max.toordinal():
+        return format_number(days)
+    return (EPOCH + timedelta(days=round(days))).isoformat()
 
 
 def plain(text: str) -> str:
