@@ -38,6 +38,7 @@ CORE = (
     ("study.plan",),
 )
 SHELL = (
+    ("study.data.engines",),
     ("descriptors", "storage"),
     (
         "app",
