@@ -38,7 +38,9 @@ CORE = (
     ("study.plan",),
 )
 SHELL = (
-    ("study.data.engines",),
+    ("study.data.engines", "study.data.violations", "study.data.cubes"),
+    ("study.data.expression", "study.data.postgres"),
+    ("study.data.aggregating",),
     ("descriptors", "storage"),
     (
         "app",
