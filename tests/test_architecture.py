@@ -66,6 +66,9 @@ CORE = (
     ("study.conclusion",),
 )
 SHELL = (
+    ("study.data.engines", "study.data.violations", "study.data.cubes"),
+    ("study.data.expression", "study.data.postgres"),
+    ("study.data.aggregating",),
     ("descriptors", "storage"),
     (
         "app",
