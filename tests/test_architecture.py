@@ -66,9 +66,6 @@ CORE = (
     ("study.conclusion",),
 )
 SHELL = (
-    ("study.data.engines", "study.data.violations", "study.data.cubes"),
-    ("study.data.expression", "study.data.postgres"),
-    ("study.data.aggregating",),
     ("descriptors", "storage"),
     (
         "app",
@@ -93,9 +90,18 @@ SHELL = (
     ("start",),
     ("library", "node"),
     ("blocking",),
-    ("study.home", "study.options", "study.reading", "study.seat", "study.telling"),
-    ("study.walk",),
-    ("study.running",),
+    (
+        "study.data.cubes",
+        "study.data.engines",
+        "study.data.violations",
+        "study.home",
+        "study.options",
+        "study.reading",
+        "study.seat",
+        "study.telling",
+    ),
+    ("study.data.expression", "study.walk"),
+    ("study.data.aggregating", "study.running"),
     ("swarm.options", "swarm.watch"),
     ("swarm.data", "swarm.forked"),
     ("swarm.orders", "swarm.zygote"),
