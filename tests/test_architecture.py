@@ -32,6 +32,10 @@ CORE = (
     ("protocol",),
     ("transcript",),
     ("exhibit", "receipt"),
+    ("study.model",),
+    ("study.result", "study.terms"),
+    ("study.disclosure",),
+    ("study.plan",),
 )
 SHELL = (
     ("descriptors", "storage"),

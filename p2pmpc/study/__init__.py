@@ -1,0 +1,7 @@
+"""Joint studies: from each party's table to one answer, without the tables meeting.
+
+A study file says what is asked (:mod:`~p2pmpc.study.model`). From it follows a plan: which sums each party
+computes at home, and where each stands in the vectors of two rounds (:mod:`~p2pmpc.study.plan`). The first
+round opens how many rows each group has; what is too small is left out of the second
+(:mod:`~p2pmpc.study.disclosure`), whose totals become the answers (:mod:`~p2pmpc.study.answers`).
+"""
