@@ -185,10 +185,10 @@ def in_duckdb(
     )
     declared = ", ".join(f'"{name}" {kind}' for name, kind in known.items())
     connection.execute(f"CREATE OR REPLACE TABLE data ({declared})")
-    marks = ", ".join("?" for _ in known)
+    lists = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in known.values())
     if rows:
-        values = [[row[name] for name in known] for row in rows]
-        connection.executemany(f"INSERT INTO data VALUES ({marks})", values)
+        values = [[row[name] for row in rows] for name in known]
+        connection.execute(f"INSERT INTO data SELECT {lists}", values)
     return duckdb_source(connection, "made-up.csv")
 
 

@@ -20,6 +20,7 @@ from p2pmpc.study.data.engines import Source, duckdb_source, open_duckdb
 from p2pmpc.study.data.violations import ColumnCheck
 from p2pmpc.study.model import (
     Comparison,
+    Count,
     Covariance,
     CrossTab,
     Filter,
@@ -150,7 +151,6 @@ def test_halves_are_rounded_up_as_floats_and_as_decimals(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     """The scaled integer is floor(x 10^d + 1/2), also below zero; a decimal is rounded exactly."""
-    study = study_of([number("x", "-10", "10")], Sum("x"))
     texts = [
         "1.005",
         "-1.005",
@@ -163,13 +163,14 @@ def test_halves_are_rounded_up_as_floats_and_as_decimals(
         "10",
         "-10",
     ]
-    for text in texts:
-        _same(connection, study, [{"x": float(text)}])
-        terms = Plan(study).terms
-        rows = [{"x": Decimal(text)}]
-        for kind in ("DECIMAL(18, 4)", "DECIMAL(38, 3)", "DECIMAL(6, 4)"):
-            table = in_duckdb(connection, study, rows, {"x": kind})
-            assert aggregate(table, study, terms)[0] == plainly(study, terms, rows), (text, kind)
+    columns = [number("x", "-10", "10"), category("text", *texts)]
+    study = study_of(columns, Sum("x"), group_by=("text",))
+    _same(connection, study, [{"x": float(text), "text": text} for text in texts])
+    terms = Plan(study).terms
+    rows: list[Row] = [{"x": Decimal(text), "text": text} for text in texts]
+    for kind in ("DECIMAL(18, 4)", "DECIMAL(38, 3)", "DECIMAL(6, 4)"):
+        table = in_duckdb(connection, study, rows, {"x": kind})
+        assert aggregate(table, study, terms)[0] == plainly(study, terms, rows), kind
     assert scaled(Decimal("-1.005"), study.columns["x"]) == -100
     assert scaled(Decimal("1.005"), study.columns["x"]) == 101
 
@@ -251,6 +252,13 @@ def test_a_table_without_rows_has_sums_of_zero(connection: duckdb.DuckDBPyConnec
     assert _same(connection, study, made_up_rows(random.Random(1), 20)).counts == (0,)
     found_in_none = examine(in_duckdb(connection, study, []), study)
     assert found_in_none.columns[0] == ColumnCheck("money", missing=0)
+
+
+def test_a_study_that_only_counts_needs_no_column(connection: duckdb.DuckDBPyConnection) -> None:
+    """Without a column that is used, every row counts."""
+    study = study_of(COLUMNS, Count())
+    rows = made_up_rows(random.Random(4), 9, missing=0.5)
+    assert _same(connection, study, rows).counts == (9,)
 
 
 def test_groups_without_rows_are_zeros_in_their_place(
@@ -404,7 +412,7 @@ def test_only_aggregates_leave_the_engine(connection: duckdb.DuckDBPyConnection)
     """The rows that come back are groups, not rows of the table: as many for a larger table."""
     study = study_of(COLUMNS, Variance("money"), CrossTab("ward", "smokes"), group_by=("sex",))
     fetched = []
-    for size in (300, 900):
+    for size in (200, 400):
         table = in_duckdb(connection, study, made_up_rows(random.Random(3), size))
         came: list[int] = []
 

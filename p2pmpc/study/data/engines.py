@@ -77,7 +77,7 @@ class Source:
         """
         import ibis  # noqa: PLC0415 - the extra need not be installed
 
-        return self.execute(str(ibis.to_sql(expression, dialect=self.dialect)))
+        return self.execute(str(ibis.to_sql(expression, dialect=self.dialect, pretty=False)))
 
 
 @contextmanager

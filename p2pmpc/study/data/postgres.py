@@ -186,14 +186,19 @@ def _source(
     kinds, casts = {}, {}
     for ours, theirs in called.items():
         kinds[theirs], casts[ours] = _read_as(there[theirs], ours, study.columns[ours].type, table)
-    base = ibis.table(kinds, name=name, database=schema)
+    # Where only rows are counted, any column stands for the table.
+    base = ibis.table(kinds or {next(iter(there)): "int64"}, name=name, database=schema)
     columns = {ours: cast(base[called[ours]]) for ours, cast in casts.items()}
 
     def execute(query: str) -> tuple[list[str], Sequence[Sequence[Any]]]:
         done = connection.execute(query)
         return [column.name for column in done.description or ()], done.fetchall()
 
-    expression = base.select(**columns) if columns else base
+    # Selecting every column as it is would become SELECT *: more than the user may be allowed to read.
+    is_plain = list(columns) == list(kinds) and all(
+        column.equals(base[ours]) for ours, column in columns.items()
+    )
+    expression = base.select(**columns) if columns and not is_plain else base
     return Source(table, "postgres", expression, execute, called)
 
 
