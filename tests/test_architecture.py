@@ -109,6 +109,7 @@ SHELL = (
         "study.data.cells",
         "study.data.expression",
         "study.data.headers",
+        "study.data.postgres",
         "study.data.rejected",
         "study.data.report",
         "study.data.sql",
