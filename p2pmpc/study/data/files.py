@@ -13,10 +13,13 @@ from p2pmpc.errors import InputRefused
 from p2pmpc.sources import Watch, unwatched
 from p2pmpc.study.data.csv_file import CSVFile
 from p2pmpc.study.data.engines import missing_extra, open_duckdb
+from p2pmpc.study.data.excel_file import ExcelFile
 from p2pmpc.study.data.faults import Finding, Rejections
-from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.options import DataOptions, Format
+from p2pmpc.study.data.parquet_file import ParquetFile
 from p2pmpc.study.data.rejected import RejectedRows, forget_rejected, path_of, rejected_file
 from p2pmpc.study.data.report import Report
+from p2pmpc.study.data.sqlite_file import SQLiteFile
 from p2pmpc.study.data.staging import summarise
 from p2pmpc.study.model import Study
 
@@ -29,6 +32,9 @@ class DataFile(Protocol):
 
     delimiter: str
     quote: str
+
+    def close(self) -> None:
+        """Let go of the file."""
 
     def load(self, connection: DuckDBPyConnection) -> None:
         """Make ``read_rows`` and ``data``."""
@@ -87,8 +93,10 @@ def _opened(
     options.check()
     path = options.path
     before = _signature(path)
-    with open_duckdb(path, memory=options.memory) as connection, _no_values_told(options):
-        file = _file(path, study, options, watch)
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(open_duckdb(path, memory=options.memory))
+        stack.enter_context(_no_values_told(options))
+        file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)
         counts, columns = summarise(connection, study)
         report = Report(
@@ -123,7 +131,13 @@ def _with_rejections(
 
 
 def _file(path: Path, study: Study, options: DataOptions, watch: Watch) -> DataFile:
-    return CSVFile(path, study, options, watch)
+    kinds: dict[Format, type[CSVFile | ParquetFile | ExcelFile | SQLiteFile]] = {
+        "csv": CSVFile,
+        "parquet": ParquetFile,
+        "excel": ExcelFile,
+        "sqlite": SQLiteFile,
+    }
+    return kinds[options.kind](path, study, options, watch)
 
 
 def _signature(path: Path) -> tuple[int, ...]:
