@@ -482,7 +482,7 @@ def test_the_help_names_every_command_and_option(shell: Shell) -> None:
         assert re.search(rf"\b{command}\b", out)
     _, out, _ = shell.run(cli_main, "node --help")
     for field in dataclasses.fields(NodeOptions):
-        if field.name not in ("hold", "progress", "weight_is_visible"):
+        if field.name not in ("hold", "made_of", "progress", "study", "weight_is_visible"):
             assert f"--{field.name.replace('_', '-')}" in out
     _, out, _ = shell.run(cli_main, "swarm --help")
     for field in dataclasses.fields(SwarmOptions):

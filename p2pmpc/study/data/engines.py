@@ -6,12 +6,14 @@ is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from p2pmpc.errors import ConfigurationError, ResourceExhausted
+from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,6 +50,35 @@ def name_for_duckdb(path: Path) -> str:
         path: The file.
     """
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve()))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table in an engine.
+
+    Args:
+        name: What people call it.
+        dialect: What Ibis calls the engine's SQL.
+        table: The Ibis table; its columns are named as the study's.
+        execute: Runs SQL; returns the names of the columns, and the rows.
+        called: By column of the study, what the table calls it, where that differs.
+    """
+
+    name: str
+    dialect: str
+    table: Any
+    execute: Callable[[str], tuple[list[str], Sequence[Sequence[Any]]]]
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, expression: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
+        """Return what an Ibis expression gives: the names of its columns, and its rows.
+
+        Args:
+            expression: Of :attr:`table`.
+        """
+        import ibis  # noqa: PLC0415 - the extra need not be installed
+
+        return self.execute(str(ibis.to_sql(expression, dialect=self.dialect)))
 
 
 @contextmanager
@@ -100,3 +131,40 @@ def _lock(connection: DuckDBPyConnection, path: Path | None) -> None:
     connection.execute("SET temp_directory = ''")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+_TYPES: Final = {"DOUBLE": "float64", "BIGINT": "int64", "DATE": "date", "VARCHAR": "string"}
+
+
+def duckdb_source(connection: DuckDBPyConnection, name: str, table: str = "data") -> Source:
+    """Return a table or view of an open DuckDB.
+
+    Args:
+        connection: Of :func:`open_duckdb`.
+        name: What people call it: the file.
+        table: What DuckDB calls it. Its columns are those of the study, as DOUBLE, DECIMAL, BIGINT, DATE
+            or VARCHAR.
+
+    Raises:
+        ConfigurationError: Ibis is not installed.
+        InputRefused: A column is of another type.
+    """
+    try:
+        import ibis  # noqa: PLC0415 - the extra need not be installed
+    except ImportError:
+        raise missing_extra("data") from None
+
+    def execute(query: str) -> tuple[list[str], Sequence[Sequence[Any]]]:
+        done = connection.execute(query)
+        return [column[0] for column in done.description or ()], done.fetchall()
+
+    quoted = table.replace('"', '""')
+    schema = {}
+    for column, kind, *_ in execute(f'DESCRIBE "{quoted}"')[1]:
+        decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
+        if decimal is None and kind not in _TYPES:
+            raise InputRefused(
+                f"{name}: column {column} is of the type {kind}, which no study uses"
+            )
+        schema[column] = f"decimal({decimal[1]}, {decimal[2]})" if decimal else _TYPES[kind]
+    return Source(name, "duckdb", ibis.table(schema, name=table), execute)

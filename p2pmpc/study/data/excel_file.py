@@ -36,6 +36,8 @@ class ExcelFile(ValueFile):
         InputRefused: It is no such file, or the sheet is empty or lacks a column.
     """
 
+    has_foot = True
+
     def __init__(self, path: Path, study: Study, options: DataOptions, watch: Watch) -> None:
         super().__init__(study, options, watch)
         self._sheet = self._opened(path)

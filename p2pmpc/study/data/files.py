@@ -63,33 +63,32 @@ def load(
         ConfigurationError: The options or the installation do not fit.
         InputRefused: The file is not what the study declares; rows are rejected, and not skipped.
     """
-    with _opened(study, options, watch, writes=False) as (connection, report):
+    with opened(study, options, watch, writes=False) as (connection, report):
         if refusal := report.refusal():
             raise refusal
         yield connection, report
 
 
-def examine(study: Study, options: DataOptions, watch: Watch = unwatched) -> Report:
-    """Check a party's file, and write its rejected rows beside it.
+@contextlib.contextmanager
+def opened(
+    study: Study, options: DataOptions, watch: Watch, *, writes: bool
+) -> Iterator[tuple[DuckDBPyConnection, Report]]:
+    """Open a party's file, whether or not rows are rejected.
 
     Args:
         study: The study.
         options: Where the rows are, and how they are written.
         watch: Told how far the reading is.
+        writes: List what is rejected, and write the rows beside the file.
+
+    Yields:
+        An engine that reaches this file alone, with ``data``, and what was found.
 
     Raises:
         ConfigurationError: The options or the installation do not fit.
         InputRefused: The file cannot be read as a table with the study's columns.
-        ResourceExhausted: The rejected rows cannot be written.
+        ResourceExhausted: The rejected rows cannot be written, or the memory does not suffice.
     """
-    with _opened(study, options, watch, writes=True) as (_, report):
-        return report
-
-
-@contextlib.contextmanager
-def _opened(
-    study: Study, options: DataOptions, watch: Watch, *, writes: bool
-) -> Iterator[tuple[DuckDBPyConnection, Report]]:
     options.check()
     path = options.path
     before = _signature(path)

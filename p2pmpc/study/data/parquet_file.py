@@ -53,7 +53,6 @@ class ParquetFile:
         self._source = f"read_parquet({sql.text(name_for_duckdb(path))}, {NUMBER} = true)"
         self._places: dict[str, int] = {}
         self._headers: list[str] = []
-        self._rows = 0
 
     def load(self, connection: DuckDBPyConnection) -> None:
         """Make ``read_rows`` and ``data``."""
@@ -68,10 +67,8 @@ class ParquetFile:
         for name, place in found.items():
             header = self._headers[place]
             readings[name] = self._reading(self._study.columns[name], header, types[header])
-        (self._rows,) = connection.execute(f"SELECT count(*) FROM {self._source}").fetchone() or (
-            0,
-        )
-        if not self._rows:
+        (rows,) = connection.execute(f"SELECT count(*) FROM {self._source}").fetchone() or (0,)
+        if not rows:
             raise refused(self._name, "there is no row, expected at least one")
         number = f"{NUMBER} + 1"
         stage(connection, self._study, readings, self._source, copied=False, number=number)
@@ -116,8 +113,7 @@ class ParquetFile:
             value = read_value(cell, column, writing, missing)
             if isinstance(value, Fault):
                 where = Place(f"{self._name}:row {number}", number, self._headers[place])
-                at_foot = number == self._rows
-                found.append(Finding(where, name, value, expected_of(column), at_foot))
+                found.append(Finding(where, name, value, expected_of(column)))
         if not found:
             where = Place(f"{self._name}:row {number}", number)
             found.append(Finding(where, "row", Fault.UNREADABLE, "what the study declares"))

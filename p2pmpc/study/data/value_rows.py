@@ -36,6 +36,8 @@ class ValueFile(ABC):
     """
 
     delimiter, quote = ",", '"'
+    has_foot = False
+    """Whether people write totals below its rows."""
 
     def __init__(self, study: Study, options: DataOptions, watch: Watch) -> None:
         self._study, self._options, self._watch = study, options, watch
@@ -110,7 +112,7 @@ class ValueFile(ABC):
                 column.name,
                 value,
                 expected_of(column),
-                number == self._last,
+                self.has_foot and number == self._last,
             )
             for column, at, value in self._read(cells)
             if isinstance(value, Fault)
