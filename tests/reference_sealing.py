@@ -35,7 +35,8 @@ INVERSE_POWERS = [[pow(root, -j, Q) * pow(128, -1, Q) % Q for root in ROOTS] for
 def dot(left: Polynomial, right: Polynomial) -> int:
     """Return the sum of the products of equally many numbers."""
     assert len(left) == len(right)
-    return sum(map(operator.mul, left, right)) % Q
+    total: int = sum(map(operator.mul, left, right))
+    return total % Q
 
 
 def transform(f: Polynomial) -> Polynomial:
