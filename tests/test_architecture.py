@@ -86,7 +86,7 @@ SHELL = (
         "progress",
         "returns",
     ),
-    ("ledger_file", "links", "state_file", "sources", "tls", "verify"),
+    ("identity_file", "ledger_file", "links", "state_file", "sources", "tls", "verify"),
     ("lobby",),
     ("gate", "inputs", "knock", "reading"),
     ("dialling", "discovery", "witness_links"),
