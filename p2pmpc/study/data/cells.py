@@ -17,6 +17,16 @@ from p2pmpc.study.model import EPOCH, Column, ColumnType, Missing
 
 LARGEST = 1 << 63
 
+AS_TEXT = {
+    Fault.BELOW,
+    Fault.ABOVE,
+    Fault.TOO_LARGE,
+    Fault.DECIMAL_COMMA,
+    Fault.THOUSANDS,
+    Fault.BLANKS,
+}
+"""What is wrong with texts that would be numbers: where numbers have a type, that they are texts."""
+
 Value = float | int | str | None
 """A date as days since 1970-01-01."""
 
@@ -74,8 +84,9 @@ def read_value(value: object, column: Column, writing: Writing, missing: Missing
     """
     if value is None or isinstance(value, str):
         found = read_text(value, column, writing, missing)
-        held_as_text = column.type in {ColumnType.CATEGORY, ColumnType.DATE}
-        return found if held_as_text or found is None or isinstance(found, Fault) else Fault.TEXT
+        if column.type in {ColumnType.CATEGORY, ColumnType.DATE} or found is None:
+            return found
+        return Fault.TEXT if found in AS_TEXT or not isinstance(found, Fault) else found
     match column.type:
         case ColumnType.CATEGORY:
             return _category(_label(value), column)
@@ -115,7 +126,7 @@ def _label(value: object) -> str:
     """Return what a category is called that a spreadsheet or a database holds as a number: 1.0 is 1."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
         return str(int(value))
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _category(text: str, column: Column) -> str | Fault:

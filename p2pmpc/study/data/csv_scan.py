@@ -50,12 +50,14 @@ class Outline:
         fields: In every record.
         records: Without the header and blank lines.
         has_crlf: Records end by CR LF.
+        has_inner_returns: There is a carriage return within quotes.
         marks: Beginnings of records, about one in a chunk.
     """
 
     fields: int = 0
     records: int = 0
     has_crlf: bool = False
+    has_inner_returns: bool = False
     marks: list[Mark] = field(default_factory=list)
 
 
@@ -175,6 +177,7 @@ class _Scanner:
             return
         returns = np.flatnonzero(data == CR)
         if inside is not None:
+            self.outline.has_inner_returns |= bool(inside[returns].any())
             returns = returns[~inside[returns]]
         after = np.append(data, following & 255 if following >= 0 else 0)[returns + 1]
         for place in returns[after != LF][:1]:

@@ -45,7 +45,15 @@ HINTS = {
     Fault.ANOTHER_CASE: "write categories as the study does",
 }
 
-TOTAL_HINT = "a total at the foot is no row: delete it, or go on without it by --skip-rejected"
+TOTAL_HINT = "if the last row is a total, delete it, or go on without it by --skip-rejected"
+_OF_TOTALS = {
+    Fault.NOT_A_NUMBER,
+    Fault.NOT_AN_INTEGER,
+    Fault.NOT_A_DATE,
+    Fault.NOT_A_CATEGORY,
+    Fault.MISSING,
+    Fault.ABOVE,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Finding:
         column: Of the study.
         fault: What is wrong.
         expected: What was expected, in words.
-        at_foot: It is in the last row.
+        at_foot: It is in the last row of a file that people make.
     """
 
     place: Place
@@ -89,8 +97,7 @@ class Finding:
     @property
     def hint(self) -> str:
         """What to do."""
-        total = {Fault.NOT_A_NUMBER, Fault.NOT_A_DATE, Fault.NOT_AN_INTEGER, Fault.NOT_A_CATEGORY}
-        if self.at_foot and self.fault in {*total, Fault.MISSING, Fault.ABOVE}:
+        if self.at_foot and self.fault in _OF_TOTALS:
             return TOTAL_HINT
         return HINTS.get(self.fault, "")
 

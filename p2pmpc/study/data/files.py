@@ -13,10 +13,13 @@ from p2pmpc.errors import InputRefused
 from p2pmpc.sources import Watch, unwatched
 from p2pmpc.study.data.csv_file import CSVFile
 from p2pmpc.study.data.engines import missing_extra, open_duckdb
+from p2pmpc.study.data.excel_file import ExcelFile
 from p2pmpc.study.data.faults import Finding, Rejections
-from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.options import DataOptions, Format
+from p2pmpc.study.data.parquet_file import ParquetFile
 from p2pmpc.study.data.rejected import RejectedRows, forget_rejected, path_of, rejected_file
 from p2pmpc.study.data.report import Report
+from p2pmpc.study.data.sqlite_file import SQLiteFile
 from p2pmpc.study.data.staging import summarise
 from p2pmpc.study.model import Study
 
@@ -29,6 +32,9 @@ class DataFile(Protocol):
 
     delimiter: str
     quote: str
+
+    def close(self) -> None:
+        """Let go of the file."""
 
     def load(self, connection: DuckDBPyConnection) -> None:
         """Make ``read_rows`` and ``data``."""
@@ -57,38 +63,39 @@ def load(
         ConfigurationError: The options or the installation do not fit.
         InputRefused: The file is not what the study declares; rows are rejected, and not skipped.
     """
-    with _opened(study, options, watch, writes=False) as (connection, report):
+    with opened(study, options, watch, writes=False) as (connection, report):
         if refusal := report.refusal():
             raise refusal
         yield connection, report
 
 
-def examine(study: Study, options: DataOptions, watch: Watch = unwatched) -> Report:
-    """Check a party's file, and write its rejected rows beside it.
+@contextlib.contextmanager
+def opened(
+    study: Study, options: DataOptions, watch: Watch, *, writes: bool
+) -> Iterator[tuple[DuckDBPyConnection, Report]]:
+    """Open a party's file, whether or not rows are rejected.
 
     Args:
         study: The study.
         options: Where the rows are, and how they are written.
         watch: Told how far the reading is.
+        writes: List what is rejected, and write the rows beside the file.
+
+    Yields:
+        An engine that reaches this file alone, with ``data``, and what was found.
 
     Raises:
         ConfigurationError: The options or the installation do not fit.
         InputRefused: The file cannot be read as a table with the study's columns.
-        ResourceExhausted: The rejected rows cannot be written.
+        ResourceExhausted: The rejected rows cannot be written, or the memory does not suffice.
     """
-    with _opened(study, options, watch, writes=True) as (_, report):
-        return report
-
-
-@contextlib.contextmanager
-def _opened(
-    study: Study, options: DataOptions, watch: Watch, *, writes: bool
-) -> Iterator[tuple[DuckDBPyConnection, Report]]:
     options.check()
     path = options.path
     before = _signature(path)
-    with open_duckdb(path, memory=options.memory) as connection, _no_values_told(options):
-        file = _file(path, study, options, watch)
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(open_duckdb(path, memory=options.memory))
+        stack.enter_context(_no_values_told(options))
+        file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)
         counts, columns = summarise(connection, study)
         report = Report(
@@ -123,7 +130,13 @@ def _with_rejections(
 
 
 def _file(path: Path, study: Study, options: DataOptions, watch: Watch) -> DataFile:
-    return CSVFile(path, study, options, watch)
+    kinds: dict[Format, type[CSVFile | ParquetFile | ExcelFile | SQLiteFile]] = {
+        "csv": CSVFile,
+        "parquet": ParquetFile,
+        "excel": ExcelFile,
+        "sqlite": SQLiteFile,
+    }
+    return kinds[options.kind](path, study, options, watch)
 
 
 def _signature(path: Path) -> tuple[int, ...]:

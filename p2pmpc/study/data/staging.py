@@ -125,9 +125,8 @@ def _numbers_of(column: Column) -> list[str]:
         return [missing, "NULL", "NULL", "0"]
     rounded = "0"
     if column.type is ColumnType.NUMBER:
-        steps = f"({cell} * 1e{column.decimals})"
-        off = f"abs({steps} - round({steps})) > 1e-9 * greatest(1, abs({steps}))"
-        rounded = f"count(*) FILTER (WHERE {off})"
+        factor = f"1e{column.decimals}"
+        rounded = f"count(*) FILTER (WHERE floor({cell} * {factor} + 0.5) / {factor} <> {cell})"
     return [missing, f"min({cell})", f"max({cell})", rounded]
 
 
