@@ -381,8 +381,9 @@ def test_a_password_is_found_where_libpq_looks(
             assert examine(source, _SMALL).rows == 1
     with monkeypatch.context() as environment:
         environment.setenv("PGSERVICEFILE", str(services))
-        with open_postgres("service=made", "made_up", _SMALL) as source:
-            assert examine(source, _SMALL).rows == 1
+        for address in ("service=made", "postgresql://?service=made"):
+            with open_postgres(address, "made_up", _SMALL) as source:
+                assert examine(source, _SMALL).rows == 1
     for name, value in {
         "PGHOST": "127.0.0.1",
         "PGPORT": str(server.port),
@@ -391,7 +392,7 @@ def test_a_password_is_found_where_libpq_looks(
         "PGPASSWORD": PASSWORD,
     }.items():
         monkeypatch.setenv(name, value)
-    with open_postgres("", "made_up", _SMALL) as source:
+    with open_postgres("postgresql://", "made_up", _SMALL) as source:
         assert examine(source, _SMALL).rows == 1
 
 

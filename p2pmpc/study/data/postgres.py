@@ -82,15 +82,8 @@ def open_postgres(
         import psycopg  # noqa: PLC0415 - likewise
     except ImportError:
         raise missing_extra("postgres") from None
-    target = _target(address)
     called = {name: (columns or {}).get(name, name) for name in study.used}
-    try:
-        connection = psycopg.connect(target)
-    except psycopg.Error as error:
-        raise ConfigurationError(
-            f"cannot connect to PostgreSQL: {_said(error)}",
-            hint="check the address, the user and its password (~/.pgpass, a service file or PGPASSWORD)",
-        ) from None
+    connection = _connected(address)
     try:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -101,6 +94,19 @@ def open_postgres(
         raise _refusal(error, table, timeout) from None
     finally:
         connection.close()
+
+
+def _connected(address: str) -> psycopg.Connection[Any]:
+    from psycopg import Error, connect  # noqa: PLC0415 - the extra need not be installed
+
+    target = _target(address)
+    try:
+        return connect(target)
+    except Error as error:
+        raise ConfigurationError(
+            f"cannot connect to PostgreSQL: {_said(error)}",
+            hint="check the address, the user and its password (~/.pgpass, a service file or PGPASSWORD)",
+        ) from None
 
 
 def _target(address: str) -> str:
