@@ -34,7 +34,15 @@ _OTHER_DIGITS: Final = {
     **dict.fromkeys(
         (
             *("t", "z", "f", "statistic", "chi_square", "cramers_v", "correlation", "proportion"),
-            *("degrees_of_freedom", "r_squared", "adjusted_r_squared", "cohens_d"),
+            *(
+                "degrees_of_freedom",
+                "low",
+                "high",
+                "standard_error",
+                "r_squared",
+                "adjusted_r_squared",
+                "cohens_d",
+            ),
         ),
         7,
     ),
