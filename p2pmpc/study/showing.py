@@ -80,7 +80,7 @@ def _foot(result: Result, width: int) -> Iterator[str]:
     yield f"study {result.study_digest}"
     yield f"session {result.session}"
     if result.files:
-        yield from textwrap.wrap(f"verify it with: p2pmpc verify {plain(result.files)}", width)
+        yield f"verify it with: p2pmpc verify {plain(result.files)}"
 
 
 def _item(text: str, width: int) -> list[str]:
