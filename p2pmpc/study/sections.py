@@ -9,8 +9,8 @@ from typing import Final
 from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
 from p2pmpc.study.remarks import remarks_of, said_of, shared
 from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
+from p2pmpc.study.statistics.exact import DATES
 from p2pmpc.study.words import (
-    DATES,
     HIDDEN,
     NOT_SHOWN,
     day,

@@ -80,6 +80,7 @@ svg text.on { fill: #000; }
 @media (max-width: 40rem) { body { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.5rem; }
   dl { grid-template-columns: 1fr; gap: 0; } dt { margin-top: .6rem; } }
 @media print { @page { margin: 18mm 16mm; } body { padding: 0; max-width: none; font-size: 10.5pt; }
+  table { font-size: 8.5pt; } th.n, td.n { padding-left: .7rem; }
   h2, h3, h4 { break-after: avoid; } tr, .notes { break-inside: avoid; } .wide, figure { overflow: visible; }
   thead { display: table-header-group; } svg { min-width: 0; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } figure { max-width: 15cm; } }

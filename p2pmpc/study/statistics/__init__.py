@@ -1,0 +1,1 @@
+"""Each statistic from opened totals alone: exact integers until the first division, floats behind it."""
