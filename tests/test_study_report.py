@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime as dt
 import hashlib
+import json
 import math
+import random
 import re
+from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from html import unescape
 from html.parser import HTMLParser
@@ -17,16 +22,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.study.model import WeightPolicy
+from p2pmpc.study.model import (
+    EPOCH,
+    Covariance,
+    Histogram,
+    Mean,
+    Quantiles,
+    Range,
+    Statistic,
+    Study,
+    Variance,
+    WeightedMean,
+    WeightPolicy,
+)
 from p2pmpc.study.plots import Mark, Words, bars, boxes, dots, matrix, shares
 from p2pmpc.study.report import report
-from p2pmpc.study.result import Answer, Figure, Table
+from p2pmpc.study.result import Answer, Figure, Result, Table
+from p2pmpc.study.result_csv import to_csv
+from p2pmpc.study.result_json import to_json
 from p2pmpc.study.sections import sections_of
+from p2pmpc.study.showing import show
 from p2pmpc.study.style import POLICY, STYLE
 from p2pmpc.study.svg import WIDTH, days_between, ticks_between, width_in_units
 from p2pmpc.study.words import day
 from tests.made_up_study import (
     ALL,
+    EDGES,
     EVIL,
     HISTOGRAM,
     LINE,
@@ -35,6 +56,7 @@ from tests.made_up_study import (
     a_result,
     a_study,
 )
+from tests.study_reference import run
 
 STUDY = a_study()
 RESULT = a_result(STUDY)
@@ -227,6 +249,72 @@ def test_a_study_without_answers_has_a_page() -> None:
     text = plain_text(report(study, result))
     assert "0 statistics over 0 rows" in text
     assert "All rows of every party." in text
+
+
+@cache
+def computed() -> tuple[Study, Result]:
+    """Return a study over three made-up tables, and the answers that follow from its totals."""
+    draws = random.Random(5)
+    rows = [
+        {
+            "pressure": Decimal(draws.randrange(900, 1800)) / 10,
+            "age": draws.randrange(18, 100),
+            "bmi": Decimal(draws.randrange(180, 400)) / 10,
+            "sex": "male" if k % 2 else "female",
+            "smoker": "no" if k % 3 else EVIL if k == 3 else "yes",
+            "admitted": EPOCH + dt.timedelta(days=18262 + k),
+        }
+        for k in range(240)
+    ]
+    dates = tuple(Decimal(edge) for edge in (18262, 19000, 20453))
+    more: tuple[Statistic, ...] = (
+        *(Variance("pressure"), WeightedMean("pressure", "age"), Range("pressure", EDGES)),
+        *(Mean("admitted"), Histogram("admitted", dates), Covariance(("age", "bmi"))),
+        Quantiles("admitted", dates, (Decimal("0.1"), Decimal("0.5"))),
+    )
+    study = dataclasses.replace(
+        STUDY, statistics=(*STUDY.statistics, *more), number_of_parties=3, rows_per_coefficient=5
+    )
+    answers = run(study, [rows[k::3] for k in range(3)]).answers
+    levels = tuple(dict.fromkeys(answer.level for answer in answers))
+    return study, dataclasses.replace(RESULT, answers=answers, levels=levels, rows=240)
+
+
+def test_answers_from_totals_have_all_their_plots() -> None:
+    """The names of figures and tables are those that plots and headings look for."""
+    study, result = computed()
+    text = report(study, result)
+    Reader(text)
+    found = Counter((one.findtext("{*}title") or "").split(" ")[0] for one in drawings(text))
+    assert found == {
+        "histogram": 6,
+        "mean": 2,
+        "weighted-mean": 1,
+        "proportion": 1,
+        "quantiles": 2,
+        "crosstab": 3,
+        "correlation": 3,
+        "t-test": 1,
+        "regression": 3,
+    }
+    for one in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        check_within(one)
+    said = plain_text(text)
+    for heading in (
+        "lower [mmHg]",
+        "standard deviation, sample [mmHg]",
+        "mean [date]",
+        "10 % [date]",
+    ):
+        assert heading in said
+
+
+def test_answers_from_totals_have_all_forms() -> None:
+    """Terminal, JSON and CSV take whatever a study answers."""
+    study, result = computed()
+    assert "None" not in show(study, result)
+    assert len(json.loads(to_json(study, result))["answers"]) == len(result.answers)
+    assert to_csv(result).count("\r\n") > len(result.answers)
 
 
 # -- plots ----------------------------------------------------------------------------------------

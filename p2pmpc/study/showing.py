@@ -31,7 +31,7 @@ def show(study: Study, result: Result, width: int = WIDTH) -> str:
         lines += _item(remark, width)
     for section in sections_of(study, result):
         lines += ["", *_section(section, width)]
-    lines += [*_suppressed(study, result, width), "", *_foot(result, width)]
+    lines += [*_suppressed(study, result, width), "", *_foot(result)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -76,7 +76,7 @@ def _suppressed(study: Study, result: Result, width: int) -> Iterator[str]:
             yield from _item(f"{plain(label)}: {plain(reason)}", width)
 
 
-def _foot(result: Result, width: int) -> Iterator[str]:
+def _foot(result: Result) -> Iterator[str]:
     yield f"study {result.study_digest}"
     yield f"session {result.session}"
     if result.files:
