@@ -211,6 +211,7 @@ def test_the_page_says_what_its_readers_ask() -> None:
         "the number of rows with each pair of sex and smoker",
         "every participant's program has seen them",
         "the tables never left the parties' machines",
+        "several of one column may tell together what each hides",
         "if all parties but one put their own numbers together",
         "T-test of pressure between sex = female and male, difference: off by at most 0.0037 mmHg",
         f"Study file, SHA-256 {STUDY.digest.hex()}",

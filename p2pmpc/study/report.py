@@ -246,8 +246,9 @@ def _hidden(study: Study, result: Result, sections: Sequence[Section]) -> str:
         _listing("Suppressed groups", lines, "No group was suppressed.")
         + _listing("Answers withheld", withheld, "No answer was withheld.")
         + f"<p>In tables of counts, &ldquo;{HIDDEN}&rdquo; stands for fewer than {study.minimum_group} rows, "
-        "or for a number from which such a one could be found by subtraction. The rows of suppressed "
-        "groups are in no other number: not in &ldquo;all&rdquo; either.</p>"
+        "or for a number from which such a one could be found by subtraction. Every statistic is looked at by "
+        "itself: several of one column may tell together what each hides. The rows of suppressed groups "
+        "are in no other number: not in &ldquo;all&rdquo; either.</p>"
     )
 
 
