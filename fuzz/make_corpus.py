@@ -31,7 +31,10 @@ STATEMENT: Final[list[Value]] = [1, 2, 7, 0, HASH, SIGNATURE, b"a body"]
 
 BODIES: Final[dict[str, tuple[list[Value], dict[str, tuple[int, ...]]]]] = {
     "JOIN": ([1, HASH, HASH], {"key": (1,), "nonce": (2,)}),
-    "PARAMETERS": ([1, HASH, PARAMETERS], {"nonce": (1,), "parameters": (2,)}),
+    "PARAMETERS": (
+        [1, HASH, HASH, PARAMETERS, b""],
+        {"nonce": (1,), "founder": (2,), "parameters": (3,)},
+    ),
     "HELLO": (SIGNED, {"signature": (1,), "address": (2,)}),
     "ROSTER": ([SIGNED] * 3, {"signature-of-2": (1, 1), "line-1": (0,)}),
     "ACCEPT": ([PARAMETERS, [LINE] * 3], {"id-of-2": (1, 1, 0), "signature-of-3": (1, 2, 3)}),

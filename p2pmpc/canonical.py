@@ -23,8 +23,8 @@ _FEWEST_BYTES_A_VALUE: Final = 16
 _MOST_VALUES: Final = 8192
 """More than any body holds: an ACCEPT of 1000 peers, all of them allowed by name, has 6017."""
 
-_LONGEST_VALUE: Final = 4096
-"""More than any byte string has, but for evidence, dense shares and an OPEN that is passed on."""
+LONGEST_VALUE: Final = 4096
+"""More than any byte string has, but for evidence, dense shares, a study and an OPEN that is passed on."""
 
 _FIXED: Final = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}  # fmt: skip
 _COUNTED: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
@@ -63,7 +63,7 @@ def _count_values(body: bytes) -> None:
             raise RemoteProtocolError("a body that is not msgpack as agreed")
 
 
-def unpack(body: bytes, *, longest: int = _LONGEST_VALUE) -> object:
+def unpack(body: bytes, *, longest: int = LONGEST_VALUE) -> object:
     """Read the one value of a body, in which no text or byte string is longer than stated.
 
     Raises:

@@ -21,12 +21,19 @@ from p2pmpc.errors import (
     RemoteProtocolError,
 )
 from p2pmpc.frames import TO_ALL
-from p2pmpc.identity import SEALING_SEED_BYTES, Identity, SealingKey, peer_id, short_id
-from p2pmpc.knock import refuse
+from p2pmpc.identity import (
+    SEALING_SEED_BYTES,
+    Identity,
+    SealingKey,
+    format_id,
+    peer_id,
+    short_id,
+)
+from p2pmpc.knock import TOLD_TO_ALL, refuse
 from p2pmpc.links import Link, LinkEndedError
 from p2pmpc.logs import NodeLog, Sparing
 from p2pmpc.membership import Admission, make_entry
-from p2pmpc.messages import Hello, Kind, RosterList, SignedEntry
+from p2pmpc.messages import Abort, Hello, Kind, RosterList, SignedEntry
 from p2pmpc.network import Address
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.session import Session
@@ -127,12 +134,21 @@ class Founder:
         parameters: The session's.
         address: Where joiners and members reach it.
         log: For what happens.
+        study: The text of which the parameters hold the digest.
     """
 
-    def __init__(self, me: Self, parameters: Parameters, address: Address, log: NodeLog) -> None:
+    def __init__(
+        self,
+        me: Self,
+        parameters: Parameters,
+        address: Address,
+        log: NodeLog,
+        *,
+        study: bytes = b"",
+    ) -> None:
         self._me = me
         entry, self._key = me.hello(parameters, address)
-        self._admission = Admission(parameters, me.identity.id, entry)
+        self._admission = Admission(parameters, me.identity.id, entry, study)
         self._changed = trio.Event()
         self._closed = trio.Event()
         self._roster: RosterList | None = None
@@ -140,7 +156,11 @@ class Founder:
         self._came_and_went: dict[bytes, None] = {}
         """The last few."""
         self._joined = Sparing(log, "joined", trio.current_time)
+        self._refused = Sparing(log, "refused", trio.current_time)
+        self._told_refusals = 0
         self.on_joined: Callable[[int], None] = lambda _count: None
+        self.on_refused: Callable[[str, str], None] = lambda _peer, _reason: None
+        """Given the ID of a joiner that does not take the offer, and its reason."""
 
     async def found(self, join_timeout: float) -> Found:
         """Wait until everybody has joined, and close the set.
@@ -198,13 +218,17 @@ class Founder:
             identifier = peer_id(join.public_key)
             offer = sign_before_session(identity, self._admission.offer(join), identifier)
             await link.send(frame_bytes(offer))
+            answer = await link.receive(limits, frozenset({Kind.HELLO, Kind.ABORT}))
             hello = open_before_session(
-                await link.receive(limits, frozenset({Kind.HELLO})),
+                answer,
                 limits,
                 sender=identifier,
                 public_key=join.public_key,
-                receiver=identity.id,
+                receiver=TO_ALL if answer.kind in TOLD_TO_ALL else identity.id,
             )
+            if isinstance(hello, Abort):
+                self._hear_refusal(identifier, hello)
+                return
             assert isinstance(hello, Hello)
             self._admission.enter(join, hello)
         except (AgreementFailed, RemoteProtocolError) as error:
@@ -213,6 +237,13 @@ class Founder:
         if self._roster is None:  # afterwards there is nothing to wait for
             unverified.deadline = float("inf")
         await self._wait_with(link, identifier)
+
+    def _hear_refusal(self, identifier: bytes, abort: Abort) -> None:
+        """Tell of a joiner that does not take the offer; not of all that ever come."""
+        self._refused.info(id=short_id(identifier), code=abort.code, reason=abort.reason)
+        self._told_refusals += 1
+        if self._told_refusals <= _MOST_GONE:
+            self.on_refused(format_id(identifier), abort.reason)
 
     async def _wait_with(self, link: Link, identifier: bytes) -> None:
         """Hold a joiner's link until the set is closed, and tell it the roster."""

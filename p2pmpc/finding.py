@@ -123,7 +123,7 @@ class Finder:
         """Listen where this peer listened before it was killed, and answer as it did."""
         options, session, own = self._options, found.session, self._me.identity.id
         parameters, me = session.parameters, session.member(session.own_index)
-        options.stated.check(parameters)
+        options.stated.check(parameters, options.study)
         await self._check_input(parameters)
         if not parameters.private_weights and me.weight != self._me.weight:
             raise InputRefused(
@@ -140,7 +140,7 @@ class Finder:
                 self._me, roster, parameters, address, self._network, checkpoint=self._checkpoint
             ).serve
         elif session.founder == session.own_index:
-            self.founder = Founder(self._me, parameters, address, self._log)
+            self.founder = Founder(self._me, parameters, address, self._log, study=options.study)
             self.founder.go_on(session)
             self._gate.join_handler = self.founder.serve
         self._log.info("gone on", id=short_id(own), session=session.id.hex())
@@ -154,12 +154,17 @@ class Finder:
             parameters = options.parameters(nonce, self._me.identity.id, length=self._length)
         else:
             parameters = kept.me.parameters
-            options.stated.check(parameters)
+            options.stated.check(parameters, options.study)
         await self._check_input(parameters)
         address = await self._listen(options.listen_address or Address("127.0.0.1", 0))
-        founder = self.founder = Founder(self._me, parameters, address, self._log)
+        founder = self.founder = Founder(
+            self._me, parameters, address, self._log, study=options.study
+        )
         founder.on_joined = lambda count: self._observer.tell(
             "joined", count=count, peers=parameters.peers
+        )
+        founder.on_refused = lambda peer, reason: self._observer.tell(
+            "refused", peer=peer, reason=reason
         )
         bootstrap = f"{address}#{format_id(self._me.identity.id)}"
         command = f"python -m p2pmpc.node --bootstrap {bootstrap}"

@@ -31,6 +31,7 @@ from p2pmpc.parameters import MOST_PEERS, Parameters
 from p2pmpc.prg import SEED_BYTES
 from p2pmpc.shamir import SHARE_BYTES
 from p2pmpc.slices import Slices
+from p2pmpc.study_text import LONGEST_STUDY
 
 _PROVABLE: Final = tuple(kind for kind in Kind if Kind.ACCEPT <= kind < Kind.ABORT)
 
@@ -97,10 +98,10 @@ def _body_caps(limits: Limits, largest_piece: int, most_pieces: int) -> dict[Kin
     piece = PIECE_NUMBER.size + largest_piece * limits.width if limits.sharded else 0
     listed = DIGEST_BYTES * most_pieces
     share = limits.vector_bytes if limits.share_mode == "dense" else SEED_BYTES
-    parameters = 256 + 34 * MOST_PEERS
+    parameters = 290 + 34 * MOST_PEERS
     caps = {
         Kind.JOIN: 128,
-        Kind.PARAMETERS: parameters + 98,
+        Kind.PARAMETERS: parameters + 101 + LONGEST_STUDY,
         Kind.HELLO: 3072,
         Kind.ROSTER: 16 + 3072 * n,
         Kind.ACCEPT: parameters + 16 + 160 * n,

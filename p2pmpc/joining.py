@@ -210,7 +210,12 @@ class Joiner:
         await knock.link.send(frame_bytes(join))
         offer = await self._hear(knock, Kind.PARAMETERS, Limits())
         assert isinstance(offer, Offer)
-        parameters = self._candidate.accept_offer(offer)
+        try:
+            parameters = self._candidate.accept_offer(offer)
+        except AgreementFailed as error:
+            if offer.founder == knock.identifier:
+                await refuse(knock.link, identity, error)
+            raise
         await self._take_offer(call, offer, knock)
         await self._wait_for_turn(call)
         assert self._address is not None

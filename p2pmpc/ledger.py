@@ -77,7 +77,9 @@ class OpenedSum:
             input=digest,
             contributors=tuple(session.member(index).id for index in session.contributors),
             weights=None if private else session.weights,
-            own_weight=_keyed(key, "ledger weight", str(weight).encode()) if private else None,
+            own_weight=keyed_digest(key, "ledger weight", str(weight).encode())
+            if private
+            else None,
         )
 
     def is_same_sum(self, other: OpenedSum) -> bool:
@@ -89,7 +91,14 @@ class OpenedSum:
         return _are_proportional(self.weights, other.weights)
 
 
-def _keyed(key: bytes, name: str, data: bytes) -> bytes:
+def keyed_digest(key: bytes, name: str, data: bytes) -> bytes:
+    """Return a digest that only this peer can make, so that nobody can try values out on it.
+
+    Args:
+        key: 32 bytes.
+        name: What it is of.
+        data: That.
+    """
     return hmac.digest(key, label(name) + data, "sha256")
 
 

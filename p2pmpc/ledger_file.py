@@ -10,7 +10,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +23,15 @@ from p2pmpc.storage import sync_folder
 class Ledger(Protocol):
     """Where a peer remembers the sums that its inputs may have been opened in."""
 
-    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(
+        self, entries: Sequence[OpenedSum], names: Mapping[bytes, str], *, accept: bool
+    ) -> bool:
         """Check a sum to come against all earlier ones, and make ready to write it.
+
+        Args:
+            entries: The sum: of its input, and of what the input was made of.
+            names: What the present members are called, by ID.
+            accept: Let it through although it differs from an earlier one.
 
         Returns:
             Whether it was let through although it differs from an earlier one.
@@ -44,11 +51,13 @@ class MemoryLedger:
         self.entries: tuple[OpenedSum, ...] = ()
         self._next: tuple[OpenedSum, ...] | None = None
 
-    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(
+        self, entries: Sequence[OpenedSum], names: Mapping[bytes, str], *, accept: bool
+    ) -> bool:
         """See :meth:`Ledger.prepare`."""
-        checked = check_differencing(self.entries, entry, names, accept=accept)
-        self._next = (*self.entries, checked)
-        return checked.accepted
+        checked = _checked(self.entries, entries, names, accept=accept)
+        self._next = (*self.entries, *checked)
+        return any(entry.accepted for entry in checked)
 
     def commit(self) -> None:
         """See :meth:`Ledger.commit`."""
@@ -73,9 +82,11 @@ class LedgerFile:
         self._lock = lock
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         self._seen = ""
-        self._asked: tuple[OpenedSum, Mapping[bytes, str], bool] | None = None
+        self._asked: tuple[Sequence[OpenedSum], Mapping[bytes, str], bool] | None = None
 
-    def prepare(self, entry: OpenedSum, names: Mapping[bytes, str], *, accept: bool) -> bool:
+    def prepare(
+        self, entries: Sequence[OpenedSum], names: Mapping[bytes, str], *, accept: bool
+    ) -> bool:
         """See :meth:`Ledger.prepare`.
 
         Raises:
@@ -83,11 +94,11 @@ class LedgerFile:
             ConfigurationError: Others can read it.
             ResourceExhausted: It cannot be written.
         """
-        self._asked = entry, names, accept
-        self._seen, entries = read_ledger(self._path)
-        checked = check_differencing(entries, entry, names, accept=accept)
-        self._write((*entries, checked))
-        return checked.accepted
+        self._asked = entries, names, accept
+        self._seen, earlier = read_ledger(self._path)
+        checked = _checked(earlier, entries, names, accept=accept)
+        self._write((*earlier, *checked))
+        return any(entry.accepted for entry in checked)
 
     def commit(self) -> None:
         """See :meth:`Ledger.commit`.
@@ -97,13 +108,13 @@ class LedgerFile:
             ResourceExhausted: It cannot be written.
         """
         assert self._asked is not None
-        entry, names, accept = self._asked
+        entries, names, accept = self._asked
         with self._locked():
-            seen, entries = read_ledger(self._path)
+            seen, earlier = read_ledger(self._path)
             if seen != self._seen:
-                checked = check_differencing(entries, entry, names, accept=accept)
+                checked = _checked(earlier, entries, names, accept=accept)
                 self.discard()
-                self._write((*entries, checked))
+                self._write((*earlier, *checked))
             with self._disk():
                 self._temporary.replace(self._path)
                 sync_folder(self._path.parent)
@@ -144,6 +155,16 @@ class LedgerFile:
                 hint="make room, or see that the folder of the key can be written; without a ledger "
                 "nothing is opened",
             ) from None
+
+
+def _checked(
+    earlier: Sequence[OpenedSum],
+    entries: Sequence[OpenedSum],
+    names: Mapping[bytes, str],
+    *,
+    accept: bool,
+) -> tuple[OpenedSum, ...]:
+    return tuple(check_differencing(earlier, entry, names, accept=accept) for entry in entries)
 
 
 def ledger_path(key: Path) -> Path:

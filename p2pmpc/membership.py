@@ -77,10 +77,14 @@ class Admission:
         parameters: The session's.
         own: The founder's ID.
         entry: The founder's own entry.
+        study: The text of which the parameters hold the digest.
     """
 
-    def __init__(self, parameters: Parameters, own: bytes, entry: SignedEntry) -> None:
+    def __init__(
+        self, parameters: Parameters, own: bytes, entry: SignedEntry, study: bytes = b""
+    ) -> None:
         self.parameters = parameters
+        self._study = study
         self._own = own
         self._nonces: dict[bytes, bytes] = {}
         self._entries: dict[bytes, SignedEntry] = {own: entry}
@@ -120,7 +124,7 @@ class Admission:
                 "the session is closed: all its peers have joined",
                 hint="ask the founder for a new session",
             )
-        return Offer(join.nonce, self._own, self.parameters)
+        return Offer(join.nonce, self._own, self.parameters, self._study)
 
     def enter(self, join: Join, hello: Hello) -> None:
         """Take a joiner's entry; the same one again changes nothing.
@@ -243,7 +247,7 @@ class Candidate:
                 "the peer at the bootstrap address was started with a roster file, and founds nothing",
                 hint="start with the same roster file, or give the founder's address",
             )
-        self._stated.check(offer.parameters)
+        self._stated.check(offer.parameters, offer.study)
         if offer.parameters.allowed and self._identity.id not in offer.parameters.allowed:
             raise AgreementFailed("the founder's allow-list does not hold this peer's ID")
         return offer.parameters

@@ -25,6 +25,7 @@ from p2pmpc.identity import (
 )
 from p2pmpc.parameters import NONCE_BYTES, Parameters
 from p2pmpc.shamir import SECRET_BYTES, SHARE_BYTES
+from p2pmpc.study_text import LONGEST_STUDY
 from p2pmpc.weights import LARGEST_WEIGHT
 
 LONGEST_NAME: Final = 32
@@ -115,16 +116,20 @@ class Offer:
         founder: The ID of whoever made them: the sender's own, or where a witness sends it its
             founder's; zeros with a roster file.
         parameters: The session's.
+        study: The text that the sums are for, of which the parameters hold the digest; empty where
+            there is none.
     """
 
     kind: ClassVar[Kind] = Kind.PARAMETERS
     nonce: bytes
     founder: bytes
     parameters: Parameters
+    study: bytes = b""
 
     def __post_init__(self) -> None:
         _need(len(self.nonce) == NONCE_BYTES, "PARAMETERS: a nonce of a wrong size")
         _need(len(self.founder) == ID_BYTES, "PARAMETERS: an ID of a wrong size")
+        _need(len(self.study) <= LONGEST_STUDY, "PARAMETERS: a study that is too long")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from p2pmpc.network import Address
 from p2pmpc.parameters import Parameters, Stated
 from p2pmpc.pulse import FASTEST_HEARTBEAT, SUSPECTED_BEATS
 from p2pmpc.roster_file import RosterFile
+from p2pmpc.study_text import study_digest
 
 DEFAULT_WEIGHT_BOUND = 1000
 """The largest private weight unless something else is said."""
@@ -225,6 +226,10 @@ class NodeOptions:
         bool,
         _option("Answer yes, in advance, to the question asked before real data leaves.", _RUN),
     ] = False
+    study: Annotated[bytes, Parameter(parse=False)] = member(default=b"", repr=False)
+    """The text of the study file that the sums are for."""
+    made_of: Annotated[bytes, Parameter(parse=False)] = member(default=b"", repr=False)
+    """A digest of the data that the inputs are made of, for the ledger; empty where there is none."""
     hold: Annotated[str | None, Parameter(show=False)] = None
     """Stop for ever at a step, before its message leaves: where `swarm.py --kill` strikes."""
 
@@ -335,6 +340,7 @@ class NodeOptions:
             allow_two=self.allow_two,
             allow_revealing_weights=self.allow_revealing_weights,
             allowed=self.allowed,
+            study=self.study,
         )
 
     def parameters(
@@ -389,6 +395,7 @@ class NodeOptions:
                 peers=peers or 0,
                 bound=bound,
                 allowed=allowed,
+                study=study_digest(self.study),
                 sum_mode=sum_mode or "broadcast",
                 **merged,
             )

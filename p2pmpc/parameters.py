@@ -11,9 +11,11 @@ from p2pmpc.encoding import (
     format_scaled,
     parse_scaled,
 )
-from p2pmpc.errors import AgreementFailed, ConfigurationError
+from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
+from p2pmpc.hashing import DIGEST_BYTES
 from p2pmpc.identity import ID_BYTES, short_id
 from p2pmpc.product import FIELDS, Ring
+from p2pmpc.study_text import check_same_study, study_digest
 from p2pmpc.weights import LARGEST_WEIGHT
 
 PROTOCOL_VERSION: Final = 1
@@ -47,6 +49,7 @@ class Parameters:
         allow_two: Two contributors are allowed.
         allow_revealing_weights: Weights under which a total could spell out inputs are allowed.
         allowed: IDs that may take part, sorted; empty means anybody.
+        study: SHA-256 of the study file that the sums are for; empty where there is none.
     """
 
     nonce: bytes
@@ -63,6 +66,7 @@ class Parameters:
     allow_two: bool = False
     allow_revealing_weights: bool = False
     allowed: tuple[bytes, ...] = ()
+    study: bytes = b""
 
     def __post_init__(self) -> None:
         """Refuse what no session can have, at the founder and at every joiner."""
@@ -87,6 +91,7 @@ class Parameters:
             ),
             (self.share_mode in SHARE_MODES, f"the share mode is one of {SHARE_MODES}"),
             (self.sum_mode in SUM_MODES, f"the sum mode is one of {SUM_MODES}"),
+            (len(self.study) in (0, DIGEST_BYTES), "the study's digest has a wrong size"),
             (all(len(i) == ID_BYTES for i in self.allowed), "an allowed ID has a wrong size"),
             (list(self.allowed) == sorted(set(self.allowed)), "allowed IDs repeat or are unsorted"),
             (
@@ -138,7 +143,7 @@ class Parameters:
         if name == "allowed":
             return ",".join(short_id(i) for i in value) or "anybody"
         if isinstance(value, bytes):
-            return value.hex()[:16]
+            return value.hex()[:16] or "none"
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def differences(self, other: Parameters, *, here: str, there: str) -> list[str]:
@@ -158,6 +163,7 @@ class Stated:
     Args:
         bound: As written, a decimal: its scaled value depends on the fraction bits.
         allowed: IDs that this peer is ready to sum with; checked against the roster.
+        study: The text of the study file that this peer holds; empty where it holds none.
     """
 
     peers: int | None = None
@@ -174,18 +180,27 @@ class Stated:
     allow_two: bool | None = None
     allow_revealing_weights: bool | None = None
     allowed: tuple[bytes, ...] = ()
+    study: bytes = b""
 
-    def check(self, offered: Parameters) -> None:
+    def check(self, offered: Parameters, study: bytes = b"") -> None:
         """Refuse parameters that contradict what this peer's options state.
+
+        Args:
+            offered: The founder's.
+            study: The text that the founder says the sums are for.
 
         Raises:
             AgreementFailed: Every difference is shown.
+            RemoteProtocolError: The text is not the one of the parameters.
         """
+        if study_digest(study) != offered.study:
+            raise RemoteProtocolError("PARAMETERS with another study than their digest's")
+        check_same_study(self.study, study)
         differing = []
         hint = "leave the option out, or ask the founder to start again with it"
         for f in fields(self):
             mine = getattr(self, f.name)
-            if mine is None or f.name == "allowed":
+            if mine is None or f.name in ("allowed", "study"):
                 continue
             same = mine == getattr(offered, f.name)
             if f.name == "bound":

@@ -40,7 +40,7 @@ from p2pmpc.inputs import (
     draw_numbers,
     draw_weight,
 )
-from p2pmpc.ledger import OpenedSum
+from p2pmpc.ledger import OpenedSum, keyed_digest
 from p2pmpc.ledger_file import Ledger, LedgerFile, MemoryLedger, ledger_path
 from p2pmpc.logs import NodeLog
 from p2pmpc.memory import Memory, OtherInputError
@@ -361,12 +361,15 @@ class Peer:
             numbers, session, weight, self._observer, ledger_key=key, round_number=round_number
         )
         date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
-        entry = OpenedSum.of(session, digest, weight, key, date=date)
+        inputs = [digest]
+        if round_number == 0 and self._options.made_of:
+            inputs.append(keyed_digest(key, "ledger source", self._options.made_of))
+        entries = [OpenedSum.of(session, one, weight, key, date=date) for one in inputs]
         digest += await digest_of_residues(residues, key)
         self._memory.check_input(round_number, digest)
         names = {member.id: member.label for member in session.members}
         accept = self._options.accept_differencing
-        if self._ledger.prepare(entry, names, accept=accept):
+        if self._ledger.prepare(entries, names, accept=accept):
             self.warn("this input was in another sum before: the difference of both may tell it")
         return _Brought(residues, seed, digest)
 

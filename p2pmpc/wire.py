@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from p2pmpc.canonical import array, byte_string, pack, several, typed, unpack
+from p2pmpc.canonical import LONGEST_VALUE, array, byte_string, pack, several, typed, unpack
 from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
 from p2pmpc.evidence import Claim, Evidence, Statement
 from p2pmpc.frames import PIECE_NUMBER, Limits
@@ -45,16 +45,19 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import MOST_PEERS, PROTOCOL_VERSION, Parameters
 from p2pmpc.prg import SEED_BYTES
+from p2pmpc.study_text import LONGEST_STUDY
 
 
-def _check_version(body: bytes) -> None:
-    value = array(unpack(body))
+def _versioned(body: bytes, size: int, *, longest: int = LONGEST_VALUE) -> list[object]:
+    """Read an array that begins with the version, which counts before its size does."""
+    value = array(unpack(body, longest=longest))
     version = typed(value[0], int) if value else 0
     if version != PROTOCOL_VERSION:
         raise AgreementFailed(
             f"this peer speaks protocol version {PROTOCOL_VERSION}, the other one {version}",
             hint="install the same version of p2pmpc on all peers",
         )
+    return array(value, size)
 
 
 # -- parameters -----------------------------------------------------------------------------
@@ -82,11 +85,13 @@ def parameters_digest(parameters: Parameters) -> bytes:
 def _parameter_list(p: Parameters) -> list[object]:
     flags = [p.strict, p.allow_two, p.allow_revealing_weights]
     sizes = [p.peers, p.field, p.length, p.rounds, p.fraction_bits, p.bound, p.weight_bound]
-    return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed)]
+    return [p.nonce, *sizes, p.share_mode, p.sum_mode, *flags, list(p.allowed), p.study]
 
 
 def _read_parameters(value: object) -> Parameters:
-    nonce, peers, field, *sizes, share, summing, strict, two, revealing, allowed = array(value, 14)
+    nonce, peers, field, *sizes, share, summing, strict, two, revealing, allowed, study = array(
+        value, 15
+    )
     length, rounds, fraction, bound, weight_bound = sizes
     try:
         return Parameters(
@@ -104,6 +109,7 @@ def _read_parameters(value: object) -> Parameters:
             allow_two=typed(two, bool),
             allow_revealing_weights=typed(revealing, bool),
             allowed=tuple(byte_string(item) for item in array(allowed)),
+            study=byte_string(study),
         )
     except ConfigurationError as error:
         raise RemoteProtocolError(f"impossible parameters: {error.message}") from None
@@ -165,8 +171,8 @@ def encode_body(message: Message) -> bytes:  # noqa: C901, PLR0912 - one case a 
             return PIECE_NUMBER.pack(piece) + vector
         case Join(public_key, nonce):
             return pack([PROTOCOL_VERSION, public_key, nonce])
-        case Offer(nonce, founder, parameters):
-            return pack([PROTOCOL_VERSION, nonce, founder, _parameter_list(parameters)])
+        case Offer(nonce, founder, parameters, study):
+            return pack([PROTOCOL_VERSION, nonce, founder, _parameter_list(parameters), study])
         case Hello(entry):
             return pack([entry.body, entry.signature, entry.address])
         case RosterList(entries):
@@ -209,15 +215,14 @@ def decode_body(kind: Kind, body: bytes, limits: Limits) -> Message:
 
 
 def _read_join(body: bytes, _limits: Limits) -> Message:
-    _check_version(body)
-    _, public_key, nonce = array(unpack(body), 3)
+    _, public_key, nonce = _versioned(body, 3)
     return Join(byte_string(public_key), byte_string(nonce))
 
 
 def _read_offer(body: bytes, _limits: Limits) -> Message:
-    _check_version(body)
-    _, nonce, founder, parameters = array(unpack(body), 4)
-    return Offer(byte_string(nonce), byte_string(founder), _read_parameters(parameters))
+    _, nonce, founder, parameters, study = _versioned(body, 5, longest=LONGEST_STUDY)
+    agreed = _read_parameters(parameters)
+    return Offer(byte_string(nonce), byte_string(founder), agreed, byte_string(study))
 
 
 def _read_hello(body: bytes, _limits: Limits) -> Message:

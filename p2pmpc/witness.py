@@ -61,6 +61,7 @@ class Witness:
     def __init__(self, offer: Offer, own: bytes) -> None:
         self.parameters: Parameters = offer.parameters
         self.founder = offer.founder
+        self._study = offer.study
         self._own = own
         self._here: dict[bytes, tuple[bytes, Member]] = {}
         """By ID: the nonce of its JOIN, and its entry."""
@@ -93,7 +94,7 @@ class Witness:
         if self.parameters.allowed and identifier not in self.parameters.allowed:
             raise AgreementFailed(f"the founder does not list the ID {short_id(identifier)}")
         self._check_open(identifier)
-        return Offer(join.nonce, self.founder, self.parameters)
+        return Offer(join.nonce, self.founder, self.parameters, self._study)
 
     def enter(self, join: Join, hello: Hello) -> None:
         """Keep what a joiner says.

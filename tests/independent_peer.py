@@ -60,6 +60,7 @@ from tests.independent_parts import (
 _SETTINGS = (
     *("nonce", "peers", "field", "length", "rounds", "fraction bits", "bound", "weight bound"),
     *("share mode", "sum mode", "strict", "allow two", "allow revealing weights", "allowed"),
+    "study",
 )
 _NUMBER = struct.Struct(">I")
 
@@ -92,7 +93,7 @@ class Peer(Links):
         founder.connection.settimeout(SECONDS)
         nonce = os.urandom(32)
         founder.tell(JOIN, pack([1, self.keys.public, nonce]))
-        version, returned, made_by, raw = founder.hear(PARAMETERS)
+        version, returned, made_by, raw, _ = founder.hear(PARAMETERS)
         if (version, returned) != (1, nonce):
             raise Refused("an answer to another JOIN")
         if made_by != founder.id:
@@ -108,7 +109,13 @@ class Peer(Links):
         self.settings = dict(zip(_SETTINGS, raw, strict=True))
         self.parameters = pack(raw)
         self.parameters_digest = labelled("parameters", self.parameters)
-        wanted = {"share mode": "seeds", "sum mode": self.sum_mode, "weight bound": 0, "rounds": 1}
+        wanted = {
+            "share mode": "seeds",
+            "sum mode": self.sum_mode,
+            "weight bound": 0,
+            "rounds": 1,
+            "study": b"",
+        }
         if any(self.settings[name] != value for name, value in wanted.items()):
             raise Refused("parameters that this peer does not speak")
         if self.settings["length"] != len(self._values):

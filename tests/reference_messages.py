@@ -157,6 +157,7 @@ def parameters(nonce: bytes, peers: int, **changes: Value) -> dict[str, Value]:
         "allow_two": False,
         "allow_revealing_weights": False,
         "allowed": [],
+        "study": b"",
     }
     assert changes.keys() <= made.keys()
     return {**made, **changes}
@@ -220,10 +221,10 @@ def caps(
     share = vector_bytes if share_mode == "dense" else 32
     made = {
         "JOIN": 128,
-        "PARAMETERS": 34354,
+        "PARAMETERS": 99926,
         "HELLO": 3072,
         "ROSTER": 16 + 3072 * peers,
-        "ACCEPT": 34272 + 160 * peers,
+        "ACCEPT": 34306 + 160 * peers,
         "COMMITMENT": 64 + 68 * inputs,
         "SHARE": 1136 + 49 + share,
         "SLICE": piece,

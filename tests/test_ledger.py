@@ -353,7 +353,7 @@ def files(key: Path) -> list[str]:
 def record(key: Path, new: OpenedSum, *, accept: bool = False) -> bool:
     """Let one run record a sum."""
     ledger = ledger_of(key)
-    accepted = ledger.prepare(new, NAMES, accept=accept)
+    accepted = ledger.prepare([new], NAMES, accept=accept)
     ledger.commit()
     return accepted
 
@@ -374,7 +374,7 @@ def test_a_crash_before_the_commit_leaves_the_old_ledger(key: Path) -> None:
     record(key, entry())
     before = ledger_path(key).read_bytes()
     crashed = ledger_of(key)
-    crashed.prepare(entry(date="later"), NAMES, accept=False)
+    crashed.prepare([entry(date="later")], NAMES, accept=False)
     (temporary,) = set(files(key)) - {"k.pem", "k.pem.ledger"}
     assert temporary.startswith(".k.pem.ledger.")
     assert (key.parent / temporary).stat().st_mode & 0o777 == 0o600
@@ -391,7 +391,7 @@ def test_a_ledger_that_others_can_read_is_refused(key: Path, mode: int) -> None:
     record(key, entry())
     ledger_path(key).chmod(mode)
     with pytest.raises(ConfigurationError, match=f"mode {mode:04o}") as caught:
-        ledger_of(key).prepare(entry(), NAMES, accept=False)
+        ledger_of(key).prepare([entry()], NAMES, accept=False)
     assert caught.value.hint == f"chmod 600 {ledger_path(key)}"
 
 
@@ -399,13 +399,13 @@ def test_a_ledger_that_is_no_file_is_refused(key: Path) -> None:
     """A folder in the place of the ledger ends with 2, not with a traceback."""
     ledger_path(key).mkdir()
     with pytest.raises(ConfigurationError, match="cannot read the ledger"):
-        ledger_of(key).prepare(entry(), NAMES, accept=False)
+        ledger_of(key).prepare([entry()], NAMES, accept=False)
 
 
 def test_what_another_run_wrote_meanwhile_counts(key: Path) -> None:
     """Between check and commit another run may have recorded a sum: it is checked against as well."""
     late = ledger_of(key)
-    late.prepare(entry((ANN, BOB)), NAMES, accept=False)
+    late.prepare([entry((ANN, BOB))], NAMES, accept=False)
     record(key, entry())
     with pytest.raises(InputRefused, match="eve is in only one of the two"):
         late.commit()
@@ -418,8 +418,8 @@ def test_runs_at_the_same_time_lose_no_entry(key: Path) -> None:
     """Of two runs that prepared together, the second to commit keeps the first one's entry."""
     one, two = ledger_of(key), ledger_of(key)
     first, second = entry(date="first"), entry(date="second", input=b"\x22" * 32)
-    one.prepare(first, NAMES, accept=False)
-    two.prepare(second, NAMES, accept=False)
+    one.prepare([first], NAMES, accept=False)
+    two.prepare([second], NAMES, accept=False)
     two.commit()
     one.commit()
     assert held(key) == (second, first)
@@ -429,7 +429,7 @@ def test_runs_at_the_same_time_lose_no_entry(key: Path) -> None:
 def test_a_difference_that_arises_meanwhile_can_be_accepted_too(key: Path) -> None:
     """What was let through by --accept-differencing is marked, also where it arose at the last."""
     late = ledger_of(key)
-    late.prepare(entry((ANN, BOB)), NAMES, accept=True)
+    late.prepare([entry((ANN, BOB))], NAMES, accept=True)
     record(key, entry())
     late.commit()
     assert held(key) == (entry(), replace(entry((ANN, BOB)), accepted=True))
@@ -439,7 +439,7 @@ def test_a_folder_that_is_gone_ends_with_7(key: Path) -> None:
     """Where the ledger cannot be written, that is noticed before anything is shared."""
     ledger = LedgerFile(key.parent / "gone" / "k.ledger", key)
     with pytest.raises(ResourceExhausted, match="cannot write the ledger") as caught:
-        ledger.prepare(entry(), NAMES, accept=False)
+        ledger.prepare([entry()], NAMES, accept=False)
     assert "without a ledger nothing is opened" in caught.value.hint
 
 
@@ -450,7 +450,7 @@ def test_a_disk_that_fails_at_the_commit_leaves_the_old_ledger(
     """Row 24: a full or broken disk at the commit ends with 7, and no half a ledger is left."""
     record(key, entry())
     ledger = ledger_of(key)
-    ledger.prepare(entry(date="later"), NAMES, accept=False)
+    ledger.prepare([entry(date="later")], NAMES, accept=False)
     record(key, entry(input=b"\x22" * 32))  # so that the commit has to write again
     before = ledger_path(key).read_bytes()
 
@@ -476,18 +476,18 @@ def test_a_disk_that_is_full_already_is_noticed_at_once(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ResourceExhausted):
-        ledger_of(key).prepare(entry(), NAMES, accept=False)
+        ledger_of(key).prepare([entry()], NAMES, accept=False)
     assert files(key) == ["k.pem"]
 
 
 def test_a_key_for_one_run_has_a_ledger_for_one_run() -> None:
     """In memory the rules are the same, and what was discarded does not count."""
     ledger = MemoryLedger()
-    ledger.prepare(entry(), NAMES, accept=False)
+    ledger.prepare([entry()], NAMES, accept=False)
     ledger.discard()
     assert list(ledger.entries) == []
-    ledger.prepare(entry(), NAMES, accept=False)
+    ledger.prepare([entry()], NAMES, accept=False)
     ledger.commit()
     with pytest.raises(P2PMPCError):
-        ledger.prepare(entry((ANN, BOB)), NAMES, accept=False)
+        ledger.prepare([entry((ANN, BOB))], NAMES, accept=False)
     assert ledger.entries == (entry(),)

@@ -58,9 +58,12 @@ def test_drawn_faults_break_no_invariant_with_real_cryptography() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_fault_happens(kind: str) -> None:
     """No kind is claimed that never fires, and none breaks an invariant by itself."""
-    report = campaign(Drawing(faults=1, only=kind), range(12))
-    assert not report.failures, "\n".join(report.failures)
-    assert report.fired[kind]
+    for seeds in (range(4), range(4, 12)):  # most happen in the first of them
+        report = campaign(Drawing(faults=1, only=kind), seeds)
+        assert not report.failures, "\n".join(report.failures)
+        if report.fired[kind]:
+            return
+    pytest.fail("it never happens")
 
 
 @pytest.mark.parametrize("kind", HARMLESS)

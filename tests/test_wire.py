@@ -54,6 +54,7 @@ from p2pmpc.messages import (
 )
 from p2pmpc.parameters import MOST_PEERS, Parameters
 from p2pmpc.slices import Slices
+from p2pmpc.study_text import LONGEST_STUDY
 from p2pmpc.weights import LARGEST_WEIGHT
 from p2pmpc.wire import (
     decode_body,
@@ -243,7 +244,7 @@ def test_bodies_are_known(message: Message, body: str) -> None:
 def test_the_bytes_of_parameters_are_known() -> None:
     """Parameters are one array in the order of their fields, and hash under their own label."""
     body = (
-        "9ec420"
+        "9fc420"
         + "04" * 32
         + "03"
         + "a36d3631"
@@ -253,7 +254,7 @@ def test_the_bytes_of_parameters_are_known() -> None:
         + "cd0140"
         + "00"
         + "a564656e7365"
-        "a962726f616463617374" + "c3c2c2" + "90"
+        "a962726f616463617374" + "c3c2c2" + "90" + "c400"
     )
     made = Parameters(
         NONCE, 3, "m61", length=4, fraction_bits=8, bound=320, share_mode="dense", strict=True
@@ -360,11 +361,12 @@ def largest_messages(peers: int) -> Iterator[Message]:
         True,
         True,
         ids,
+        DIGEST,
     )
     entry = Entry(bytes(600), nonce, bytes(SEALING_KEY_BYTES), -LARGEST_WEIGHT, "n" * 32, DIGEST)
     signed = SignedEntry(encode_entry(entry), SIGNATURE, ".".join(["a" * 62] * 4)[:249] + ":65535")
     yield Join(DIGEST, nonce)
-    yield Offer(nonce, DIGEST, parameters)
+    yield Offer(nonce, DIGEST, parameters, bytes(LONGEST_STUDY))
     yield Hello(signed)
     yield RosterList((signed,) * peers)
     yield Accept(parameters, (AcceptedEntry(ID, -LARGEST_WEIGHT, DIGEST, SIGNATURE),) * peers)
@@ -500,13 +502,13 @@ FOREIGN: tuple[object, ...] = (
 )
 FREE: dict[Kind, set[tuple[int, ...]]] = {
     # The bounds, the switches, and the allow-list, which may be empty.
-    Kind.PARAMETERS: {(3, 6), (3, 10), (3, 11), (3, 12), (3, 13)},
+    Kind.PARAMETERS: {(3, 6), (3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (4,)},
     # An entry is only decoded once its signature is looked at.
     Kind.HELLO: {(0,)},
     Kind.ROSTER: {(0, 0), (1, 0), (2, 0)},
     # As in PARAMETERS; the lines, and the weights in them, are compared with the own ones.
     Kind.ACCEPT: {
-        *((0, 6), (0, 10), (0, 11), (0, 12), (0, 13)),
+        *((0, 6), (0, 10), (0, 11), (0, 12), (0, 13), (0, 14)),
         *((1,), (1, 0, 1), (1, 1, 1), (1, 2, 1)),
     },
     # No mask shares in strict mode, and nobody to blame.
@@ -642,7 +644,9 @@ def test_truth_values_are_no_numbers() -> None:
     flags = msgpack.unpackb(encode_parameters(PARAMETERS))
     with pytest.raises(RemoteProtocolError, match="no bool"):
         decode_body(
-            Kind.PARAMETERS, msgpack.packb([1, NONCE, ID, [*flags[:10], 1, *flags[11:]]]), LIMITS
+            Kind.PARAMETERS,
+            msgpack.packb([1, NONCE, ID, [*flags[:10], 1, *flags[11:]], b""]),
+            LIMITS,
         )
 
 
@@ -794,6 +798,7 @@ def test_entries_are_refused_or_canonical(body: bytes) -> None:
         {9: "plain"},
         {10: "tree"},
         {14: [ID]},
+        {15: b"short"},
     ],
     ids=str,
 )
@@ -803,7 +808,7 @@ def test_impossible_parameters_of_others_are_a_violation(change: dict[int, objec
     for place, value in change.items():
         values[place] = value
     with pytest.raises(RemoteProtocolError, match="impossible parameters"):
-        decode_body(Kind.PARAMETERS, msgpack.packb([1, NONCE, ID, values[1:]]), LIMITS)
+        decode_body(Kind.PARAMETERS, msgpack.packb([1, NONCE, ID, values[1:], b""]), LIMITS)
 
 
 # -- the plaintext of a SHARE ---------------------------------------------------------------

@@ -55,7 +55,13 @@ def shown_parameters(made: Parameters) -> Json:
     """Return parameters by name."""
     shown = {name: getattr(made, name) for name in made.__dataclass_fields__}
     allowed = [identifier.hex() for identifier in made.allowed]
-    return {**shown, "nonce": made.nonce.hex(), "bound": str(made.bound), "allowed": allowed}
+    return {
+        **shown,
+        "nonce": made.nonce.hex(),
+        "bound": str(made.bound),
+        "allowed": allowed,
+        "study": made.study.hex(),
+    }
 
 
 def shown_entry(entry: SignedEntry) -> Json:
@@ -78,13 +84,14 @@ def shown_message(message: Message) -> Json:  # noqa: C901, PLR0912 - one case a
     match message:
         case Join(public_key, nonce):
             return {**version, "public_key": public_key.hex(), "nonce": nonce.hex()}
-        case Offer(nonce, founder, parameters):
+        case Offer(nonce, founder, parameters, study):
             shown = shown_parameters(parameters)
             return {
                 **version,
                 "nonce": nonce.hex(),
                 "founder": founder.hex(),
                 "parameters": shown,
+                "study": study.hex(),
             }
         case Hello(entry):
             return shown_entry(entry)

@@ -148,7 +148,7 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
             ),
             (
                 "offered parameters are not compared with the stated ones",
-                "        self._stated.check(offer.parameters)\n",
+                "        self._stated.check(offer.parameters, offer.study)\n",
                 "",
             ),
             (
@@ -169,8 +169,8 @@ AGREEMENT: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a witness calls itself the founder",
-                "return Offer(join.nonce, self.founder, self.parameters)",
-                "return Offer(join.nonce, self._own, self.parameters)",
+                "return Offer(join.nonce, self.founder, self.parameters, self._study)",
+                "return Offer(join.nonce, self._own, self.parameters, self._study)",
             ),
             (
                 "a witness does not look at the founder's allow-list",

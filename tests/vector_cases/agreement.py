@@ -43,6 +43,7 @@ def parameters_topic() -> Topic:
         },
         "a list of allowed IDs": {"allowed": list[Value](sorted(IDS))},
         "private weights": {"bound": 1000, "weight_bound": 1},
+        "the digest of a study": {"study": fixed("study")},
     }
     for name, changes in good.items():
         nonce = changes.get("nonce", NONCE)
@@ -115,6 +116,12 @@ WRONG_PARAMETERS: Mapping[str, Mapping[str, Value]] = {
         "of two IDs for three peers": sorted(IDS[:2]),
         "nil": Raw(b"\xc0"),
         "one ID": IDS[0],
+    },
+    "study": {
+        "31 bytes": NONCE[:31],
+        "33 bytes": NONCE + b"\x00",
+        "a str": "study",
+        "nil": Raw(b"\xc0"),
     },
 }
 

@@ -10,7 +10,7 @@ from tests import reference_messages as messages
 from tests.reference_messages import Raw, Value, pack
 from tests.reference_session import ReferenceSession
 from tests.vector_cases.case import Json, Topic, fixed
-from tests.vector_cases.world import limits_of, narrow, observed, sharded, three
+from tests.vector_cases.world import STUDY, limits_of, narrow, observed, sharded, three
 from tests.vector_cases.wrong_bodies import WRONG, at, item, misshapen
 
 PIECES = ("SLICE", "SLICE_SUM")
@@ -19,7 +19,7 @@ LINE = ("id", "weight", "digest", "signature")
 HEARD = ("commitment", "commitment_signature", "partial", "partial_signature")
 FIELDS = {
     "JOIN": ("version", "public_key", "nonce"),
-    "PARAMETERS": ("version", "nonce", "founder", "parameters"),
+    "PARAMETERS": ("version", "nonce", "founder", "parameters", "study"),
     "HELLO": ENTRY,
     "ACCEPT": ("parameters", "entries"),
     "COMMITMENT": ("mask", "mask_shares", "shares"),
@@ -80,9 +80,10 @@ def bodies_of(session: ReferenceSession) -> dict[str, list[Value]]:
     line = signed[0]
     assert isinstance(line, list)
     parameters = list(session.parameters.values())
+    study = STUDY if session.parameters["study"] else b""
     made: dict[str, list[Value]] = {
         "JOIN": [1, reference.ed25519_public_key(session.peers[1].seed), fixed("join")],
-        "PARAMETERS": [1, fixed("join"), fixed("founder"), parameters],
+        "PARAMETERS": [1, fixed("join"), fixed("founder"), parameters, study],
         "HELLO": line,
         "ROSTER": signed,
         "ACCEPT": session.accept,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Sequence
 
 from tests import reference_messages as messages
@@ -12,6 +13,7 @@ from tests.vector_cases.case import Json, fixed
 from tests.vector_cases.keys import seed_of
 
 NAMES = ("north", "south", "west", "east")
+STUDY = b'title = "Wages"\n'
 ADDRESSES = ("127.0.0.1:9001", "[::1]:9002", "west.example:65535", "e-a_st:1")
 
 
@@ -82,10 +84,11 @@ def dense() -> ReferenceSession:
 
 @functools.cache
 def observed() -> ReferenceSession:
-    """Four peers with private weights, of whom the second only observes."""
+    """Four peers with private weights, of whom the second only observes, and a study."""
     inputs = [([5, -6], 10), ([], 0), ([100, 0], -3), ([-7, 99], 0)]
     values = [[*(value * weight for value in row), weight] for row, weight in inputs]
-    return make("observed", [1, 0, 1, 1], values, length=2, bound=100, weight_bound=10)
+    study = hashlib.sha256(STUDY).digest()
+    return make("observed", [1, 0, 1, 1], values, length=2, bound=100, weight_bound=10, study=study)
 
 
 @functools.cache

@@ -136,6 +136,8 @@ def wrong_offer(value: list[Value]) -> Iterator[Wrong]:
     yield "the parameters are bytes that hold them", pack([*value[:3], packed]), VIOLATION
     shorter = at(value, (3,), [v for k, v in enumerate(list_of(value[3])) if k != 6])
     yield "the parameters have no weight bound", pack(shorter), VIOLATION
+    yield "the study is a text", pack([*value[:4], "study"]), VIOLATION
+    yield "the study is too long", pack([*value[:4], bytes(65536)]), VIOLATION
 
 
 def list_of(value: Value) -> list[Value]:
