@@ -151,7 +151,9 @@ class Plan:
 
     def _shift(self, term: Term) -> int:
         self._check_products(term)
-        shift = max(0, self._largest(term).bit_length() - LARGEST_SCALED.bit_length())
+        largest = self._largest(term)
+        shift = max(0, largest.bit_length() - LARGEST_SCALED.bit_length())
+        shift += rounded(largest, shift) > LARGEST_SCALED  # rounding up may need one bit more
         if shift and not (isinstance(term, Monomial) and len(term.factors) > 1):
             raise self._does_not_fit(term)
         return shift
@@ -314,11 +316,11 @@ def _numbers(
         for group in groups:
             for place, number in enumerate(aggregates.sums[term][group]):
                 exact[place] += number * weight
-        out += [_rounded(number, shifts[term]) for number in exact]
+        out += [rounded(number, shifts[term]) for number in exact]
     return out
 
 
-def _rounded(number: int, shift: int) -> int:
+def rounded(number: int, shift: int) -> int:
     """Return number / 2^shift, rounded half up."""
     return (number + (1 << shift >> 1)) >> shift
 
