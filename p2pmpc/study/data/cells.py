@@ -74,7 +74,7 @@ def read_value(value: object, column: Column, writing: Writing, missing: Missing
     """Return what a value that has a type already means for a column; a text is no number.
 
     Args:
-        value: As the spreadsheet or the database gives it.
+        value: As the spreadsheet or the database gives it; or what is known to be wrong with it.
         column: The study's.
         writing: Texts that mean a missing value; how dates are written.
         missing: The study's policy.
@@ -82,6 +82,8 @@ def read_value(value: object, column: Column, writing: Writing, missing: Missing
     Returns:
         The value, None where it is missing; or what is wrong.
     """
+    if isinstance(value, Fault):
+        return value
     if value is None or isinstance(value, str):
         found = read_text(value, column, writing, missing)
         if column.type in {ColumnType.CATEGORY, ColumnType.DATE} or found is None:
