@@ -127,7 +127,7 @@ class CSVFile:
 
     def _refuse_empty(self) -> None:
         line = self._source.first_line
-        if self._outline.records < 0 or not self._outline.fields:
+        if self._outline.records < 0 or self._outline.fields < 1:
             raise refused(
                 f"{self._name}:{line}:1", "the file is empty, expected a line with column names"
             )
