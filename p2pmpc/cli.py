@@ -1,7 +1,8 @@
-"""The ``p2pmpc`` command: node, swarm, verify, ledger, id."""
+"""The ``p2pmpc`` command: studies, node, swarm, verify, ledger, id."""
 
 from __future__ import annotations
 
+import json as json_module
 import os
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from cyclopts import App, Parameter
 
 from p2pmpc import __version__
 from p2pmpc.app import run_app
-from p2pmpc.errors import P2PMPCError, exit_code_of
+from p2pmpc.errors import P2PMPCError
 from p2pmpc.identity import format_id
-from p2pmpc.keys import load, load_or_create
+from p2pmpc.identity_file import default_key, lasting_key
+from p2pmpc.keys import load
 from p2pmpc.ledger import ledger_json, ledger_table
 from p2pmpc.ledger_file import ledger_path, read_ledger
 from p2pmpc.node import run_node
+from p2pmpc.study.command import run_init, run_invite, run_join, show_error, study_app
+from p2pmpc.study.evidence import verify_study
 from p2pmpc.swarm.command import run_swarm
 from p2pmpc.verify import verify_directory
 
@@ -25,14 +29,10 @@ app = App(
 )
 app.command(run_node, name="node")
 app.command(run_swarm, name="swarm")
-
-
-def _show(error: P2PMPCError) -> int:
-    """Show an error of a command that reveals nothing to anybody, and return the exit code."""
-    print(f"error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  next: {error.hint}", file=sys.stderr)
-    return exit_code_of(error)
+app.command(run_init, name="init")
+app.command(study_app)
+app.command(run_invite, name="invite")
+app.command(run_join, name="join")
 
 
 @app.command(name="verify")
@@ -57,16 +57,24 @@ def run_verify(
 
     try:
         verdict = verify_directory(path, tell)
+        study = verify_study(path) if path.is_dir() else None
     except P2PMPCError as error:
-        return _show(error)
-    print(verdict.as_json() if json else verdict.as_text())
+        return show_error(error)
+    if json:
+        content = json_module.loads(verdict.as_json())
+        print(json_module.dumps({**content, "study": study.content() if study else None}))
+    else:
+        print("\n".join([verdict.as_text(), *([study.as_text()] if study else [])]))
     return 0
 
 
 @app.command(name="ledger")
 def run_ledger(
     *,
-    key: Annotated[Path, Parameter(help="The key file whose ledger is shown.")],
+    key: Annotated[
+        Path | None,
+        Parameter(help="The key file whose ledger is shown; by default the one of `p2pmpc init`."),
+    ] = None,
     json: Annotated[bool, Parameter(help="Print the entries as JSON.", negative="")] = False,
 ) -> int:
     """Show the sums that this key's inputs may have been opened in.
@@ -75,21 +83,28 @@ def run_ledger(
     two totals would speak of few inputs, at worst of one.
     """
     try:
+        key = key or default_key()
         load(key)
         _, entries = read_ledger(ledger_path(key))
     except P2PMPCError as error:
-        return _show(error)
+        return show_error(error)
     print(ledger_json(entries) if json else ledger_table(entries))
     return 0
 
 
 @app.command(name="id")
-def run_id(*, key: Annotated[Path, Parameter(help="The key file; made if there is none.")]) -> int:
-    """Show the ID of a key, for --allow, --roster and #ID; make the key if there is none."""
+def run_id(
+    *,
+    key: Annotated[
+        Path | None,
+        Parameter(help="The key file, made if there is none; by default the one of `p2pmpc init`."),
+    ] = None,
+) -> int:
+    """Show the ID of a key, for a study, --allow, --roster and #ID."""
     try:
-        identity = load_or_create(key, os.urandom)
+        identity = load(lasting_key(key, os.urandom))
     except P2PMPCError as error:
-        return _show(error)
+        return show_error(error)
     print(format_id(identity.id))
     return 0
 

@@ -242,6 +242,7 @@ class Verified:
         digest: Of the transcript's bytes.
         total: How the total is written, the checksum coordinate included.
         recomputed: Whether S_j and T were computed again; else they were only compared by digest.
+        residues: T, where it was computed again; the checksum coordinate included.
     """
 
     session: Session
@@ -249,6 +250,7 @@ class Verified:
     digest: bytes
     total: Written
     recomputed: bool
+    residues: Words | None = field(default=None, repr=False, compare=False)
 
 
 def verify(text: str, sums: Mapping[int, Words] | None = None) -> Verified:
@@ -276,6 +278,7 @@ class _Verification:
         self._kept = sums
         self._reader = _Reader(text)
         self._members: list[Member] = []
+        self._opened: Words | None = None
 
     def run(self) -> Verified:
         reader = self._reader
@@ -311,7 +314,8 @@ class _Verification:
             total.digest,
         )
         self._compare([FORMAT, *map(str, _lines(record, written, total))])
-        return Verified(session, round_number, digest_of(self._text), total, recomputed)
+        digest = digest_of(self._text)
+        return Verified(session, round_number, digest, total, recomputed, self._opened)
 
     def _naming(self, error: P2PMPCError) -> str:
         """Return an error's message with the names of the peers it concerns."""
@@ -530,6 +534,7 @@ class _Verification:
         written = _written_total(context, total)
         if written.digest != reader.bytes_of(fields, "digest", 32):
             raise TranscriptFault("the total is not the one that was confirmed", reader.number)
+        self._opened = total
         return written, True
 
     def _total(self, context: RoundContext, vectors: Mapping[int, Words] | None) -> Written:
@@ -542,4 +547,5 @@ class _Verification:
         written = _written_total(context, total)
         if written.digest != reader.bytes_of(fields, "digest", 32):
             raise TranscriptFault("the total is not the sum of the partial sums", reader.number)
+        self._opened = total
         return written

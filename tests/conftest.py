@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def _compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+
+
+@pytest.fixture(scope="module")
+def scenes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[None]]]:
+    """The tests of a module that wait together, by name, as they are played; see :func:`together`."""
+    chosen = [item for item in request.session.items if item.path == request.path]
+    with ThreadPoolExecutor(3) as pool:
+        yield {
+            item.name: pool.submit(item.obj.play, tmp_path_factory.mktemp("scene"))
+            for item in chosen
+            if isinstance(item, pytest.Function) and hasattr(item.obj, "play")
+        }
 
 
 @pytest.fixture

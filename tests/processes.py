@@ -17,7 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -251,6 +252,25 @@ class Processes:
         """Start the `p2pmpc` command with the arguments of a line."""
         program = "from p2pmpc.cli import main; main()"
         return self.start(sys.executable, "-c", program, *shlex.split(line), **more)
+
+
+def together(test: Callable[[Processes], None]) -> Callable[..., None]:
+    """Play a test's processes at the same time as others of its module that mostly wait, too.
+
+    The test must use nothing but its processes: it runs in a thread, in a folder of its own.
+    """
+
+    def play(cwd: Path) -> None:
+        with Processes(cwd) as processes:
+            test(processes)
+
+    def come_to_its_end(scenes: Mapping[str, Future[None]]) -> None:
+        scenes[test.__name__].result()
+
+    come_to_its_end.__name__, come_to_its_end.__doc__ = test.__name__, test.__doc__
+    come_to_its_end.__qualname__, come_to_its_end.__module__ = test.__qualname__, test.__module__
+    vars(come_to_its_end)["play"] = play
+    return come_to_its_end
 
 
 class Shell:

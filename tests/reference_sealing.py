@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import operator
 import struct
 from collections.abc import Sequence
 
@@ -31,30 +32,23 @@ INVERSE_POWERS = [[pow(root, -j, Q) * pow(128, -1, Q) % Q for root in ROOTS] for
 # -- ML-KEM-768 -------------------------------------------------------------------------------
 
 
+def dot(left: Polynomial, right: Polynomial) -> int:
+    """Return the sum of the products of equally many numbers."""
+    assert len(left) == len(right)
+    total: int = sum(map(operator.mul, left, right))
+    return total % Q
+
+
 def transform(f: Polynomial) -> Polynomial:
     """Return the remainders of a polynomial modulo every X^2 - root."""
     even, odd = f[0::2], f[1::2]
-    pairs = [
-        (
-            sum(a * b for a, b in zip(even, powers, strict=True)) % Q,
-            sum(a * b for a, b in zip(odd, powers, strict=True)) % Q,
-        )
-        for powers in POWERS
-    ]
-    return [value for pair in pairs for value in pair]
+    return [dot(half, powers) for powers in POWERS for half in (even, odd)]
 
 
 def transform_back(f: Polynomial) -> Polynomial:
     """Return the polynomial with given remainders."""
     even, odd = f[0::2], f[1::2]
-    pairs = [
-        (
-            sum(a * b for a, b in zip(even, powers, strict=True)) % Q,
-            sum(a * b for a, b in zip(odd, powers, strict=True)) % Q,
-        )
-        for powers in INVERSE_POWERS
-    ]
-    return [value for pair in pairs for value in pair]
+    return [dot(half, powers) for powers in INVERSE_POWERS for half in (even, odd)]
 
 
 def multiply(f: Polynomial, g: Polynomial) -> Polynomial:
@@ -114,6 +108,7 @@ def small_polynomial(seed: bytes, number: int) -> Polynomial:
     return [((x & 1) + (x >> 1 & 1) - (x >> 2 & 1) - (x >> 3)) % Q for x in nibbles]
 
 
+@functools.cache
 def matrix(rho: bytes) -> list[list[Polynomial]]:
     """Return the public matrix."""
     return [[uniform_polynomial(rho + bytes([j, i])) for j in range(RANK)] for i in range(RANK)]
@@ -248,6 +243,7 @@ def combine(lattice: bytes, curve: bytes, ephemeral: bytes, receiver: bytes) -> 
     return hashlib.sha3_256(lattice + curve + ephemeral + receiver + COMBINER_LABEL).digest()
 
 
+@functools.cache
 def sealing_public_key(seed: bytes) -> bytes:
     """Return the public key of 96 secret bytes: 64 of ML-KEM, 32 of X25519."""
     return lattice_key(seed[:64])[0] + x25519(seed[64:], CURVE_BASE)

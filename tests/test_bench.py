@@ -27,7 +27,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str
     """What the small version writes and prints."""
     path = tmp_path_factory.mktemp("bench") / "small.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--small", "--json", str(path)],
+        [sys.executable, "-m", "bench", "--small", "--runs", "1", "--json", str(path)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_the_bare_exchange_sends_as_much_as_a_round(small: tuple[dict[str, Any],
 def test_an_interrupted_measurement_clears_up(tmp_path: Path) -> None:
     """A signal ends the processes, removes the inputs, and says so without a traceback."""
     with subprocess.Popen(
-        [sys.executable, "-m", "bench", "--shape", "3x1e6", "--runs", "50"],
+        [sys.executable, "-m", "bench", "--small", "--shape", "3x1", "--runs", "50"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ def test_an_interrupted_measurement_clears_up(tmp_path: Path) -> None:
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("(3, 1000000) p2pmpc: 1 of 50")
+        assert process.stderr.readline().startswith("(3, 1) p2pmpc: 1 of 50")
         process.terminate()
         assert process.wait(60) == 1
         assert process.stderr.read().startswith("interrupted")

@@ -12,12 +12,11 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, Ended, Processes, Running
+from tests.processes import ROOT, Ended, Processes, Running, together
 
 SIZE = 256 << 10
 """Of a disk, in bytes: room for a run of three, and not for much else."""
@@ -33,13 +32,6 @@ def may_mount() -> bool:
 
 
 needs_mounts = pytest.mark.skipif(not may_mount(), reason="mount namespaces are not allowed here")
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
-        yield started
 
 
 def _fits(file: io.FileIO) -> bool:
@@ -87,6 +79,7 @@ def ends(*running: Running) -> list[Ended]:
 
 
 @needs_mounts
+@together
 def test_a_disk_that_is_full_before_a_share_leaves(processes: Processes) -> None:
     """Row 24: no room for log and transcript: 7 before any share; the others end with 3."""
     disk = Disk(processes, "full", "--listen 127.0.0.1:0 --peers 3 --value 1")
@@ -103,6 +96,7 @@ def test_a_disk_that_is_full_before_a_share_leaves(processes: Processes) -> None
 
 
 @needs_mounts
+@together
 def test_a_disk_that_fails_later(processes: Processes) -> None:
     """Row 24: a full disk and a read-only one after shares left: the round goes on, the total is shown, 7."""
     full = Disk(processes, "full", "--listen 127.0.0.1:0 --peers 3 --value 1 --timeout 9")
@@ -170,6 +164,7 @@ time.strftime = lambda form, at=None: _strftime(form, time.localtime() if at is 
 '''
 
 
+@together
 def test_clocks_that_are_years_off_and_step(processes: Processes) -> None:
     """Row 22: one clock ten years ahead, one ten behind, one that steps back and forth: 0, equal, verified."""
     (processes.cwd / "clock").mkdir()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgpack
-import pytest
 import trio
 
 from p2pmpc.discovery import Self
@@ -24,16 +23,9 @@ from p2pmpc.network import Address, TcpNetwork
 from tests.founders import LyingFounder, offered
 from tests.frames import encode_frame
 from tests.nodes import no_memory
-from tests.processes import Ended, Processes, free_port
+from tests.processes import Ended, Processes, free_port, together
 
 Shown = Callable[[str, Mapping[str, SignedEntry]], Sequence[SignedEntry]]
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
-        yield started
 
 
 class Lie:
@@ -95,6 +87,7 @@ class Lie:
         return ended
 
 
+@together
 def test_split_rosters_are_found_by_witness_and_joiner(processes: Processes) -> None:
     """Two views, each with a made-up peer in it: 6 at the witness and the joiner that names it."""
     port = free_port()
@@ -121,6 +114,7 @@ def test_split_rosters_are_found_by_witness_and_joiner(processes: Processes) -> 
     assert "left joiner" in ended["witness"].err
 
 
+@together
 def test_who_is_left_out_in_silence_is_told_by_the_witness(processes: Processes) -> None:
     """A founder that closes without a joiner it keeps waiting: 6 there and at the witness, named."""
     port = free_port()
@@ -143,6 +137,7 @@ def test_who_is_left_out_in_silence_is_told_by_the_witness(processes: Processes)
         assert short_id(lie.founder.identity.id) in end.err
 
 
+@together
 def test_strangers_in_the_roster_are_refused_by_who_knows_the_ids(processes: Processes) -> None:
     """Extra peers: 6 with --allow and the strangers named; on a bare join the roster, and a warning."""
     lie = Lie(processes, 4)
@@ -171,6 +166,7 @@ def test_strangers_in_the_roster_are_refused_by_who_knows_the_ids(processes: Pro
         assert any(line.endswith(f"  {name}") for line in told.splitlines()), told
 
 
+@together
 def test_wrong_addresses_and_no_roster_at_all_end_in_time(processes: Processes) -> None:
     """Wrong addresses end with 3 within --timeout, a roster that never comes within --join-timeout."""
     lie = Lie(processes, 4)
@@ -219,6 +215,7 @@ class OfTheFuture(LyingFounder):
             await link.receive(limits, frozenset())
 
 
+@together
 def test_another_version_ends_a_joiner_with_both_shown(processes: Processes) -> None:
     """Row 28: a founder of another version, offering or refusing, ends a joiner with 6 and both numbers."""
     told = {True: "version 1, the other one 2", False: "version 2, the other one 1"}

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,9 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.prg import CHUNK
 from p2pmpc.swarm.command import main as swarm_main
 from p2pmpc.swarm.options import SwarmOptions
-from tests.processes import Ended, Processes, Running, Shell, free_port, has_ipv6
+from tests.processes import Ended, Processes, Running, Shell, free_port, has_ipv6, together
 
 ID = r"[0-9a-f]{8}(-[0-9a-f]{8}){7}"
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
-        yield started
 
 
 def ends(*running: Running) -> list[Ended]:
@@ -189,6 +182,7 @@ def test_the_runs_of_separate_folders_verify(by_hand: ByHand, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+@together
 def test_ipv6_works(processes: Processes) -> None:
     """A session over [::1]: the printed command has brackets, and a joiner listens on the same family."""
     founder = processes.node("--listen [::1]:0 --peers 3 --value 1 --json")
@@ -199,6 +193,7 @@ def test_ipv6_works(processes: Processes) -> None:
     assert ended[0].json["total"] == [5]
 
 
+@together
 def test_a_wildcard_address_is_advertised_as_one_that_can_be_dialled(processes: Processes) -> None:
     """A founder on every address prints one that others can type, or what --advertise says."""
     port = free_port()
@@ -210,6 +205,7 @@ def test_a_wildcard_address_is_advertised_as_one_that_can_be_dialled(processes: 
     assert named.line(r"--bootstrap (\S+)#")[1] == "example.org:7777"
 
 
+@together
 def test_a_roster_file_needs_no_founder(processes: Processes) -> None:
     """Rows 25 and 26: three processes with keys and one roster file agree; there is no command to pass on."""
     ports = [free_port() for _ in range(3)]
@@ -232,6 +228,7 @@ def test_a_roster_file_needs_no_founder(processes: Processes) -> None:
 # -- signals ----------------------------------------------------------------------------------
 
 
+@together
 def test_an_interrupted_peer_ends_the_others_quickly(processes: Processes) -> None:
     """Row 8: SIGINT ends a peer with 130; the others end with 3 at once and name it."""
     founder, bootstrap = processes.founder(3, "--hold partial --name ann")
@@ -253,6 +250,7 @@ def test_an_interrupted_peer_ends_the_others_quickly(processes: Processes) -> No
     founder.signal(signal.SIGKILL)
 
 
+@together
 def test_a_terminated_founder_sends_the_waiting_home(processes: Processes) -> None:
     """Row 8: SIGTERM ends a founder with 143 while it waits; who has joined ends with 3 at once."""
     founder, bootstrap = processes.founder(3)
@@ -267,6 +265,7 @@ def test_a_terminated_founder_sends_the_waiting_home(processes: Processes) -> No
     assert time.monotonic() - struck < 10
 
 
+@together
 def test_a_killed_peer_is_named_by_the_others(processes: Processes) -> None:
     """Row 2: SIGKILL while sharing: the others end with 3, name the peer, and say a rerun is safe."""
     founder, bootstrap = processes.founder(3, "--name ann --timeout 20 --reconnect 2")
@@ -286,6 +285,7 @@ def test_a_killed_peer_is_named_by_the_others(processes: Processes) -> None:
 # -- addresses --------------------------------------------------------------------------------
 
 
+@together
 def test_addresses_that_lead_nowhere(processes: Processes) -> None:
     """Rows 25 and 27: a taken port ends with 2; an unknown name and a silent address with 3, named."""
     nobody_port = free_port()
@@ -304,6 +304,7 @@ def test_addresses_that_lead_nowhere(processes: Processes) -> None:
     assert listening.out == unknown.out == nobody.out == ""
 
 
+@together
 def test_a_founder_that_starts_late_is_found(processes: Processes) -> None:
     """Row 25: joiners and a witness that start before the founder knock until it is there."""
     founds, witnesses = free_port(), free_port()
@@ -318,6 +319,7 @@ def test_a_founder_that_starts_late_is_found(processes: Processes) -> None:
     assert [end.json["total"] for end in ended] == [[7], [7], [7]]
 
 
+@together
 def test_a_founder_or_a_witness_that_is_gone_is_named(processes: Processes) -> None:
     """Row 25: with one of two bootstrap peers gone a joiner knocks on, and ends with 3 naming that one."""
     gone = free_port()
@@ -334,6 +336,7 @@ def test_a_founder_or_a_witness_that_is_gone_is_named(processes: Processes) -> N
     assert founder.process.poll() is None
 
 
+@together
 def test_two_nodes_with_one_key(processes: Processes) -> None:
     """Row 27: of two joiners with one key the second ends with 6, and the first is not disturbed."""
     _, bootstrap = processes.founder(3)
@@ -346,6 +349,7 @@ def test_two_nodes_with_one_key(processes: Processes) -> None:
     assert first.process.poll() is None
 
 
+@together
 def test_a_joiner_whose_port_is_taken(processes: Processes) -> None:
     """Row 27: a --listen that is taken ends a joiner with 2, naming it, before its HELLO."""
     founder, bootstrap = processes.founder(3)
@@ -357,6 +361,7 @@ def test_a_joiner_whose_port_is_taken(processes: Processes) -> None:
     assert "joined" not in founder.err
 
 
+@together
 def test_what_answers_but_is_no_peer(processes: Processes) -> None:
     """Row 25: a bootstrap address with something else behind it ends with 3 after --join-timeout."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -372,6 +377,7 @@ def test_what_answers_but_is_no_peer(processes: Processes) -> None:
     assert "not a peer" in ended.err
 
 
+@together
 def test_a_node_that_dials_itself(processes: Processes) -> None:
     """Row 27: a joiner whose bootstrap peer has its own key ends with 6, and the founder waits on."""
     founder, bootstrap = processes.founder(3, "--key one.pem")
@@ -386,6 +392,7 @@ def test_a_node_that_dials_itself(processes: Processes) -> None:
 # -- a disk that fails ------------------------------------------------------------------------
 
 
+@together
 def test_a_log_directory_that_cannot_be_written(processes: Processes) -> None:
     """Row 24: without a log there is no run: 7, before anything leaves."""
     (processes.cwd / "logs").write_text("")
@@ -397,6 +404,7 @@ def test_a_log_directory_that_cannot_be_written(processes: Processes) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@together
 def test_an_output_on_a_full_disk(processes: Processes) -> None:
     """Row 24: when --output cannot be written at the end the total is on stdout all the same: 7."""
     founder, bootstrap = processes.founder(3, "--output /dev/full --value 1")

@@ -7,7 +7,8 @@ import importlib
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from p2pmpc.node import run_node
 from p2pmpc.options import NodeOptions
 from p2pmpc.parameters import NONCE_BYTES
 from p2pmpc.roster_file import RosterFile
-from tests.processes import ROOT, Processes, Running, free_port
+from tests.processes import ROOT, Ended, Processes, Running, free_port
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LANGUAGES = {"python", "sh", "text", "toml"}
@@ -85,26 +86,45 @@ SHELL = [block for block in BLOCKS if block.language == "sh"]
 COMMANDS = [block for block in SHELL if block.terminal is None and block.heading != "Quick start"]
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Processes]:
-    """A folder that looks like a clone after the first command of the quick start."""
-    (tmp_path / "swarm.py").symlink_to(ROOT / "swarm.py")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    binaries = tmp_path / ".venv" / "bin"
+def cloned(folder: Path) -> Processes:
+    """Make a folder look like a clone after the first command of the quick start."""
+    (folder / "swarm.py").symlink_to(ROOT / "swarm.py")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    binaries = folder / ".venv" / "bin"
     binaries.mkdir(parents=True)
     starts = {"python": '"$@"', "p2pmpc": '-c "from p2pmpc.cli import main; main()" "$@"'}
     for name, arguments in starts.items():
         program = binaries / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}\n')
         program.chmod(0o755)
-    (tmp_path / "logs").mkdir()
-    with Processes(tmp_path) as processes:
-        yield processes
+    (folder / "logs").mkdir()
+    return Processes(folder)
 
 
 def typed(processes: Processes, command: str) -> Running:
     """Start a command as a shell would."""
     return processes.start("bash", "-euo", "pipefail", "-c", command)
+
+
+def type_all(block: Block, folder: Path) -> list[Ended]:
+    """Type the commands of a block in a fresh clone, each once the one before has ended with 0."""
+    ended: list[Ended] = []
+    with cloned(folder) as processes:
+        for command in block.lines:
+            ended.append(typed(processes, command).end())
+            if ended[-1].code:
+                break
+    return ended
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[int, Future[list[Ended]]]]:
+    """How the commands of all blocks end, by line: some blocks at a time, as most only wait."""
+    with ThreadPoolExecutor(3) as pool:
+        yield {
+            block.line: pool.submit(type_all, block, tmp_path_factory.mktemp("clone"))
+            for block in COMMANDS
+        }
 
 
 def test_every_block_is_of_a_known_form() -> None:
@@ -150,27 +170,29 @@ def test_every_example_in_python_names_what_exists(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=str)
-def test_every_command_ends_well(block: Block, clone: Processes) -> None:
+def test_every_command_ends_well(block: Block, ended: Mapping[int, Future[list[Ended]]]) -> None:
     """The commands of a block end with 0, one after the other, in a fresh clone."""
-    for command in block.lines:
-        ended = typed(clone, command).end()
-        assert ended.code == 0, f"{block}: {command}\n{ended.out}{ended.err}"
-        assert not ended.has_traceback
+    ends = ended[block.line].result()
+    for command, end in zip(block.lines, ends, strict=False):
+        assert end.code == 0, f"{block}: {command}\n{end.out}{end.err}"
+        assert not end.has_traceback
         if command.startswith("diff "):
-            assert ended.out == ""
+            assert end.out == ""
+    assert len(ends) == len(block.lines)
 
 
-def test_the_terminals_agree(clone: Processes) -> None:
+def test_the_terminals_agree(tmp_path: Path) -> None:
     """The walk through the terminals prints the same four lines in each, with the total it shows."""
     terminals = [block for block in SHELL if block.terminal is not None]
     assert [block.terminal for block in terminals] == [1, 2, 3]
     address = f"127.0.0.1:{free_port()}"
     running = []
-    for block in terminals:
-        (command,) = block.lines
-        assert "127.0.0.1:9000" in command, f"{block}: it does not use the address of the others"
-        running.append(typed(clone, command.replace("127.0.0.1:9000", address)))
-    ended = [process.end() for process in running]
+    with cloned(tmp_path) as clone:
+        for block in terminals:
+            (command,) = block.lines
+            assert "127.0.0.1:9000" in command, f"{block}: not the address of the others"
+            running.append(typed(clone, command.replace("127.0.0.1:9000", address)))
+        ended = [process.end() for process in running]
     assert [end.code for end in ended] == [0, 0, 0], [end.err for end in ended]
     assert len({end.out for end in ended}) == 1
     after = [b for b in BLOCKS if b.line > terminals[-1].line and b.language == "text"]

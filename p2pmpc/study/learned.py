@@ -21,7 +21,7 @@ from p2pmpc.study.model import (
     WeightedMean,
     WeightPolicy,
 )
-from p2pmpc.study.words import hidden_mark, plain
+from p2pmpc.study.words import plain
 
 Point = tuple[str, tuple[str, ...]]
 """A sentence, and what is listed below it."""
@@ -58,9 +58,8 @@ def _learned(study: Study) -> Iterator[Point]:
     )
     yield second, tuple(dict.fromkeys(filter(None, totals)))
     hidden = (
-        "The results on this page, which follow from these totals. An entry that is shown as "
-        f"{hidden_mark(study.minimum_group)} is hidden on this page: it follows from totals that every "
-        "participant's program has seen."
+        "The results on this page, which follow from these totals. Counts that are hidden in a table are "
+        "hidden on this page: they follow from totals that every participant's program has seen."
     )
     yield hidden, ()
     yield "Who took part, under which name and ID, and the study file.", ()

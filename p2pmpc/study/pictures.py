@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
-from p2pmpc.study.grids import Section, measured_by
 from p2pmpc.study.model import (
     EPOCH,
     ColumnType,
@@ -24,8 +23,9 @@ from p2pmpc.study.model import (
 )
 from p2pmpc.study.plots import Mark, Words, bars, boxes, dots, matrix, shares
 from p2pmpc.study.result import Answer, Entry, Table
+from p2pmpc.study.sections import Section, measured_by
 from p2pmpc.study.svg import number_label
-from p2pmpc.study.words import day, format_number, hidden_mark, plain, read_as
+from p2pmpc.study.words import HIDDEN, day, format_number, plain, read_as
 
 _ESTIMATES = {
     Mean.kind: "mean",
@@ -121,7 +121,6 @@ def _histogram(study: Study, statistic: Histogram, answer: Answer, table: Table)
     counts = _column(table, "rows", "count")
     if len(counts) != len(statistic.edges) - 1:
         return
-    hidden = hidden_mark(study.minimum_group)
     words = Words(
         _of(answer),
         f"{len(counts)} bars; the numbers are in the table",
@@ -129,25 +128,25 @@ def _histogram(study: Study, statistic: Histogram, answer: Answer, table: Table)
         "rows" if "rows" in table.columns else "count",
     )
     edges = [float(edge) for edge in statistic.edges]
-    yield bars(words, edges, counts, hidden, _label(study, statistic))
+    yield bars(words, edges, counts, HIDDEN, _label(study, statistic))
 
 
 def _crosstab(study: Study, statistic: CrossTab, answer: Answer, table: Table) -> Iterator[str]:
     across = study.columns[statistic.across].categories
     down = study.columns[statistic.rows].categories
-    rows = [
-        (plain(str(row[0])), [_number(entry) for entry in row[1 : len(across) + 1]])
-        for row in table.rows[: len(down)]
-    ]
-    rows = [(name, counts) for name, counts in rows if any(counts)]
+    rows = []
+    for row in table.rows[: len(down)]:
+        counts, total = row[1 : len(across) + 1], _number(row[-1])
+        if total:
+            rows.append((plain(str(row[0])), [_number(entry) for entry in counts], total))
     if not rows:
         return
     words = Words(
         _of(answer),
         "the counts are in the table",
-        f"share of the rows of each {plain(statistic.rows)} that is shown",
+        f"share of the rows of each {plain(statistic.rows)}",
     )
-    yield shares(words, across, rows, hidden_mark(study.minimum_group))
+    yield shares(words, across, rows, HIDDEN)
 
 
 def _correlation(answer: Answer, table: Table) -> Iterator[str]:

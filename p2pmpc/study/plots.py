@@ -108,6 +108,8 @@ def bars(
     _axis(drawing, x, bottom, words.axis)
     per = "" if is_even else " per unit of the axis"
     drawing.text(4, 14, f"{words.upright}{per}", "name")
+    if any(height is None for height in heights):
+        drawing.text(_RIGHT, 14, f"dashed: {hidden}", "name", "end")
     return drawing.markup()
 
 
@@ -247,20 +249,18 @@ def boxes(
 def shares(
     words: Words,
     categories: Sequence[str],
-    rows: Sequence[tuple[str, Sequence[float | None]]],
+    rows: Sequence[tuple[str, Sequence[float | None], float]],
     hidden: str,
 ) -> str:
-    """Draw a row for every label, divided as its counts are; what is not shown takes no room.
+    """Draw a row for every label, divided as its counts are; what is not shown is one dashed rest.
 
     Args:
         words: What is written around it.
         categories: Of the counts.
-        rows: Label, and a count for every category.
-        hidden: What is written for counts that are not shown.
+        rows: Label, a count for every category, and their total.
+        hidden: What is written in the rest.
     """
-    left = _label_room([name for name, _ in rows])
-    has_hidden = any(count is None for _, counts in rows for count in counts)
-    right = _RIGHT - (46 if has_hidden else 0)
+    left = _label_room([name for name, _, _ in rows])
     legend = _legend_places(categories)
     head = 10 + 20 * (1 + max(line for line, _ in legend))
     bottom = head + _ROW * len(rows) + 6
@@ -268,21 +268,29 @@ def shares(
     for k, (line, at) in enumerate(legend):
         drawing.rectangle(at, 6 + 20 * line, 12, 12, f"c{k % COLOURS}")
         drawing.text(at + 17, 16 + 20 * line, shortened(categories[k], _LABEL_ROOM))
-    x = Scale(0, 100, left, right, lambda share: f"{number_label(share)} %")
-    for k, (name, counts) in enumerate(rows):
+    x = Scale(0, 100, left, _RIGHT - 8, lambda share: f"{number_label(share)} %")
+    for k, (name, counts, total) in enumerate(rows):
         y = head + _ROW * k + 4
         drawing.text(left - 10, y + 15, shortened(name, left - 14), anchor="end")
-        _divided(drawing, x, y, [(c, n) for c, n in zip(categories, counts, strict=True)], name)
+        named = list(zip(categories, counts, strict=True))
+        end = _divided(drawing, x, y, named, total, name)
         if any(count is None for count in counts):
-            drawing.text(_RIGHT + 8, y + 15, f"+ {hidden}", anchor="end")
+            drawing.rectangle(end + 1, y + 1, x.stop - end - 1, 20, "masked", f"{name}: {hidden}")
+            if x.stop - end > width_in_units(hidden) + 4:
+                drawing.text((end + x.stop) / 2, y + 15, hidden, "name", "middle")
     _axis(drawing, x, bottom, words.axis)
     return drawing.markup()
 
 
 def _divided(
-    drawing: Drawing, x: Scale, y: float, counts: Sequence[tuple[str, float | None]], name: str
-) -> None:
-    total = sum(count or 0 for _, count in counts)
+    drawing: Drawing,
+    x: Scale,
+    y: float,
+    counts: Sequence[tuple[str, float | None]],
+    total: float,
+    name: str,
+) -> float:
+    """Draw the parts of a row that are known, and return where they end."""
     before = 0.0
     for k, (category, count) in enumerate(counts):
         if not count:
@@ -293,7 +301,8 @@ def _divided(
         tip = f"{name}, {category}: {number_label(count)} ({share})"
         drawing.rectangle(begin, y, end - begin, 22, f"c{k % COLOURS}", tip)
         if end - begin > width_in_units(share) + 4:
-            drawing.text((begin + end) / 2, y + 15, share, f"on c{k % COLOURS}t", "middle")
+            drawing.text((begin + end) / 2, y + 15, share, "on", "middle")
+    return x(100 * before / total)
 
 
 def _legend_places(categories: Sequence[str]) -> list[tuple[int, float]]:

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from p2pmpc.study.asked import asked
-from p2pmpc.study.grids import Grid, Part, Section, aligned, sections_of
 from p2pmpc.study.learned import Point, exactness, learned, not_learned
 from p2pmpc.study.model import Study
 from p2pmpc.study.pictures import pictures_of_answer, pictures_of_section
+from p2pmpc.study.remarks import shared_remarks
 from p2pmpc.study.result import Participant, Result
+from p2pmpc.study.sections import Grid, Part, Section, aligned, sections_of
 from p2pmpc.study.style import POLICY, STYLE
 from p2pmpc.study.svg import clean
-from p2pmpc.study.words import NOT_SHOWN, format_number, hidden_mark
+from p2pmpc.study.words import HIDDEN, NOT_SHOWN, format_number
 
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
 
@@ -47,7 +48,8 @@ def report(study: Study, result: Result) -> str:
         "summary": _summary(study, result, sections),
         "parties": _parties(result.participants),
         "asked": _described(asked(study)),
-        "results": "".join(_section(study, k, one) for k, one in enumerate(sections)),
+        "results": _list_of_notes(shared_remarks(result))
+        + "".join(_section(study, k, one) for k, one in enumerate(sections)),
         "hidden": _hidden(study, result, sections),
         "learned": _learned(study),
         "exact": _exact(study, sections),
@@ -179,6 +181,10 @@ def _figure(drawing: str) -> str:
 def _notes(section: Section) -> str:
     lines = [f"Not answered for {label}: {reason}" for label, reason in section.withheld]
     lines += [*section.resolution, *section.remarks, *section.hidden]
+    return _list_of_notes(lines)
+
+
+def _list_of_notes(lines: Sequence[str]) -> str:
     if not lines:
         return ""
     return f"<ul class=notes>{''.join(f'<li>{clean(line)}</li>' for line in lines)}</ul>"
@@ -213,7 +219,7 @@ def table_of(grid: Grid, caption: str) -> str:
 def _cells(row: Sequence[str], numeric: Sequence[bool]) -> Iterator[str]:
     for place, (text, is_numeric) in enumerate(zip(row, numeric, strict=True)):
         if is_numeric:
-            kind = "n hidden" if text == NOT_SHOWN or text.endswith("*") else "n"
+            kind = "n hidden" if text in {NOT_SHOWN, HIDDEN} else "n"
             yield f'<td class="{kind}">{escape(text)}</td>'
         else:
             yield f"<th scope=row>{clean(text)}</th>" if not place else f"<td>{clean(text)}</td>"
@@ -228,9 +234,9 @@ def _hidden(study: Study, result: Result, sections: Sequence[Section]) -> str:
     return (
         _listing("Suppressed groups", lines, "No group was suppressed.")
         + _listing("Answers withheld", withheld, "No answer was withheld.")
-        + f"<p>A count that is shown as {clean(hidden_mark(study.minimum_group))} is of fewer rows than the "
-        "study's minimum, or is hidden so that nobody finds such a count by subtraction. The rows of "
-        "suppressed groups are in no other number: not in &ldquo;all&rdquo; either.</p>"
+        + f"<p>In tables of counts, &ldquo;{HIDDEN}&rdquo; stands for fewer than {study.minimum_group} rows, "
+        "or for a number from which such a one could be found by subtraction. The rows of suppressed "
+        "groups are in no other number: not in &ldquo;all&rdquo; either.</p>"
     )
 
 

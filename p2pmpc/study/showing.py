@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from p2pmpc.study.grids import Grid, Section, aligned, sections_of
 from p2pmpc.study.model import Study
+from p2pmpc.study.remarks import shared_remarks
 from p2pmpc.study.result import Result
+from p2pmpc.study.sections import Grid, Section, aligned, sections_of
 from p2pmpc.study.words import format_number, plain, width_of
 
 WIDTH: Final = 100
@@ -26,6 +27,8 @@ def show(study: Study, result: Result, width: int = WIDTH) -> str:
         width: Columns of the terminal; no line is longer, save for words that are.
     """
     lines = list(_head(study, result, width))
+    for remark in shared_remarks(result):
+        lines += _item(remark, width)
     for section in sections_of(study, result):
         lines += ["", *_section(section, width)]
     lines += [*_suppressed(study, result, width), "", *_foot(result, width)]
@@ -91,9 +94,10 @@ def _item(text: str, width: int) -> list[str]:
 
 def lines_of(grid: Grid, width: int) -> list[str]:
     """Return the lines of a grid: turned, or in several pieces, where it is too wide."""
-    widths = _widths(grid)
-    if _total(widths) <= width:
-        return _drawn(grid, widths)
+    for widest_label in (width, _WIDEST_LABEL):
+        widths = _widths(grid, widest_label)
+        if _total(widths) <= width:
+            return _drawn(grid, widths)
     turned = grid.turned()
     if len(grid.rows) < len(grid.headings) and _total(_widths(turned)) <= width:
         return _drawn(turned, _widths(turned))
@@ -104,14 +108,14 @@ def lines_of(grid: Grid, width: int) -> list[str]:
     return lines
 
 
-def _widths(grid: Grid) -> list[int]:
-    """Return the columns that each column of a grid takes; its labels are broken where they are long."""
+def _widths(grid: Grid, widest_label: int = _WIDEST_LABEL) -> list[int]:
+    """Return the columns that each column of a grid takes; longer labels are broken."""
     widths = []
     for place, heading in enumerate(grid.headings):
         texts = aligned([row[place] for row in grid.rows]) if grid.numeric[place] else None
         texts = texts or [row[place] for row in grid.rows]
         widest = max(map(width_of, (heading, *texts)))
-        widths.append(widest if grid.numeric[place] else min(widest, _WIDEST_LABEL))
+        widths.append(widest if grid.numeric[place] else min(widest, widest_label))
     return widths
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from p2pmpc.consent import roster_text
-from p2pmpc.errors import InputRefused, LocalProtocolError, P2PMPCError
+from p2pmpc.errors import AgreementFailed, InputRefused, LocalProtocolError, P2PMPCError
 from p2pmpc.identity import format_id
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Peer
@@ -18,9 +18,10 @@ from p2pmpc.progress import Observer
 from p2pmpc.session import Session
 from p2pmpc.sources import ArrayNumbers, Numbers
 from p2pmpc.study.conclusion import make_result
+from p2pmpc.study.evidence import participants_of
 from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.result import Participant, Result
+from p2pmpc.study.result import Result
 from p2pmpc.study.seat import check_counts, check_members
 
 Ask = Callable[[str], Awaitable[bool]]
@@ -37,6 +38,7 @@ class Part:
         weight: What each of its rows counts.
         own_minimum: Its own rule for groups.
         ask: Asks before anything leaves; None where it has agreed in advance.
+        invited_to: SHA-256 of the study that an invitation names.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class Part:
     weight: int = 1
     own_minimum: int = 0
     ask: Ask | None = None
+    invited_to: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
     plan, session = part.plan, peer.runner.session
     try:
         check_members(plan, session)
+        if part.invited_to not in (None, plan.study.digest):
+            raise AgreementFailed(
+                "the invitation names another study than the coordinator's and this peer's file",
+                hint="copy the whole line that `p2pmpc invite` printed",
+            )
         if part.ask is not None and not await part.ask(_question(part, session)):
             raise InputRefused(
                 f"{_called(session)} declined the study",
@@ -114,7 +122,7 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
         plan,
         opened,
         sums.total.values(),
-        participants=_participants(session, sums),
+        participants=participants_of(session, _confirmed(session, sums)),
         session=session.id.hex(),
         transcripts=(counts.transcript, sums.transcript),
         date=f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -156,14 +164,9 @@ def _question(part: Part, session: Session) -> str:
     return f"{roster_text(session)}\n{brings}\nTake part in this study? [y/N] "
 
 
-def _participants(session: Session, outcome: Outcome) -> tuple[Participant, ...]:
-    contributors = set(session.contributors)
-    return tuple(
-        Participant(
-            name=session.member(index).entry.name,
-            id=format_id(session.member(index).id),
-            brings_data=index in contributors,
-            confirmed=session.label(index) in outcome.agreed,
-        )
+def _confirmed(session: Session, outcome: Outcome) -> frozenset[str]:
+    return frozenset(
+        format_id(session.member(index).id)
         for index in session.indices
+        if session.label(index) in outcome.agreed
     )

@@ -18,7 +18,10 @@ from typing import Final
 
 from p2pmpc.study.model import EPOCH
 
-NOT_SHOWN: Final = "not shown"
+NOT_SHOWN: Final = "-"
+"""For a number that there is not; remarks say why."""
+HIDDEN: Final = "hidden"
+"""For a count. Not "<5": larger ones are hidden, too, where such a one would follow from them."""
 DATES: Final = "days since 1970-01-01"
 """The unit of a date as a number; people are shown the date."""
 
@@ -132,16 +135,11 @@ def _grouped(text: str) -> str:
     return f"{int(whole):,}".replace(",", NARROW_SPACE) + point + fraction
 
 
-def hidden_mark(minimum_group: int) -> str:
-    """Return what stands for a count that is hidden; :func:`hidden_note` says what it means."""
-    return f"<{minimum_group}*"
-
-
 def hidden_note(minimum_group: int) -> str:
-    """Return what the mark of a hidden count means: it may hide a larger one, too."""
+    """Return what :data:`HIDDEN` means: that there are few, or that it would tell where there are few."""
     return (
-        f"{hidden_mark(minimum_group)} is fewer than {minimum_group} rows, or hidden so that nobody finds "
-        "such a number by subtraction"
+        f"{HIDDEN}: fewer than {minimum_group} rows, or a number from which such a one could be found "
+        "by subtraction"
     )
 
 

@@ -6,7 +6,6 @@ is refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,7 +77,7 @@ class Source:
         """
         import ibis  # noqa: PLC0415 - the extra need not be installed
 
-        return self.execute(str(ibis.to_sql(expression, dialect=self.dialect)))
+        return self.execute(str(ibis.to_sql(expression, dialect=self.dialect, pretty=False)))
 
 
 @contextmanager
@@ -161,10 +160,11 @@ def duckdb_source(connection: DuckDBPyConnection, name: str, table: str = "data"
     quoted = table.replace('"', '""')
     schema = {}
     for column, kind, *_ in execute(f'DESCRIBE "{quoted}"')[1]:
-        decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
-        if decimal is None and kind not in _TYPES:
+        is_decimal = kind.startswith("DECIMAL(")
+        if not is_decimal and kind not in _TYPES:
             raise InputRefused(
                 f"{name}: column {column} is of the type {kind}, which no study uses"
             )
-        schema[column] = f"decimal({decimal[1]}, {decimal[2]})" if decimal else _TYPES[kind]
+        # Without its scale, which Ibis would want to be the same on both sides of a comparison.
+        schema[column] = ibis.dtype("decimal").copy(precision=38) if is_decimal else _TYPES[kind]
     return Source(name, "duckdb", ibis.table(schema, name=table), execute)

@@ -225,7 +225,7 @@ class _Cell:
         kept = ibis.ifelse(finite, self._shown(), ibis.null())
         return missing | {
             "not_finite": table.count(where=~finite),
-            "outside": table.count(where=finite & ~allowed),
+            "outside": table.count(where=self.cell.notnull() & finite & ~allowed),
             "rounded": table.count(where=self._is_rounded(scaled)),
             "minimum": kept.min(),
             "maximum": kept.max(),

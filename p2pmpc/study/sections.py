@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
+from p2pmpc.study.remarks import remarks_of, said_of, shared
 from p2pmpc.study.result import Answer, Entry, Figure, Result, Table
 from p2pmpc.study.words import (
     DATES,
+    HIDDEN,
     NOT_SHOWN,
     day,
     digits_of,
     format_error,
     format_number,
-    hidden_mark,
     hidden_note,
     is_defined,
     plain,
@@ -24,6 +25,10 @@ from p2pmpc.study.words import (
 
 COUNTS: Final = frozenset({"bins", "counts"})
 """Tables that count rows: an entry that is not shown is one of fewer rows than the minimum."""
+
+
+IDLE: Final = 1e-10
+"""A smaller relative error shows in no digit that is printed."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ def sections_of(study: Study, result: Result, *, is_grouped: bool = False) -> tu
         result: What was answered.
         is_grouped: Part long numbers by narrow spaces.
     """
+    said = {(remark, label) for remark, labels in shared(result) for label in labels}
     by_statistic: dict[Statistic, list[Answer]] = {}
     for answer in result.answers:
         by_statistic.setdefault(answer.statistic, []).append(answer)
@@ -127,7 +133,7 @@ def sections_of(study: Study, result: Result, *, is_grouped: bool = False) -> tu
             withheld=tuple(
                 (plain(a.level.label), plain(a.withheld)) for a in answers if a.withheld
             ),
-            remarks=_remarks(answers),
+            remarks=tuple(said_of(remarks_of(answers, said), len(answers))),
             hidden=(hidden_note(study.minimum_group),) if any(map(_has_hidden, answers)) else (),
         )
         for statistic, answers in by_statistic.items()
@@ -226,12 +232,41 @@ def _quantiles(study: Study, answers: Sequence[Answer], *, is_grouped: bool) -> 
 
 
 def _part(study: Study, answer: Answer, *, is_grouped: bool) -> Part:
-    grids = tuple(_grid(study, answer, table, is_grouped=is_grouped) for table in answer.tables)
-    return Part(answer, grids)
+    tables = [_without_idle_errors(answer, table) for table in answer.tables]
+    grids = [_grid(study, answer, table, is_grouped=is_grouped) for table in tables if table]
+    return Part(answer, tuple(grids))
+
+
+def shows(error: float, value: float | None) -> bool:
+    """Return whether an error shows in the digits that are printed."""
+    return error > IDLE * abs(value or 0.0)
+
+
+def _without_idle_errors(answer: Answer, table: Table) -> Table | None:
+    """Return a table without errors that show in no digit; None where it holds nothing else."""
+    if table.name.endswith("_error"):
+        of = next((t for t in answer.tables if t.name == table.name.removesuffix("_error")), None)
+        return table if of and any(_shown_errors(answer, of)) else None
+    if (
+        table.name == "groups"
+        and "sd_error" in table.columns
+        and not any(_shown_errors(answer, table))
+    ):
+        kept = [k for k, name in enumerate(table.columns) if name != "sd_error"]
+        rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
+        return Table(table.name, tuple(table.columns[k] for k in kept), rows)
+    return table
+
+
+def _shown_errors(answer: Answer, table: Table) -> Iterator[bool]:
+    for line, row in enumerate(table.rows):
+        for name, entry in zip(table.columns, row, strict=True):
+            if isinstance(entry, int | float):
+                yield shows(_error_of(answer, table, line, name), entry)
 
 
 def _grid(study: Study, answer: Answer, table: Table, *, is_grouped: bool) -> Grid:
-    mark = hidden_mark(study.minimum_group) if table.name in COUNTS else NOT_SHOWN
+    mark = HIDDEN if table.name in COUNTS else NOT_SHOWN
     is_named = table.name in _NAMED_BY_US
     units = [_unit(study, answer.statistic, name) for name in table.columns]
     rows = []
@@ -317,7 +352,7 @@ def _resolution(study: Study, answers: Iterable[Answer]) -> tuple[str, ...]:
     largest: dict[tuple[str, str], float] = {}
     for answer in answers:
         for figure in answer.figures:
-            if figure.error > 0 and is_defined(figure.value):
+            if is_defined(figure.value) and shows(figure.error, figure.value):
                 key = (figure.name, figure.unit)
                 largest[key] = max(largest.get(key, 0.0), figure.error)
         if isinstance(answer.statistic, Quantiles):
@@ -335,20 +370,3 @@ def _resolution(study: Study, answers: Iterable[Answer]) -> tuple[str, ...]:
 
 def _unit_of_error(unit: str) -> str:
     return "days" if unit == DATES else plain(unit)
-
-
-def _remarks(answers: Iterable[Answer]) -> tuple[str, ...]:
-    found: dict[str, list[str]] = {}
-    answers = tuple(answers)
-    for answer in answers:
-        for remark in dict.fromkeys(answer.remarks):
-            found.setdefault(plain(remark), []).append(plain(answer.level.label))
-    return tuple(
-        remark if len(labels) == len(answers) else f"{remark} ({_some(labels)})"
-        for remark, labels in found.items()
-    )
-
-
-def _some(labels: Sequence[str]) -> str:
-    more = len(labels) - 3
-    return "; ".join(labels[:3]) + (f"; and {more} more" if more > 0 else "")
