@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from p2pmpc.study.data.files import load
 from p2pmpc.study.data.options import DataOptions, Writing
 from p2pmpc.study.data.rejected import path_of
 from p2pmpc.study.data.text_source import TextSource
-from p2pmpc.study.model import Column, Missing, Study
+from p2pmpc.study.model import Column, Count, Missing, Study
 from tests.a_study import (
     AGE,
     BORN,
@@ -422,3 +423,19 @@ def test_sql_and_python_agree_on_every_cell(column: Column) -> None:
                             else value
                         )
                         assert told == days, (cell, way)
+
+
+def test_a_study_that_only_counts_reads_no_column(tmp_path: Path) -> None:
+    """Every row counts, whatever the columns are called."""
+    study = replace(study_of(), statistics=(Count(),))
+    path = written(tmp_path, 'a,b\n1,2\n"3",4\n')
+    assert checked(path, study).counts.used == 2
+    assert len(rows_of(path, study)) == 2
+
+
+def test_blanks_around_cells_and_names_are_taken_off_when_told_to(tmp_path: Path) -> None:
+    """They are refused otherwise; a code like -9 is a missing value when it is said to be one."""
+    path = written(tmp_path, "age ,sex\n -9,f \n 30,m\n")
+    study = study_of(AGE, SEX)
+    assert "no column 'age'" in refusal(path, study).message
+    assert rows_of(path, study, trim=True, missing=["-9"]) == [(None, "f"), (30, "m")]

@@ -55,7 +55,12 @@ class CSVFile:
         self._reader = RecordReader(self._source, self._outline, separator, quote)
         self._header = next(self._reader.all())
         self._places = find_columns(
-            study, options.renamed, self._header.fields, self._header_place, hint=self._hint()
+            study,
+            options.renamed,
+            self._header.fields,
+            self._header_place,
+            trim=options.trim,
+            hint=self._hint(),
         )
 
     @property

@@ -53,7 +53,11 @@ class ExcelFile(ValueFile):
                 hint="say where they are with --header-row, and the sheet with --sheet",
             )
         self._places = find_columns(
-            study, options.renamed, self._headers, lambda cell: self._at(head, cell)
+            study,
+            options.renamed,
+            self._headers,
+            lambda cell: self._at(head, cell),
+            trim=options.trim,
         )
 
     def rows(self) -> Iterator[Row]:
