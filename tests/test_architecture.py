@@ -113,6 +113,7 @@ SHELL = (
     ),
     (
         "study.data.cells",
+        "study.data.excel_errors",
         "study.data.expression",
         "study.data.headers",
         "study.data.postgres",
