@@ -6,8 +6,8 @@ import csv
 import datetime as dt
 import io
 import json
-from decimal import Decimal
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
