@@ -48,7 +48,7 @@ def undetermined(counts: Array, mask: Mask) -> Mask:
     """Return which totals and entries differ between tables that show the same.
 
     Every table is tried that differs by at most one row in each hidden entry. A hidden entry is known
-    to be above zero where no zero is hidden in the table.
+    to be above zero where others are shown and no zero is hidden.
     """
     full = with_totals(counts).astype(np.int64)
     inner = tuple(slice(-1) for _ in counts.shape)
@@ -58,7 +58,7 @@ def undetermined(counts: Array, mask: Mask) -> Mask:
     for k, place in enumerate(places):
         for corner in product(*((at, -1) for at in place)):
             moved[(slice(None), *corner)] += steps[:, k]
-    least = 0 if np.any(mask & (full == 0)) else 1
+    least = 0 if np.any(mask & (full == 0)) or np.all(mask[inner]) else 1
     tables = full + moved
     axes = tuple(range(1, full.ndim + 1))
     works = np.all((moved == 0) | mask, axis=axes) & np.all(tables >= least * mask, axis=axes)
@@ -66,7 +66,7 @@ def undetermined(counts: Array, mask: Mask) -> Mask:
     return result
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TABLES)
 def test_no_hidden_entry_can_be_determined(drawn: tuple[Array, int]) -> None:
     """For each there is another table with the same entries shown, totals and other groups included."""
@@ -76,7 +76,7 @@ def test_no_hidden_entry_can_be_determined(drawn: tuple[Array, int]) -> None:
         assert np.array_equal(undetermined(counts, mask), mask)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TABLES)
 def test_every_small_count_is_hidden(drawn: tuple[Array, int]) -> None:
     """Small entries and totals are, the rows of a group are not, and without small ones nothing is."""
@@ -91,7 +91,7 @@ def test_every_small_count_is_hidden(drawn: tuple[Array, int]) -> None:
     assert np.any(small) or not np.any(mask)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(counts_of(6))
 def test_hidden_entries_of_a_line_are_not_few_together(counts: Array) -> None:
     """What is left of the rows of a group is not below the minimum either."""

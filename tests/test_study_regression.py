@@ -274,3 +274,21 @@ def test_what_rounding_leaves_open_is_withheld() -> None:
     ran = run(study, split(wide_rows(200, 2.0)))
     assert "narrow the bounds of x, y" in ran.answer().withheld
     assert not ran.answer().figures
+
+
+def test_the_coefficient_of_a_category_of_few_rows_is_not_shown() -> None:
+    """It would be the outcome of these few; the others are as they are with all rows."""
+    rows = [row | {"sex": "x" if k < 3 else "fm"[k % 2]} for k, row in enumerate(ROWS)]
+    ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
+    lines = ran.table("coefficients").rows
+    assert lines[-1] == ("sex = x", *(None,) * 6)
+    assert close([line[1] for line in lines[:-1]], ols(rows).params[:-1])
+    assert any("sex = x has fewer than 5 rows" in remark for remark in ran.answer().remarks)
+
+
+def test_a_first_category_of_few_rows_withholds_the_regression() -> None:
+    """All other coefficients are compared with these few; another first category helps."""
+    rows = [row | {"sex": "f" if k < 3 else "mx"[k % 2]} for k, row in enumerate(ROWS)]
+    ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
+    assert "sex = f, with which others are compared, has fewer than 5 rows" in ran.answer().withheld
+    assert not ran.answer().tables

@@ -86,6 +86,7 @@ class Totals:
         self.plan = plan
         self.opening = opening
         self._total = total
+        self._found: dict[tuple[int, tuple[int, ...]], Summed | None] = {}
 
     def over(self, block: int, groups: Sequence[int]) -> Summed | None:
         """Return a block's numbers over some groups that are opened by themselves, or all that are opened.
@@ -97,10 +98,15 @@ class Totals:
         Returns:
             The numbers; None where none of the groups is opened.
         """
+        key = block, tuple(groups)
+        if key not in self._found:  # many statistics ask for the same
+            self._found[key] = self._over(block, groups)
+        return self._found[key]
+
+    def _over(self, block: int, groups: Sequence[int]) -> Summed | None:
         opened = self.opening.blocks[block]
-        wanted = frozenset(groups)
         parts = [k for k in groups if opened.own[k]]
-        has_rest = bool(opened.rest) and wanted >= frozenset(opened.rest)
+        has_rest = 0 < len(opened.rest) <= len(groups) and set(groups).issuperset(opened.rest)
         if not parts and not has_rest:
             return None
         within = [*parts, *(opened.rest if has_rest else ())]
