@@ -222,7 +222,7 @@ def test_the_keys_of_json_are_those_of_the_documents() -> None:
         *("rows", "levels", "suppressed", "answers"),
     ]
     assert list(found["study"]) == ["title", "purpose", "digest", "group_by", "minimum_group"]
-    assert list(found["participants"][0]) == ["name", "id", "brings_data", "confirmed"]
+    assert list(found["participants"][0]) == ["name", "id", "brings_data", "confirmed", "invited"]
     assert list(found["suppressed"][0]) == ["group", "reason"]
     answer = found["answers"][0]
     assert list(answer) == [

@@ -12,13 +12,16 @@ from p2pmpc.study.home import Home, check_rows, digest_of_file
 from p2pmpc.study.plan import Plan
 
 
-def bring(plan: Plan, options: DataOptions, watch: Watch = unwatched) -> Home:
+def bring(
+    plan: Plan, options: DataOptions, watch: Watch = unwatched, computing: Watch = unwatched
+) -> Home:
     """Return what this party has.
 
     Args:
         plan: Of the study.
         options: Where its rows are, and how they are written.
         watch: Told how far the reading is.
+        computing: Told how far the engine's queries are, in hundredths.
 
     Raises:
         ConfigurationError: The options, or what is installed, do not fit.
@@ -31,7 +34,7 @@ def bring(plan: Plan, options: DataOptions, watch: Watch = unwatched) -> Home:
             aggregates, found = aggregate(source, plan.study, plan.terms)
         read, name = found.rows, found.table
     else:
-        with load(plan.study, options, watch) as (connection, report):
+        with load(plan.study, options, watch, computing) as (connection, report):
             source = duckdb_source(connection, str(options.data))
             aggregates, _ = aggregate(source, plan.study, plan.terms)
             made_of = digest_of_file(options.path)

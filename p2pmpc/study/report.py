@@ -137,7 +137,8 @@ def _counted(number: int, one: str, several: str = "") -> str:
 
 def _parties(participants: Iterable[Participant]) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{clean(one.name)}</th><td class=mono>{clean(one.id)}</td>"
+        f"<tr><th scope=row>{clean(one.name)}{' (invited the others)' if one.invited else ''}</th>"
+        f"<td class=mono>{clean(one.id)}</td>"
         f"<td>{'yes' if one.brings_data else 'no'}</td>"
         f"<td>{'yes' if one.confirmed else 'no'}</td></tr>"
         for one in participants

@@ -40,13 +40,17 @@ def run_check(
         if file is not None and options.data is not None:
             raise ConfigurationError("the data are named twice", hint="leave --data out")
         options = replace(options, data=file or options.data)
-        meter = Meter(TextLines(sys.stderr).tell, "reading")
+        lines = TextLines(sys.stderr)
+        reading, computing = (
+            Meter(lines.tell, "reading"),
+            Meter(lines.tell, "computing", unit="percent"),
+        )
         asked = load_study(study)
         report: Report | TableReport
         if is_in_database(options):
             report = check_table(asked, options)
         else:
-            report = check(asked, options, meter.at)
+            report = check(asked, options, reading.at, computing.at)
     except P2PMPCError as error:
         print(error.describe(), file=sys.stderr)
         return exit_code_of(error)
