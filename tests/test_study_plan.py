@@ -222,6 +222,17 @@ def test_a_product_that_is_rounded_up_is_within_the_bound() -> None:
     assert rounded(low * high, 35) <= plan.bound
 
 
+def test_what_parties_round_adds_up_over_groups() -> None:
+    """Half a step for each party and group."""
+    study = study_of([SEX, PAY], [Variance("pay")], group_by=("sex",), maximum_rows=10_000_000)
+    rows: list[Row] = [{"sex": "fm"[k % 2], "pay": 1.5 * k} for k in range(60)]
+    ran, square = run(study, split(rows)), Monomial.of(Value("pay"), Value("pay"))
+    shift = ran.plan.shifts[0][square]
+    assert shift > 0
+    errors = [ran.totals.over(0, groups) for groups in ([0], [0, 1])]
+    assert [s.error[square] if s else 0 for s in errors] == [3 << shift - 1, 6 << shift - 1]
+
+
 # -- what is opened -------------------------------------------------------------------------------
 
 COUNTS = {
