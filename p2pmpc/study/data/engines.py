@@ -69,6 +69,11 @@ class Source:
     execute: Callable[[str], tuple[list[str], Sequence[Sequence[Any]]]]
     called: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_wide_sums(self) -> bool:
+        """Whether the engine is known to sum integers of 64 bits without an overflow."""
+        return self.dialect in {"duckdb", "postgres"}
+
     def run(self, expression: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
         """Return what an Ibis expression gives: the names of its columns, and its rows.
 
