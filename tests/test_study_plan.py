@@ -244,6 +244,9 @@ COUNTS = {
 }
 
 
+WITHOUT = "without suppressed groups: sex = f,"
+
+
 def test_a_stricter_rule_of_a_party_holds_a_group_back() -> None:
     """Where it has any rows of the group, and fewer than it lets go."""
     assert [holds_back(n, 4) for n in range(6)] == [False, True, True, True, False, False]
@@ -281,7 +284,7 @@ def test_nothing_of_a_suppressed_group_is_in_what_is_opened() -> None:
     assert one.figures("region = south")["count"] == one.figures("sex = m, region = south")["count"]
     assert one.answer().rows == 182
     for label in ("all", "sex = f", "region = south"):
-        remark = "without suppressed groups: sex = f, region = south"
+        remark = f"{WITHOUT} region = south"
         assert remark in one.answer(label).remarks
     assert not one.answer("sex = m").remarks
 
@@ -292,8 +295,17 @@ def test_a_t_test_is_between_groups_that_are_shown() -> None:
     place = MANY.index(TTest("pay", "sex", ("f", "m")))
     assert ran.answer("region = south", place).withheld == "no group with sex = f is shown"
     assert ran.answer("all", place).rows == 182
-    remark = "without suppressed groups: sex = f, region = south"
+    remark = f"{WITHOUT} region = south"
     assert remark in ran.answer("all", place).remarks
+
+
+def test_a_t_test_lacks_no_group_that_it_does_not_compare() -> None:
+    """Only suppressed groups of its two categories are remarked on."""
+    test = TTest("pay", "region", ("north", "west"))
+    counts = {(s, r): 20 for s in "fm" for r in ("north", "west")}
+    for group, remarks in ((("f", "south"), ()), (("f", "west"), (f"{WITHOUT} region = west",))):
+        ran = run(grouped(statistics=(test,)), split(people(counts | {group: 3})))
+        assert ran.answer().remarks == remarks
 
 
 def test_where_every_group_is_suppressed_every_answer_says_so() -> None:
@@ -319,6 +331,9 @@ def test_what_is_left_is_opened_as_one_where_it_is_enough() -> None:
         55,
         0,
     ]
+    apart = over(2, [0, 2])
+    assert apart is not None
+    assert apart.rows == 60
     few = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 30})))
     assert few.opening.blocks[2].rest == ()
     assert few.totals.over(2, [2]) is None
