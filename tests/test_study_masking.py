@@ -152,6 +152,14 @@ def test_what_all_and_the_other_group_show_does_not_tell() -> None:
     assert not mask[2].any()
 
 
+def test_a_box_may_end_at_the_totals() -> None:
+    """One row more in a bin is one more in the bin of all, and may be: both are hidden, and no zero is."""
+    counts = np.array([[1, 4], [0, 20]], object)
+    mask = masked(counts, MINIMUM, 1)
+    assert mask[:, :-1].tolist() == [[True, True], [False, False], [True, True]]
+    assert np.array_equal(undetermined(counts, mask), mask)
+
+
 def test_a_group_that_is_not_there_hides_nothing() -> None:
     """A suppressed group has no table, and none of its zeros stands in for others."""
     counts = np.array([[1, 1, 1, 1, 1, 0], [0] * 6], object)
@@ -163,9 +171,10 @@ def test_a_group_that_is_not_there_hides_nothing() -> None:
 def test_a_table_of_nothing_but_small_counts_is_hidden_at_once(monkeypatch: Any) -> None:
     """Where most is small nothing is shown but the rows of each group."""
     monkeypatch.setattr(masking, "MOST_SMALL", 3)
-    mask = masked(np.full((2, 5), 2, object), MINIMUM, 1)
-    assert mask[:, :-1].all()
+    mask = masked(np.full((3, 5), 2, object), MINIMUM, 1, np.array([False, True, False]))
+    assert mask[[0, 2, 3], :-1].all()
     assert not mask[:, -1].any()
+    assert not mask[1].any()
 
 
 @pytest.mark.parametrize("shape", [(40,), (12, 12), (6, 8, 3)])

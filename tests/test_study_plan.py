@@ -222,6 +222,17 @@ def test_a_product_that_is_rounded_up_is_within_the_bound() -> None:
     assert rounded(low * high, 35) <= plan.bound
 
 
+def test_what_parties_round_adds_up_over_groups() -> None:
+    """Half a step for each party and group."""
+    study = study_of([SEX, PAY], [Variance("pay")], group_by=("sex",), maximum_rows=10_000_000)
+    rows: list[Row] = [{"sex": "fm"[k % 2], "pay": 1.5 * k} for k in range(60)]
+    ran, square = run(study, split(rows)), Monomial.of(Value("pay"), Value("pay"))
+    shift = ran.plan.shifts[0][square]
+    assert shift > 0
+    errors = [ran.totals.over(0, groups) for groups in ([0], [0, 1])]
+    assert [s.error[square] if s else 0 for s in errors] == [3 << shift - 1, 6 << shift - 1]
+
+
 # -- what is opened -------------------------------------------------------------------------------
 
 COUNTS = {
@@ -231,6 +242,9 @@ COUNTS = {
     ("m", "north"): 70,
     ("m", "south"): 40,
 }
+
+
+WITHOUT = "without suppressed groups: sex = f,"
 
 
 def test_a_stricter_rule_of_a_party_holds_a_group_back() -> None:
@@ -270,7 +284,7 @@ def test_nothing_of_a_suppressed_group_is_in_what_is_opened() -> None:
     assert one.figures("region = south")["count"] == one.figures("sex = m, region = south")["count"]
     assert one.answer().rows == 182
     for label in ("all", "sex = f", "region = south"):
-        remark = "without suppressed groups: sex = f, region = south"
+        remark = f"{WITHOUT} region = south"
         assert remark in one.answer(label).remarks
     assert not one.answer("sex = m").remarks
 
@@ -281,8 +295,17 @@ def test_a_t_test_is_between_groups_that_are_shown() -> None:
     place = MANY.index(TTest("pay", "sex", ("f", "m")))
     assert ran.answer("region = south", place).withheld == "no group with sex = f is shown"
     assert ran.answer("all", place).rows == 182
-    remark = "without suppressed groups: sex = f, region = south"
+    remark = f"{WITHOUT} region = south"
     assert remark in ran.answer("all", place).remarks
+
+
+def test_a_t_test_lacks_no_group_that_it_does_not_compare() -> None:
+    """Only suppressed groups of its two categories are remarked on."""
+    test = TTest("pay", "region", ("north", "west"))
+    counts = {(s, r): 20 for s in "fm" for r in ("north", "west")}
+    for group, remarks in ((("f", "south"), ()), (("f", "west"), (f"{WITHOUT} region = west",))):
+        ran = run(grouped(statistics=(test,)), split(people(counts | {group: 3})))
+        assert ran.answer().remarks == remarks
 
 
 def test_where_every_group_is_suppressed_every_answer_says_so() -> None:
@@ -308,6 +331,9 @@ def test_what_is_left_is_opened_as_one_where_it_is_enough() -> None:
         55,
         0,
     ]
+    apart = over(2, [0, 2])
+    assert apart is not None
+    assert apart.rows == 60
     few = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 30})))
     assert few.opening.blocks[2].rest == ()
     assert few.totals.over(2, [2]) is None

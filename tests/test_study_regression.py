@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 
 from p2pmpc.study.model import Correlation, Count, Covariance, Regression
+from p2pmpc.study.statistics.sweeping import Fit, context, fit
 from tests.study_reference import Row, category, date, number, run, split, study_of
 
 SEX, REGION = category("sex", "f", "m", "x"), category("region", "north", "south")
@@ -292,3 +295,43 @@ def test_a_first_category_of_few_rows_withholds_the_regression() -> None:
     ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
     assert "sex = f, with which others are compared, has fewer than 5 rows" in ran.answer().withheld
     assert not ran.answer().tables
+
+
+def test_errors_of_a_fit_hold_and_are_not_much_too_large() -> None:
+    """Whatever the sums are within their errors, inverse, slopes and residuals are within theirs."""
+    rng = np.random.default_rng(2)
+    data = rng.normal(size=(80, 4)) @ np.array(
+        [[1, 0.95, 0.2, 1], [0, 0.2, 0.1, 2], [0, 0, 1, -1], [0, 0, 0, 1]]
+    )
+    centred = data - data.mean(axis=0)
+    sums = np.round(centred.T @ centred * 1e9).astype(np.int64)
+    doubt = np.full((4, 4), 10_000)
+
+    def fitted(matrix: Any) -> Fit:
+        exact = [[Fraction(int(v)) for v in row] for row in matrix]
+        return fit(exact, [[Fraction(int(v)) for v in row] for row in doubt])
+
+    def numbers(found: Fit) -> Any:
+        """Return the inverse's diagonal, the slopes and the residuals, in units of the columns."""
+        sizes = [float(size) for size in found.sizes]
+        diagonal = [float(found.matrix[k][k]) / sizes[k] ** 2 for k in found.kept]
+        slopes = [float(b) / sizes[k] for k, b in enumerate(found.coefficients)]
+        return np.array(
+            [*diagonal, *[b * sizes[-1] for b in slopes], float(found.residual) * sizes[-1] ** 2]
+        )
+
+    with localcontext(context()):
+        found = fitted(sums)
+        sizes = [float(size) for size in found.sizes]
+        told = [float(v[k]) / sizes[k] ** 2 for k, v in enumerate(found.inverse_error())]
+        told += [float(e) * sizes[-1] / sizes[k] for k, e in enumerate(found.coefficient_errors())]
+        told.append(float(found.residual_error()) * sizes[-1] ** 2)
+        moved = np.zeros(len(told))
+        for signs in product((-1, 1), repeat=10):
+            change = np.zeros((4, 4), dtype=np.int64)
+            change[np.triu_indices(4)] = signs
+            change = np.triu(change) + np.triu(change, 1).T
+            other = numbers(fitted(sums + change * doubt))
+            moved = np.maximum(moved, np.abs(other - numbers(found)))
+    assert np.all(moved <= 1.01 * np.array(told))
+    assert np.all(moved >= 0.5 * np.array(told))

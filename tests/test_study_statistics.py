@@ -239,6 +239,14 @@ def test_a_small_expected_count_is_told() -> None:
     smokes = category("smokes", "y", "n")
     ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split(rows))
     assert any("below 5" in remark for remark in ran.answer().remarks)
+    even = [
+        {"sex": s, "smokes": k}
+        for s in "fm"
+        for k in "yn"
+        for _ in range(4 + (s == "m") ^ (k == "y"))
+    ]
+    ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split(even))
+    assert any("below 5" in remark for remark in ran.answer().remarks)
     ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split([rows[0]] * 20))
     assert set(ran.figures().values()) == {None}
 
