@@ -143,7 +143,7 @@ def test_both_rounds_have_vectors_of_one_length() -> None:
     """A round is no longer than the other, and what is not used is zero."""
     ran = run(grouped(), split(people({("f", "north"): 60, ("m", "south"): 60})))
     assert len(ran.vectors[0]) == len(ran.vectors[1]) == ran.plan.length
-    assert not any(ran.vectors[0][2 * len(ran.plan.cells) :])
+    assert not any(ran.vectors[0][ran.plan.first_length :])
 
 
 # -- what fits ------------------------------------------------------------------------------------

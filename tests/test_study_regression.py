@@ -279,22 +279,27 @@ def test_what_rounding_leaves_open_is_withheld() -> None:
     assert not ran.answer().figures
 
 
-def test_the_coefficient_of_a_category_of_few_rows_is_not_shown() -> None:
-    """It would be the outcome of these few; the others are as they are with all rows."""
-    rows = [row | {"sex": "x" if k < 3 else "fm"[k % 2]} for k, row in enumerate(ROWS)]
+@pytest.mark.parametrize("rare", ["f", "x"])
+def test_a_predictor_with_a_rare_category_opens_nothing(rare: str) -> None:
+    """The sum of the outcome over one row is that row's outcome: so no sum of the block is opened."""
+    rows = [row | {"sex": rare if k < 3 else "m"} for k, row in enumerate(ROWS)]
     ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
-    lines = ran.table("coefficients").rows
-    assert lines[-1] == ("sex = x", *(None,) * 6)
-    assert close([line[1] for line in lines[:-1]], ols(rows).params[:-1])
-    assert any("sex = x has fewer than 5 rows" in remark for remark in ran.answer().remarks)
+    assert "a category of a predictor has fewer than 5 rows" in ran.answer().withheld
+    assert not any(ran.vectors[1])
 
 
-def test_a_first_category_of_few_rows_withholds_the_regression() -> None:
-    """All other coefficients are compared with these few; another first category helps."""
-    rows = [row | {"sex": "f" if k < 3 else "mx"[k % 2]} for k, row in enumerate(ROWS)]
-    ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
-    assert "sex = f, with which others are compared, has fewer than 5 rows" in ran.answer().withheld
-    assert not ran.answer().tables
+def test_a_group_with_a_rare_category_is_opened_with_others_or_not_at_all() -> None:
+    """By itself it would tell of few; together with other small groups it may not."""
+    north = [row | {"region": "north", "sex": "fm"[k % 2]} for k, row in enumerate(rows_of(80))]
+    south = [
+        row | {"region": "south", "sex": "f" if k < 2 else "m"} for k, row in enumerate(rows_of(80))
+    ]
+    study = study_of(COLUMNS, [Regression("y", ("x", "sex"))], group_by=("region",))
+    ran = run(study, split(north + south))
+    assert ran.opening.blocks[-1].few == (1,)
+    assert "rare category" in ran.answer().remarks[0]
+    assert "fewer than 5 rows, but some" in ran.answer("region = south").withheld
+    assert ran.answer().rows == len(north)
 
 
 def test_errors_of_a_fit_hold_and_are_not_much_too_large() -> None:

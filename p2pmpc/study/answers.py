@@ -150,6 +150,11 @@ def _why_not(block: int, totals: Totals, level: Level) -> str:
             "no group is shown: each has fewer rows than the minimum or is held back by its parties"
         )
     needed = totals.plan.blocks[block].rows_needed
+    if set(level.cells) & set(totals.opening.blocks[block].few):
+        return (
+            f"a category of a predictor has fewer than {totals.plan.study.minimum_group} rows, but some: "
+            "its coefficient would speak of these few"
+        )
     rows = sum(totals.opening.counts[k] for k in level.cells)
     if rows >= needed and len(level.cells) > 1:
         return f"each of its groups has fewer than the {needed} rows that this needs"
@@ -165,8 +170,10 @@ def _left_out(block: int, totals: Totals, level: Level, summed: Summed) -> list[
     own = totals.opening.blocks[block].own
     cells = totals.plan.cells
     labels = [label_of(totals.plan.study, cells[k]) for k in level.cells if not own[k]]
+    few = set(level.cells) & set(totals.opening.blocks[block].few)
+    rare = ", or with a rare category of a predictor," if few else ""
     return [
-        f"of {summed.rows} of {within} rows: groups of fewer than {needed} rows are left out "
+        f"of {summed.rows} of {within} rows: groups of fewer than {needed} rows{rare} are left out "
         f"({named(labels)})"
     ]
 

@@ -246,7 +246,17 @@ class Plan:
     @property
     def length(self) -> int:
         """Numbers in each vector."""
-        return max(2 * len(self.cells), self._starts[-1])
+        return max(self.first_length, self._starts[-1])
+
+    @property
+    def first_length(self) -> int:
+        """Numbers that the first round uses."""
+        return len(self.cells) * (2 + len(self.watched))
+
+    @cached_property
+    def watched(self) -> tuple[Monomial, ...]:
+        """What the first round counts beside the rows of each group."""
+        return tuple(dict.fromkeys(term for block in self.blocks for term in block.watched))
 
     def slot(self, block: int, place: int, term: Term) -> int:
         """Return where the numbers of a term begin.
@@ -261,7 +271,8 @@ class Plan:
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """All terms, each once: what a party computes for every group."""
-        return tuple(dict.fromkeys(term for block in self.blocks for term in block.terms))
+        opened = [term for block in self.blocks for term in block.terms]
+        return tuple(dict.fromkeys([*opened, *self.watched]))
 
     # -- the two rounds -----------------------------------------------------------------------
 
@@ -274,13 +285,21 @@ class Plan:
         """
         counts = list(aggregates.counts)
         held_back = [int(holds_back(count, own_minimum)) for count in counts]
-        return self._padded([*counts, *held_back])
+        watched = [
+            aggregates.sums[term][group][0]
+            for term in self.watched
+            for group in range(len(self.cells))
+        ]
+        return self._padded([*counts, *held_back, *watched])
 
     def opening(self, total: Sequence[int]) -> Opening:
         """Return what the first round's total lets the second open."""
         groups = len(self.cells)
         counts, held_back = total[:groups], total[groups : 2 * groups]
-        return open_groups(self.study, self.blocks, list(counts), list(held_back))
+        watched = {
+            term: total[(2 + k) * groups : (3 + k) * groups] for k, term in enumerate(self.watched)
+        }
+        return open_groups(self.study, self.blocks, list(counts), list(held_back), watched)
 
     def second_round(self, aggregates: Aggregates, opening: Opening, weight: int = 1) -> list[int]:
         """Return what a party sums in the second round.
