@@ -99,11 +99,11 @@ _TYPES: tuple[dict[str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_same_numbers_as_on_duckdb(server: Server, seed: int) -> None:
     """One expression, two engines: floats with ties, numerics, dates and missing cells give equal sums."""
     draw = random.Random(seed)
-    study, rows, kinds = made_up_study(draw), made_up_rows(draw, 120), _TYPES[seed % len(_TYPES)]
+    study, rows, kinds = made_up_study(draw), made_up_rows(draw, 60), _TYPES[seed % len(_TYPES)]
     decimals = {name: kind for name, kind in kinds.items() if "numeric" in kind and name != "age"}
     rows = [
         {
@@ -124,15 +124,15 @@ def test_the_same_numbers_as_on_duckdb(server: Server, seed: int) -> None:
 
 
 def test_fine_grids_and_wide_products_are_the_same(server: Server) -> None:
-    """A thousand edges, even or not, and products of 104 bits are what DuckDB makes of them."""
+    """Hundreds of edges, even or not, and products of 104 bits are what DuckDB makes of them."""
     top = 2**51 - 1
     columns = [
         number("x", "-5", "5"),
         number("y", str(-top), str(top), 0),
         integer("n", 0, 100_000),
     ]
-    even = tuple(Decimal(k) / 100 for k in range(-500, 501))
-    uneven = tuple(sorted({Decimal(k * k) / 10 for k in range(1001)}))
+    even = tuple(Decimal(k) / 100 for k in range(-500, 501, 2))
+    uneven = tuple(sorted({Decimal(k * k) / 10 for k in range(0, 1001, 4)}))
     study = study_of(
         columns,
         Histogram("x", even),
@@ -307,8 +307,8 @@ def test_a_query_that_takes_too_long_is_ended(server: Server) -> None:
     """The statement timeout is the server's, and the error says what to do."""
     _in_postgres(server, _SMALL, [])
     with (
-        pytest.raises(ConfigurationError, match="took more than 1 s"),
-        open_postgres(server.address, "made_up", _SMALL, timeout=1) as source,
+        pytest.raises(ConfigurationError, match=r"took more than 0\.2 s"),
+        open_postgres(server.address, "made_up", _SMALL, timeout=0.2) as source,
     ):
         source.execute("SELECT pg_sleep(60)")
 
@@ -381,8 +381,9 @@ def test_a_password_is_found_where_libpq_looks(
             assert examine(source, _SMALL).rows == 1
     with monkeypatch.context() as environment:
         environment.setenv("PGSERVICEFILE", str(services))
-        with open_postgres("service=made", "made_up", _SMALL) as source:
-            assert examine(source, _SMALL).rows == 1
+        for address in ("service=made", "postgresql://?service=made"):
+            with open_postgres(address, "made_up", _SMALL) as source:
+                assert examine(source, _SMALL).rows == 1
     for name, value in {
         "PGHOST": "127.0.0.1",
         "PGPORT": str(server.port),
@@ -391,7 +392,7 @@ def test_a_password_is_found_where_libpq_looks(
         "PGPASSWORD": PASSWORD,
     }.items():
         monkeypatch.setenv(name, value)
-    with open_postgres("", "made_up", _SMALL) as source:
+    with open_postgres("postgresql://", "made_up", _SMALL) as source:
         assert examine(source, _SMALL).rows == 1
 
 

@@ -103,6 +103,18 @@ def test_a_bad_cell_of_a_sheet_is_told_by_its_name(tmp_path: Path, name: str) ->
     assert rejected[1][:2] == ["3", f"Sheet1!{cell}"]
 
 
+def test_a_merged_cell_is_no_empty_cell(tmp_path: Path) -> None:
+    """What other cells were merged over is told, and not taken for missing."""
+    from openpyxl import load_workbook
+
+    path = a_book(tmp_path, NAMES, [30, 70.5, DAY, "f"], [31, 71, DAY, "m"])
+    book = load_workbook(path)
+    book.worksheets[0].merge_cells("B2:B3")
+    book.save(path)
+    (finding,) = checked(path).rejections.listed
+    assert (finding.place.cell, finding.fault) == ("Sheet1!B3", Fault.MERGED)
+
+
 def test_the_sheet_of_several_is_said(tmp_path: Path) -> None:
     """None is chosen by itself, and their names are told."""
     path = a_book(tmp_path, NAMES, [30, 70.5, DAY, "f"], sheets=("One & all", "Two"))
@@ -367,11 +379,14 @@ def test_the_command_prints_a_report_and_ends_with_its_code(
 
 
 def test_long_work_is_told(tmp_path: Path) -> None:
-    """Whoever watches hears how many bytes of the file are read, up to all of them."""
+    """Whoever watches hears how far the scan is, and how far the engine, and never less than before."""
     path = written(tmp_path, f"{HEADER}\n{GOOD}\n")
     heard: list[tuple[int, int]] = []
     check(study_of(), DataOptions(data=str(path)), lambda done, of: heard.append((done, of)))
-    assert heard[-1] == (path.stat().st_size, path.stat().st_size)
+    size = path.stat().st_size
+    assert heard[0] == (size, 2 * size)
+    assert all(size <= done <= of == 2 * size for done, of in heard)
+    assert heard[-1] == (2 * size, 2 * size)
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

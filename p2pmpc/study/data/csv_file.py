@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2pmpc.sources import Watch
+from p2pmpc.sources import Watch, unwatched
 from p2pmpc.study.data import sql
 from p2pmpc.study.data.cells import read_text
 from p2pmpc.study.data.csv_records import Record, RecordReader
@@ -50,7 +50,12 @@ class CSVFile:
         self._source = TextSource(path, self._name, options.encoding, options.header_row - 1)
         separator, quote = options.separator, options.quote_sign
         self.delimiter, self.quote = separator, quote
-        self._outline: Outline = scan(self._source, separator, quote, self._size, watch)
+        of = 2 * self._size  # the scan reads it, and then the engine
+        self._second: Watch = lambda done, _: watch(self._size + self._size * done // 100, of)
+        self.summing: Watch = unwatched
+        self._outline: Outline = scan(
+            self._source, separator, quote, self._size, lambda done, _: watch(done, of)
+        )
         self._refuse_empty()
         self._reader = RecordReader(self._source, self._outline, separator, quote)
         self._header = next(self._reader.all())
@@ -81,10 +86,14 @@ class CSVFile:
             name: sql.reading_of_text(self._study.columns[name], f"c{place}", writing)
             for name, place in self._places.items()
         }
-        stage(connection, self._study, readings, source, copied=copied)
+        # A copy is counted in no time; what is not copied is read when it is counted.
+        copying, self.summing = (self._second, unwatched) if copied else (unwatched, self._second)
+        stage(connection, self._study, readings, source, copied=copied, watch=copying)
         if not self._engine_reads:
             connection.execute("DROP TABLE texts")
-        (rows,) = connection.execute("SELECT count(*) FROM read_rows").fetchone() or (0,)
+
+    def check_count(self, rows: int) -> None:
+        """Refuse a file that two readers of CSV read differently."""
         if rows != self._outline.records:
             raise refused(
                 self._name,

@@ -69,6 +69,11 @@ class Source:
     execute: Callable[[str], tuple[list[str], Sequence[Sequence[Any]]]]
     called: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_wide_sums(self) -> bool:
+        """Whether the engine is known to sum integers of 64 bits without an overflow."""
+        return self.dialect in {"duckdb", "postgres"}
+
     def run(self, expression: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
         """Return what an Ibis expression gives: the names of its columns, and its rows.
 
@@ -128,6 +133,9 @@ def _lock(connection: DuckDBPyConnection, path: Path | None) -> None:
         names = list(dict.fromkeys((str(path.resolve()), name_for_duckdb(path))))
         connection.execute("SET allowed_paths = $names", {"names": names})
     connection.execute("SET temp_directory = ''")
+    connection.execute("SET enable_progress_bar = true")  # for query_progress
+    connection.execute("SET enable_progress_bar_print = false")
+    connection.execute("SET progress_bar_time = 0")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

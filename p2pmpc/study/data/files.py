@@ -32,12 +32,17 @@ class DataFile(Protocol):
 
     delimiter: str
     quote: str
+    summing: Watch
+    """Told how far the engine is, of 100, where counting means reading the file."""
 
     def close(self) -> None:
         """Let go of the file."""
 
     def load(self, connection: DuckDBPyConnection) -> None:
         """Make ``read_rows`` and ``data``."""
+
+    def check_count(self, rows: int) -> None:
+        """Refuse a file of which the engine sees another number of rows."""
 
     def rejections(
         self, connection: DuckDBPyConnection, rejected: RejectedRows | None
@@ -97,7 +102,8 @@ def opened(
         stack.enter_context(_no_values_told(options))
         file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)
-        counts, columns = summarise(connection, study)
+        counts, columns = summarise(connection, study, file.summing)
+        file.check_count(counts.read)
         report = Report(
             str(options.data),
             counts,

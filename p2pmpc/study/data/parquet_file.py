@@ -48,7 +48,9 @@ class ParquetFile:
     delimiter, quote = ",", '"'
 
     def __init__(self, path: Path, study: Study, options: DataOptions, watch: Watch) -> None:
-        self._study, self._options, self._watch = study, options, watch
+        self._study, self._options = study, options
+        size = path.stat().st_size
+        self.summing: Watch = lambda done, _: watch(size * done // 100, size)
         self._name = str(options.data)
         self._source = f"read_parquet({sql.text(name_for_duckdb(path))}, {NUMBER} = true)"
         self._places: dict[str, int] = {}
@@ -75,6 +77,9 @@ class ParquetFile:
 
     def close(self) -> None:
         """Let go of the file."""
+
+    def check_count(self, rows: int) -> None:
+        """Know of no other number."""
 
     def rejections(
         self, connection: DuckDBPyConnection, rejected: RejectedRows | None

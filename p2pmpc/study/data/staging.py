@@ -7,11 +7,13 @@ under the study's names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from p2pmpc.sources import Watch, unwatched
 from p2pmpc.study.data import sql
 from p2pmpc.study.data.report import ColumnSummary, Counts
 from p2pmpc.study.data.sql import Reading
@@ -19,6 +21,11 @@ from p2pmpc.study.model import Column, ColumnType, Study
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+OK = "row_is_good"
+"""A name that no column of a study has beside it: of whether a row is not rejected."""
+
+POLL_SECONDS = 0.2
 
 ENGINE_TYPES = {
     ColumnType.NUMBER: "DOUBLE",
@@ -36,6 +43,7 @@ def stage(
     *,
     copied: bool,
     number: str = "",
+    watch: Watch = unwatched,
 ) -> None:
     """Make ``read_rows`` and ``data`` of a source.
 
@@ -46,6 +54,7 @@ def stage(
         source: SQL of what it is read from.
         copied: Keep the typed rows in memory, or read the source again for every query.
         number: SQL for the number of a row in the source, where it has one.
+        watch: Told how far the copying is, of 100.
     """
     inner, bad = [], []
     for place, column in enumerate(study.columns[name] for name in study.used):
@@ -59,11 +68,12 @@ def stage(
     numbered = f"{number} AS n, " if number else ""
     kept = "n, " if number else ""
     selected = ", ".join(inner) or "1 AS v"
-    connection.execute(
+    query = (
         f"CREATE {'TABLE' if copied else 'VIEW'} read_rows AS "
         f"SELECT {kept}{values + ', ' if values else ''}{' OR '.join(bad) or 'false'} AS rejected "
         f"FROM (SELECT {numbered}{selected} FROM {source})"
     )
+    run_watched(connection, query, watch)
     show(connection, study)
 
 
@@ -87,47 +97,81 @@ def rejected_rows(
 
 
 def summarise(
-    connection: DuckDBPyConnection, study: Study
+    connection: DuckDBPyConnection, study: Study, watch: Watch = unwatched
 ) -> tuple[Counts, tuple[ColumnSummary, ...]]:
-    """Return how many rows there are of each kind, and what the columns of the others hold."""
-    names = [study.columns[name] for name in study.used]
+    """Return how many rows there are of each kind, and what the columns of the others hold.
+
+    Args:
+        connection: With ``read_rows``.
+        study: The study.
+        watch: Told how far it is, of 100.
+    """
+    columns = [study.columns[name] for name in study.used]
     gone = sql.filtered_out(study)
-    absent = " OR ".join(f"{sql.name(c.name)} IS NULL" for c in names) or "false"
+    absent = " OR ".join(f"{sql.name(c.name)} IS NULL" for c in columns) or "false"
     parts = [
-        f"count(*) FILTER (WHERE {gone})",
-        f"count(*) FILTER (WHERE NOT ({gone}) AND ({absent}))",
+        "count(*)",
+        f"count(*) FILTER (WHERE {OK})",
+        f"count(*) FILTER (WHERE {OK} AND {gone})",
+        f"count(*) FILTER (WHERE {OK} AND NOT ({gone}) AND ({absent}))",
     ]
-    for column in names:
+    for column in columns:
         parts += _numbers_of(column)
-    (total, bad), *_ = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE rejected) FROM read_rows"
-    ).fetchall()
-    found = connection.execute(f"SELECT {', '.join(parts)} FROM data").fetchone()
-    assert found is not None, "an aggregate has a row"
-    filtered, missing, *rest = found
-    columns = [
-        _summary(column, rest[4 * place : 4 * place + 4]) for place, column in enumerate(names)
-    ]
+    named = [f"v{place} AS {sql.name(name)}" for place, name in enumerate(study.used)]
+    rows = f"SELECT {', '.join([*named, f'NOT rejected AS {OK}'])} FROM read_rows"
+    (found,) = run_watched(connection, f"SELECT {', '.join(parts)} FROM ({rows})", watch)
+    read, good, filtered, missing, *rest = found
     counts = Counts(
-        read=total,
-        rejected=bad,
+        read=read,
+        rejected=read - good,
         filtered=filtered,
         missing=missing,
-        used=total - bad - filtered - missing,
+        used=good - filtered - missing,
     )
-    return counts, tuple(columns)
+    summaries = [
+        _summary(column, rest[4 * place : 4 * place + 4]) for place, column in enumerate(columns)
+    ]
+    return counts, tuple(summaries)
+
+
+def run_watched(
+    connection: DuckDBPyConnection, query: str, watch: Watch = unwatched
+) -> list[tuple[Any, ...]]:
+    """Run a query and return its rows.
+
+    Args:
+        connection: The engine.
+        query: SQL.
+        watch: Told how far it is, of 100.
+    """
+    if watch is unwatched:
+        return connection.execute(query).fetchall()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(lambda: connection.execute(query).fetchall())
+        try:
+            while wait([running], POLL_SECONDS).not_done:
+                watch(min(100, max(0, int(connection.query_progress()))), 100)
+            rows = running.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+    watch(100, 100)
+    return rows
 
 
 def _numbers_of(column: Column) -> list[str]:
     cell = sql.name(column.name)
-    missing = f"count(*) - count({cell})"
+    missing = f"count(*) FILTER (WHERE {OK} AND {cell} IS NULL)"
     if not column.is_numeric:
         return [missing, "NULL", "NULL", "0"]
     rounded = "0"
     if column.type is ColumnType.NUMBER:
         factor = f"1e{column.decimals}"
-        rounded = f"count(*) FILTER (WHERE floor({cell} * {factor} + 0.5) / {factor} <> {cell})"
-    return [missing, f"min({cell})", f"max({cell})", rounded]
+        rounded = (
+            f"count(*) FILTER (WHERE {OK} AND floor({cell} * {factor} + 0.5) / {factor} <> {cell})"
+        )
+    ends = [f"{end}({cell}) FILTER (WHERE {OK})" for end in ("min", "max")]
+    return [missing, *ends, rounded]
 
 
 def _summary(column: Column, found: list[object]) -> ColumnSummary:
