@@ -299,6 +299,21 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     assert rows == [(n % 100,) for n in range(1, 4001) if n not in bad]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff"no\nte",age\na,1\n"b",2\n',
+        '"no\r\nte",age\r\na,1\r\n"b",2\r\n',
+        'note,age\r\n"a\r",1\r\n"\r\n",2\r\n',
+        'note,age,"a\r"\r\n"a,b",1,"x\ny"\r\nb,2,x\r\n',
+        'a,age,note\n"a\r",1,c\n"x\ny",2,"\r\n"\n',
+    ],
+)
+def test_what_the_engine_would_read_wrongly_is_read(tmp_path: Path, text: str) -> None:
+    """Line breaks in names, and carriage returns in fields: Python's csv reads such files instead."""
+    assert rows_of(written(tmp_path, text), study_of(AGE)) == [(1,), (2,)]
+
+
 FIELDS = st.text(alphabet="ax1é ,;\"'\\#\n\t", max_size=6)
 
 
