@@ -86,6 +86,7 @@ class Totals:
         self.plan = plan
         self.opening = opening
         self._total = total
+        self._found: dict[tuple[int, tuple[int, ...]], Summed | None] = {}
 
     def over(self, block: int, groups: Sequence[int]) -> Summed | None:
         """Return a block's numbers over some groups that are opened by themselves, or all that are opened.
@@ -97,10 +98,15 @@ class Totals:
         Returns:
             The numbers; None where none of the groups is opened.
         """
+        key = block, tuple(groups)
+        if key not in self._found:  # many statistics ask for the same
+            self._found[key] = self._over(block, groups)
+        return self._found[key]
+
+    def _over(self, block: int, groups: Sequence[int]) -> Summed | None:
         opened = self.opening.blocks[block]
-        wanted = frozenset(groups)
         parts = [k for k in groups if opened.own[k]]
-        has_rest = bool(opened.rest) and wanted >= frozenset(opened.rest)
+        has_rest = 0 < len(opened.rest) <= len(groups) and set(groups).issuperset(opened.rest)
         if not parts and not has_rest:
             return None
         within = [*parts, *(opened.rest if has_rest else ())]
@@ -151,7 +157,9 @@ class Plan:
 
     def _shift(self, term: Term) -> int:
         self._check_products(term)
-        shift = max(0, self._largest(term).bit_length() - LARGEST_SCALED.bit_length())
+        largest = self._largest(term)
+        shift = max(0, largest.bit_length() - LARGEST_SCALED.bit_length())
+        shift += rounded(largest, shift) > LARGEST_SCALED  # rounding up may need one bit more
         if shift and not (isinstance(term, Monomial) and len(term.factors) > 1):
             raise self._does_not_fit(term)
         return shift
@@ -314,11 +322,11 @@ def _numbers(
         for group in groups:
             for place, number in enumerate(aggregates.sums[term][group]):
                 exact[place] += number * weight
-        out += [_rounded(number, shifts[term]) for number in exact]
+        out += [rounded(number, shifts[term]) for number in exact]
     return out
 
 
-def _rounded(number: int, shift: int) -> int:
+def rounded(number: int, shift: int) -> int:
     """Return number / 2^shift, rounded half up."""
     return (number + (1 << shift >> 1)) >> shift
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -27,6 +27,10 @@ def regression(statistic: Regression, sums: Sums) -> Findings:
 
 def _regression(statistic: Regression, sums: Sums) -> Findings:
     factors = (*regressors_of(statistic, sums.study), Value(statistic.outcome))
+    few = _few(statistic, sums)
+    first = [sums.column(one.column).categories[0] for one in few]
+    if any(one.category == compared for one, compared in zip(few, first, strict=True)):
+        return Findings(withheld=_few_to_compare_with(few, sums))
     names = [name_of(factor) for factor in factors]
     found = fit(
         [[sums.comoment(a, b) for b in factors] for a in factors],
@@ -38,9 +42,14 @@ def _regression(statistic: Regression, sums: Sums) -> Findings:
     lines = estimates.lines()
     figures = estimates.figures()
     remarks = [*_remarks(statistic, sums, found, names), *estimates.remarks]
-    tables = [_coefficients(names, found, lines)]
+    hidden = {name_of(one) for one in few}
+    tables = [_without(_coefficients(names, found, lines), hidden)]
+    remarks += [
+        f"{name} has fewer than {sums.study.minimum_group} rows: its coefficient is not shown"
+        for name in sorted(hidden)
+    ]
     if not found.is_exact:
-        tables.append(_errors(names, found, lines))
+        tables.append(_without(_errors(names, found, lines), hidden))
         numbers = [Measured(f.value, f.error) for f in figures]
         numbers += [m for line in lines for m in (line.estimate, line.error)]
         remarks += resolution_remarks(sums.study, statistic.columns, numbers)
@@ -50,6 +59,39 @@ def _regression(statistic: Regression, sums: Sums) -> Findings:
 def name_of(factor: Factor) -> str:
     """Return what a coefficient is called."""
     return f"{factor.column} = {factor.category}" if isinstance(factor, Is) else factor.column
+
+
+def _few(statistic: Regression, sums: Sums) -> list[Is]:
+    """Return the categories among the predictors that have fewer rows than the minimum, but some.
+
+    A coefficient of such a category is the outcome of these few, but for the other predictors.
+    """
+    few = []
+    for name in statistic.predictors:
+        first, *others = (Is(name, c) for c in sums.column(name).categories or ("",))
+        if not sums.column(name).is_numeric:
+            counts = {one: sums.first(one) for one in others}
+            counts[first] = sums.n - sum(counts.values())
+            few += [one for one, n in counts.items() if 0 < n < sums.study.minimum_group]
+    return few
+
+
+def _few_to_compare_with(few: Sequence[Is], sums: Sums) -> str:
+    named = ", ".join(
+        name_of(one) for one in few if one.category == sums.column(one.column).categories[0]
+    )
+    return (
+        f"{named}, with which others are compared, has fewer than {sums.study.minimum_group} rows: "
+        "name another category first"
+    )
+
+
+def _without(table: Table, hidden: Set[str]) -> Table:
+    """Return a table without the numbers of some lines."""
+    rows = tuple(
+        (row[0], *(None,) * (len(row) - 1)) if row[0] in hidden else row for row in table.rows
+    )
+    return Table(table.name, table.columns, rows)
 
 
 def _too_coarse(statistic: Regression, names: Sequence[str]) -> str:
