@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2pmpc.sources import Watch, unwatched
+from p2pmpc.sources import Watch
 from p2pmpc.study.data import sql
 from p2pmpc.study.data.cells import read_text
 from p2pmpc.study.data.csv_records import Record, RecordReader
@@ -50,12 +50,7 @@ class CSVFile:
         self._source = TextSource(path, self._name, options.encoding, options.header_row - 1)
         separator, quote = options.separator, options.quote_sign
         self.delimiter, self.quote = separator, quote
-        of = 2 * self._size  # the scan reads it, and then the engine
-        self._second: Watch = lambda done, _: watch(self._size + self._size * done // 100, of)
-        self.summing: Watch = unwatched
-        self._outline: Outline = scan(
-            self._source, separator, quote, self._size, lambda done, _: watch(done, of)
-        )
+        self._outline: Outline = scan(self._source, separator, quote, self._size, watch)
         self._refuse_empty()
         self._reader = RecordReader(self._source, self._outline, separator, quote)
         self._header = next(self._reader.all())
@@ -86,9 +81,7 @@ class CSVFile:
             name: sql.reading_of_text(self._study.columns[name], f"c{place}", writing)
             for name, place in self._places.items()
         }
-        # A copy is counted in no time; what is not copied is read when it is counted.
-        copying, self.summing = (self._second, unwatched) if copied else (unwatched, self._second)
-        stage(connection, self._study, readings, source, copied=copied, watch=copying)
+        stage(connection, self._study, readings, source, copied=copied)
         if not self._engine_reads:
             connection.execute("DROP TABLE texts")
 

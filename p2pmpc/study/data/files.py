@@ -32,8 +32,6 @@ class DataFile(Protocol):
 
     delimiter: str
     quote: str
-    summing: Watch
-    """Told how far the engine is, of 100, where counting means reading the file."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -107,7 +105,7 @@ def opened(
         stack.enter_context(_no_values_told(options))
         file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)
-        counts, columns = summarise(connection, study, file.summing)
+        counts, columns = summarise(connection, study)
         file.check_count(counts.read)
         report = Report(
             str(options.data),

@@ -42,15 +42,13 @@ class ParquetFile:
         path: Where it is.
         study: The study.
         options: How its columns are called.
-        watch: Told how far the reading is.
+        watch: Told nothing here: the engine alone reads the file.
     """
 
     delimiter, quote = ",", '"'
 
-    def __init__(self, path: Path, study: Study, options: DataOptions, watch: Watch) -> None:
+    def __init__(self, path: Path, study: Study, options: DataOptions, watch: Watch) -> None:  # noqa: ARG002 - like the other kinds of files
         self._study, self._options = study, options
-        size = path.stat().st_size
-        self.summing: Watch = lambda done, _: watch(size * done // 100, size)
         self._name = str(options.data)
         self._source = f"read_parquet({sql.text(name_for_duckdb(path))}, {NUMBER} = true)"
         self._places: dict[str, int] = {}

@@ -7,13 +7,11 @@ under the study's names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from p2pmpc.sources import Watch, unwatched
 from p2pmpc.study.data import sql
 from p2pmpc.study.data.report import ColumnSummary, Counts
 from p2pmpc.study.data.sql import Reading
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 OK = "row_is_good"
 """A name that no column of a study has beside it: of whether a row is not rejected."""
-
-POLL_SECONDS = 0.2
 
 ENGINE_TYPES = {
     ColumnType.NUMBER: "DOUBLE",
@@ -43,7 +39,6 @@ def stage(
     *,
     copied: bool,
     number: str = "",
-    watch: Watch = unwatched,
 ) -> None:
     """Make ``read_rows`` and ``data`` of a source.
 
@@ -54,7 +49,6 @@ def stage(
         source: SQL of what it is read from.
         copied: Keep the typed rows in memory, or read the source again for every query.
         number: SQL for the number of a row in the source, where it has one.
-        watch: Told how far the copying is, of 100.
     """
     inner, bad = [], []
     for place, column in enumerate(study.columns[name] for name in study.used):
@@ -73,7 +67,7 @@ def stage(
         f"SELECT {kept}{values + ', ' if values else ''}{' OR '.join(bad) or 'false'} AS rejected "
         f"FROM (SELECT {numbered}{selected} FROM {source})"
     )
-    run_watched(connection, query, watch)
+    connection.execute(query)
     show(connection, study)
 
 
@@ -97,14 +91,13 @@ def rejected_rows(
 
 
 def summarise(
-    connection: DuckDBPyConnection, study: Study, watch: Watch = unwatched
+    connection: DuckDBPyConnection, study: Study
 ) -> tuple[Counts, tuple[ColumnSummary, ...]]:
     """Return how many rows there are of each kind, and what the columns of the others hold.
 
     Args:
         connection: With ``read_rows``.
         study: The study.
-        watch: Told how far it is, of 100.
     """
     columns = [study.columns[name] for name in study.used]
     gone = sql.filtered_out(study)
@@ -119,7 +112,7 @@ def summarise(
         parts += _numbers_of(column)
     named = [f"v{place} AS {sql.name(name)}" for place, name in enumerate(study.used)]
     rows = f"SELECT {', '.join([*named, f'NOT rejected AS {OK}'])} FROM read_rows"
-    (found,) = run_watched(connection, f"SELECT {', '.join(parts)} FROM ({rows})", watch)
+    (found,) = connection.execute(f"SELECT {', '.join(parts)} FROM ({rows})").fetchall()
     read, good, filtered, missing, *rest = found
     counts = Counts(
         read=read,
@@ -132,31 +125,6 @@ def summarise(
         _summary(column, rest[4 * place : 4 * place + 4]) for place, column in enumerate(columns)
     ]
     return counts, tuple(summaries)
-
-
-def run_watched(
-    connection: DuckDBPyConnection, query: str, watch: Watch = unwatched
-) -> list[tuple[Any, ...]]:
-    """Run a query and return its rows.
-
-    Args:
-        connection: The engine.
-        query: SQL.
-        watch: Told how far it is, of 100.
-    """
-    if watch is unwatched:
-        return connection.execute(query).fetchall()
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(lambda: connection.execute(query).fetchall())
-        try:
-            while wait([running], POLL_SECONDS).not_done:
-                watch(min(100, max(0, int(connection.query_progress()))), 100)
-            rows = running.result()
-        except KeyboardInterrupt:
-            connection.interrupt()
-            raise
-    watch(100, 100)
-    return rows
 
 
 def _numbers_of(column: Column) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2pmpc.sources import Watch, unwatched
+from p2pmpc.sources import Watch
 from p2pmpc.study.data.cells import Value, value_reader
 from p2pmpc.study.data.faults import Fault, Finding, Place, expected_of, refused
 from p2pmpc.study.data.options import DataOptions
@@ -44,7 +44,6 @@ class ValueFile(ABC):
         self._study, self._options = study, options
         size = options.path.stat().st_size
         self._watch: Watch = lambda done, of: watch(size * min(done, of) // max(of, 1), size)
-        self.summing: Watch = unwatched
         self._name = str(options.data)
         self._columns = [study.columns[name] for name in study.used]
         self._places: dict[str, int] = {}
