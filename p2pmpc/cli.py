@@ -20,6 +20,7 @@ from p2pmpc.ledger import ledger_json, ledger_table
 from p2pmpc.ledger_file import ledger_path, read_ledger
 from p2pmpc.node import run_node
 from p2pmpc.study.command import run_init, run_invite, run_join, show_error, study_app
+from p2pmpc.study.data.command import data_app
 from p2pmpc.study.demo import run_demo
 from p2pmpc.study.evidence import verify_study
 from p2pmpc.swarm.command import run_swarm
@@ -32,6 +33,7 @@ app.command(run_node, name="node")
 app.command(run_swarm, name="swarm")
 app.command(run_init, name="init")
 app.command(study_app)
+app.command(data_app)
 app.command(run_invite, name="invite")
 app.command(run_join, name="join")
 app.command(run_demo, name="demo")
