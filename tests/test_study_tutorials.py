@@ -127,7 +127,7 @@ class Typed:
                 return
             if not data:
                 return
-            self.printed[name] += data.decode(errors="replace").replace("\r", "\n")
+            self.printed[name] += data.decode(errors="replace").replace("\r", "")
             if answer and "[y/N]" in self.printed["err"]:
                 os.write(self._terminal, f"{answer}\n".encode())
                 answer = None
@@ -265,7 +265,10 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("bin")
     with Processes(folder) as processes:
         server = folder / "socket"
-        running = processes.start(sys.executable, "-m", "tests.forked_commands", str(server))
+        running = processes.start(
+            *(sys.executable, "-m", "tests.forked_commands", str(server)),
+            OPENBLAS_NUM_THREADS="1",  # a process is forked safely while it has one thread
+        )
         running.line("ready", of="out")
         write_client(folder / "p2pmpc", server)
         yield folder
