@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Token
+
+from p2pmpc.errors import ResourceExhausted
 
 
 def whole_number(_type: object, tokens: Sequence[Token]) -> int:
@@ -49,4 +53,13 @@ def run_app(app: App, *, leave: Callable[[int], None] = sys.exit) -> None:
         )
     except CycloptsError:
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ResourceExhausted.exit_code)
     leave(code if isinstance(code, int) else 0)

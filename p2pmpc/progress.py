@@ -183,6 +183,8 @@ def progress_text(fields: dict[str, object]) -> str:
     """Return the line of a ``progress`` event: how far, how fast, how long."""
     done, of, rate = (float(str(fields[name])) for name in ("done", "of", "rate"))
     share = int(100 * done / of) if of else 100
+    if fields["unit"] == "percent":
+        return f"{fields['what']}: {share} %"
     speed = f"{rate / 1e6:.1f} MB/s"
     if fields["unit"] != "bytes":
         speed = f"{rate / 1e6:.1f} million {fields['unit']}/s"

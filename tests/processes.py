@@ -26,6 +26,8 @@ from typing import IO, Any, Self
 
 import pytest
 
+from tests.forking import Forked, forkable, forker
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 60.0
 """How long anything may take on a busy machine before a test gives up."""
@@ -87,17 +89,24 @@ class Running:
         stdin: bytes | None,
         environment: dict[str, str],
         stdout: IO[bytes] | None,
+        fork: Sequence[str] = (),
     ) -> None:
         self._started = time.monotonic()
-        self.process = subprocess.Popen(
-            list(arguments),
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self.process: subprocess.Popen[bytes] | Forked
+        if fork:
+            self.process = forker().fork(
+                fork, cwd, environment, has_stdin=stdin is not None, stdout=stdout
+            )
+        else:
+            self.process = subprocess.Popen(
+                list(arguments),
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=stdout or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         self._changed = threading.Condition()
         self._texts = {"out": b"", "err": b""}
         self._threads = [
@@ -190,10 +199,13 @@ class Processes:
 
     Args:
         cwd: Where they run, and where logs/ goes by default.
+        forks: Whether nodes may be forked from a process that has imported all they need; see
+            :mod:`tests.forking`.
     """
 
-    def __init__(self, cwd: Path) -> None:
+    def __init__(self, cwd: Path, *, forks: bool = False) -> None:
         self.cwd = cwd
+        self._forks = forks
         self._all: list[Running] = []
 
     def __enter__(self) -> Self:
@@ -227,7 +239,9 @@ class Processes:
             name: value for name, value in os.environ.items() if not name.startswith("P2PMPC")
         }
         environment |= {"PYTHONPATH": str(ROOT), **variables}
-        running = Running(arguments, self.cwd, stdin, environment, stdout)
+        of_its_own = any(name.startswith("PYTHON") for name in variables)  # read as Python starts
+        fork = forkable(arguments) if self._forks and not of_its_own else ()
+        running = Running(arguments, self.cwd, stdin, environment, stdout, fork)
         self._all.append(running)
         return running
 
@@ -261,7 +275,7 @@ def together(test: Callable[[Processes], None]) -> Callable[..., None]:
     """
 
     def play(cwd: Path) -> None:
-        with Processes(cwd) as processes:
+        with Processes(cwd, forks=True) as processes:
             test(processes)
 
     def come_to_its_end(scenes: Mapping[str, Future[None]]) -> None:

@@ -38,10 +38,16 @@ class Stopping(TextLines):
 
 _PR_SET_PDEATHSIG = 1
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the node of this process's command line."""
     # Nobody would let it go on whose test was killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     Stopping.step, _, times = sys.argv.pop(1).partition(":")
     Stopping.times = int(times or 1)
     sys.modules["p2pmpc.node"].TextLines = Stopping  # type: ignore[attr-defined]
     main()
+
+
+if __name__ == "__main__":
+    run()

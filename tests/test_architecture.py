@@ -53,24 +53,24 @@ CORE = (
         "study.statistic_tables",
         "study.svg",
     ),
-    ("study.levels", "study.plan", "study.plots", "study.sections"),
-    (
-        "study.explaining",
-        "study.pictures",
-        "study.showing",
-        "study.statistics.exact",
-        "study.study_file",
-    ),
+    ("study.levels", "study.plan", "study.plots"),
+    ("study.explaining", "study.statistics.exact", "study.study_file"),
     (
         "study.questions",
-        "study.report",
+        "study.sections",
         "study.statistics.hidden",
         "study.statistics.inference",
         "study.statistics.matrices",
         "study.statistics.moments",
     ),
-    ("study.statistics.grids", "study.statistics.regression", "study.statistics.tables"),
-    ("study.answers",),
+    (
+        "study.pictures",
+        "study.showing",
+        "study.statistics.grids",
+        "study.statistics.regression",
+        "study.statistics.tables",
+    ),
+    ("study.answers", "study.report"),
     ("study.conclusion",),
 )
 SHELL = (
@@ -114,6 +114,7 @@ SHELL = (
     ),
     (
         "study.data.cells",
+        "study.data.excel_errors",
         "study.data.expression",
         "study.data.headers",
         "study.data.postgres",
@@ -124,7 +125,12 @@ SHELL = (
         "study.walk",
     ),
     ("study.data.aggregating", "study.data.csv_scan", "study.data.staging", "study.running"),
-    ("study.data.csv_records", "study.data.parquet_file", "study.data.value_rows"),
+    (
+        "study.data.csv_records",
+        "study.data.parquet_file",
+        "study.data.tables",
+        "study.data.value_rows",
+    ),
     ("study.data.csv_file", "study.data.excel_file", "study.data.sqlite_file"),
     ("study.data.files",),
     ("study.bringing", "study.data.check"),
@@ -135,6 +141,7 @@ SHELL = (
     ("study.demo", "study.demo_parties", "swarm.in_process", "swarm.processes"),
     ("swarm.report",),
     ("swarm.command",),
+    ("inspecting",),
     ("cli",),
 )
 LAYERS = CORE + SHELL

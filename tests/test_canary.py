@@ -187,7 +187,7 @@ def test_failing_processes_say_nothing_of_their_input(tmp_path: Path) -> None:
     """Row 29: refusals, interruptions and --debug's traceback hold no input in any form."""
     (tmp_path / "input.txt").write_text(f"1\n{CANARIES[0]}\n{CANARIES[1]}x\n")
     (tmp_path / "vector.txt").write_text(f"{CANARIES[2]}\n")
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, forks=True) as processes:
         secret = {"P2PMPC_VALUE": str(CANARIES[0])}
         founder, bootstrap = processes.founder(
             3, "--bound 100 --debug --log-dir a --join-timeout 30"
@@ -230,7 +230,7 @@ def test_a_swarm_writes_down_no_input(tmp_path: Path) -> None:
     """A swarm that reads its inputs from a table writes only their sum, whether it ends well or not."""
     table = tmp_path / "values.csv"
     table.write_text("".join(f"{value}\n" for value in CANARIES))
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, forks=True) as processes:
         options = f"3 --values {table} --weights 1,2,3 --field m61 --json"
         running = {
             "good": processes.swarm(f"{options} --log-dir good --keep-partials --in-process"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -15,16 +12,9 @@ from hypothesis import strategies as st
 
 from p2pmpc.errors import InputRefused
 from p2pmpc.weights import COUNTED_VALUES, check_exposure, exposure
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.processes import Processes
 
 NAMES = [f"peer-{k:02}" for k in range(1, 8)]
-
-
-def swarm(directory: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python swarm.py`` with a line of options."""
-    command = [sys.executable, str(ROOT / "swarm.py"), *line.split(), "--log-dir", str(directory)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def totals(weights: tuple[int, ...], bound: int) -> Counter[int]:
@@ -121,11 +111,15 @@ def test_wide_bounds_count_as_a_thousand_values() -> None:
 def test_a_swarm_with_revealing_weights_ends_with_8_unless_it_is_allowed(tmp_path: Path) -> None:
     """Row 18: every peer refuses revealing weights by itself, and the founder can allow them."""
     line = "3 --in-process --weights 1,1000,1000000 --bound 400 --json"
-    refused = swarm(tmp_path / "refused", line)
-    assert refused.returncode == 8
-    assert json.loads(refused.stdout)["exit_codes"] == [8, 8, 8]
-    assert json.loads(refused.stdout)["total"] is None
-    assert "these weights reveal inputs" in refused.stderr
-    allowed = swarm(tmp_path / "allowed", f"{line} --allow-revealing-weights")
-    assert allowed.returncode == 0
-    assert json.loads(allowed.stdout)["total"] == json.loads(allowed.stdout)["expected"]
+    with Processes(tmp_path, forks=True) as processes:
+        running = [
+            processes.swarm(f"{line} --log-dir refused"),
+            processes.swarm(f"{line} --log-dir allowed --allow-revealing-weights"),
+        ]
+        refused, allowed = [swarm.end() for swarm in running]
+    assert refused.code == 8
+    assert refused.json["exit_codes"] == [8, 8, 8]
+    assert refused.json["total"] is None
+    assert "these weights reveal inputs" in refused.err
+    assert allowed.code == 0
+    assert allowed.json["total"] == allowed.json["expected"]

@@ -135,7 +135,7 @@ async def test_without_a_zygote_there_are_no_peers() -> None:
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Running]:
     """A swarm whose first three peers wait for the fourth, which was killed before its HELLO."""
-    with Processes(tmp_path) as started:
+    with Processes(tmp_path, forks=True) as started:
         swarm = started.swarm("4 --kill 4@join --weights 12345,12346,12347,12348")
         swarm.line(r"join +4 of 4 peers")
         yield swarm

@@ -18,7 +18,7 @@ PARTS = ("liar", "links", "parts", "peer", "record", "sharded")
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
+    with Processes(tmp_path, forks=True) as started:
         yield started
 
 

@@ -35,7 +35,7 @@ LAUNCH = Launch("launcher killed", 0, 3, "--kill 3@share", "share", 0.1, True, s
 
 def play(case: Case, folder: Path) -> Played:
     """Play a run whose files stay."""
-    with Processes(folder) as processes:
+    with Processes(folder, forks=True) as processes:
         scene = Scene(case, processes)
         faults.KINDS[case.kind].play(scene)
         return scene.played()
@@ -43,7 +43,7 @@ def play(case: Case, folder: Path) -> Played:
 
 def launch(folder: Path) -> tuple[Ended, int, list[int], bool]:
     """Play the run of a swarm."""
-    with Processes(folder) as processes:
+    with Processes(folder, forks=True) as processes:
         return LAUNCH.play(processes)
 
 

@@ -452,7 +452,7 @@ def test_a_ledger_that_cannot_be_shown_says_why(crowd: Crowd, shell: Shell) -> N
 def test_a_process_killed_after_it_recorded_has_its_entry(tmp_path: Path) -> None:
     """SIGKILL at step echo leaves the entry on disk, for whichever process reads it next."""
     key_file(tmp_path / "k.pem")
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, forks=True) as processes:
         _, bootstrap = processes.founder(3, "--value 5")
         processes.node(f"--bootstrap {bootstrap} --value 6")
         held = processes.node(

@@ -498,20 +498,6 @@ def test_a_session_that_was_left_sums_no_more(tmp_path: Path) -> None:
         session.sum([1])
 
 
-def test_the_federated_example_gives_what_one_machine_gives() -> None:
-    """`python examples/fedavg.py` ends with 0: three processes, five rounds, one model."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "fedavg.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @at_once
 async def test_a_program_that_goes_on_with_another_vector_can_still_bring_the_right_one(
     tmp_path: Path,

@@ -30,7 +30,7 @@ THREE = ["1\n2\n3\n4\n5\n6\n", "10\n20\n30\n40\n50\n60\n", "0\n0\n0\n0\n0\n-1\n"
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
+    with Processes(tmp_path, forks=True) as started:
         yield started
 
 

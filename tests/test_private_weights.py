@@ -426,7 +426,7 @@ def test_swarms_with_private_weights_verify(tmp_path: Path) -> None:
     weights = "711,0,-822,933"
     (tmp_path / "values.csv").write_text("1\n0\n2\n3\n")
     options = f"4 --private-weights --weights {weights} --values values.csv --json"
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, forks=True) as processes:
         running = {
             "processes": processes.swarm(f"{options} --log-dir processes"),
             "one": processes.swarm(f"{options} --log-dir one --in-process"),

@@ -181,6 +181,14 @@ def test_every_command_ends_well(block: Block, ended: Mapping[int, Future[list[E
     assert len(ends) == len(block.lines)
 
 
+def test_every_example_is_among_the_commands() -> None:
+    """So each ends with 0, which `examples/fedavg.py` does where three processes and one machine agree."""
+    typed_ones = {command.split()[1] for block in COMMANDS for command in block.lines}
+    examples = {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")}
+    assert examples
+    assert examples <= typed_ones
+
+
 def test_the_terminals_agree(tmp_path: Path) -> None:
     """The walk through the terminals prints the same four lines in each, with the total it shows."""
     terminals = [block for block in SHELL if block.terminal is not None]

@@ -24,7 +24,8 @@ class Stopped:
     def __init__(self, cwd: Path) -> None:
         for name in ("returns", "stays"):
             (cwd / name).mkdir()
-        with Processes(cwd / "returns") as first, Processes(cwd / "stays") as second:
+        first, second = (Processes(cwd / name, forks=True) for name in ("returns", "stays"))
+        with first, second:
             returns, stays = _three(first, "--timeout 60"), _three(second, "--timeout 4")
             for eve in (returns[2], stays[2]):
                 eve.stands_still()

@@ -20,6 +20,7 @@ from p2pmpc.study.model import (
     CrossTab,
     Histogram,
     Mean,
+    Proportion,
     Quantiles,
     Range,
     Statistic,
@@ -27,6 +28,7 @@ from p2pmpc.study.model import (
     TTest,
     Variance,
     WeightedMean,
+    WeightPolicy,
 )
 from tests.study_reference import Row, category, date, number, run, split, study_of
 
@@ -237,6 +239,14 @@ def test_a_small_expected_count_is_told() -> None:
     smokes = category("smokes", "y", "n")
     ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split(rows))
     assert any("below 5" in remark for remark in ran.answer().remarks)
+    even = [
+        {"sex": s, "smokes": k}
+        for s in "fm"
+        for k in "yn"
+        for _ in range(4 + (s == "m") ^ (k == "y"))
+    ]
+    ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split(even))
+    assert any("below 5" in remark for remark in ran.answer().remarks)
     ran = run(study_of([SEX, smokes], [CrossTab("sex", "smokes")]), split([rows[0]] * 20))
     assert set(ran.figures().values()) == {None}
 
@@ -261,3 +271,243 @@ def test_a_t_test_is_welchs(label: str) -> None:
         assert close(row[2:], moments)
     labels = {a.level.label for a in ran.answers}
     assert labels == {"all", "region = north", "region = south", "region = west"}
+
+
+def test_a_proportion_has_wilsons_interval() -> None:
+    """Count, share and interval, as scipy gives them."""
+    statistic = Proportion("sex", "f", Decimal("0.99"))
+    ran = run(study_of(COLUMNS, [statistic], group_by=("region",)), split(PEOPLE))
+    for label in ("all", "region = south"):
+        sex = of("sex", label)
+        test = stats.binomtest(int(np.sum(sex == "f")), len(sex))
+        interval = test.proportion_ci(0.99, method="wilson")
+        found = ran.figures(label)
+        assert found["count"] == test.k
+        assert close(
+            [found[k] for k in ("proportion", "low", "high")],
+            [test.statistic, interval.low, interval.high],
+        )
+
+
+@pytest.mark.parametrize(("few", "many"), [(0, 20), (20, 0)])
+def test_a_proportion_of_none_or_all_is_shown(few: int, many: int) -> None:
+    """Zero rows are nobody's, and the interval stays within 0 and 1."""
+    rows: list[Row] = [{"sex": "f"}] * few + [{"sex": "m"}] * many
+    found = run(study_of([SEX], [Proportion("sex", "f")]), split(rows)).figures()
+    assert found["count"] == few
+    assert 0 <= found["low"] <= found["proportion"] <= found["high"] <= 1
+
+
+@pytest.mark.parametrize(("few", "many"), [(3, 40), (40, 3)])
+def test_a_proportion_of_few_or_all_but_few_is_hidden(few: int, many: int) -> None:
+    """Both tell of a few rows."""
+    rows: list[Row] = [{"sex": "f"}] * few + [{"sex": "m"}] * many
+    ran = run(study_of([SEX], [Proportion("sex", "f")]), split(rows))
+    assert set(ran.figures().values()) == {None}
+    assert any("fewer than 5" in remark for remark in ran.answer().remarks)
+
+
+def test_proportions_of_one_column_are_hidden_together() -> None:
+    """Where one of three is small, the others do not tell it."""
+    rows: list[Row] = [
+        {"region": r} for r, n in (("north", 3), ("south", 20), ("west", 30)) for _ in range(n)
+    ]
+    statistics = [Proportion("region", name) for name in REGION.categories]
+    ran = run(study_of([REGION], statistics), split(rows))
+    assert [ran.figures(place=k)["count"] for k in range(3)] == [None, None, 30]
+
+
+def test_small_bins_are_hidden_at_every_level() -> None:
+    """Neither a group's other bins nor all less the other group tell of three rows."""
+    grid = edges(0, 20, 40, 60)
+    filled = {"f": (3, 30, 40), "m": (20, 35, 50)}
+    rows = [
+        {"sex": s, "hours": 20 * bin_ + 7}
+        for s, counts in filled.items()
+        for bin_, n in enumerate(counts)
+        for _ in range(n)
+    ]
+    ran = run(study_of([SEX, HOURS], [Histogram("hours", grid)], group_by=("sex",)), split(rows))
+    found = {
+        k: [row[2] for row in ran.table("bins", k).rows] for k in ("all", "sex = f", "sex = m")
+    }
+    assert found == {"all": [23, 65, 90], "sex = f": [None, None, 40], "sex = m": [None, None, 50]}
+
+
+def test_small_cells_of_a_crosstab_are_hidden_and_the_test_is_not() -> None:
+    """Three others hide one, totals stay where they are not small."""
+    rows = [
+        {"sex": s, "region": r}
+        for s, counts in (("f", (2, 20, 30)), ("m", (40, 25, 60)))
+        for r, n in zip(REGION.categories, counts, strict=True)
+        for _ in range(n)
+    ]
+    ran = run(study_of([SEX, REGION], [CrossTab("sex", "region")]), split(rows))
+    assert [row[1:] for row in ran.table("counts").rows] == [
+        (None, None, 30, 52),
+        (None, None, 60, 125),
+        (42, 45, 90, 177),
+    ]
+    expected = stats.chi2_contingency([[2, 20, 30], [40, 25, 60]], correction=False)
+    assert close(ran.figures()["p"], expected.pvalue)
+
+
+# -- weights --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [WeightPolicy.PUBLIC, WeightPolicy.PRIVATE])
+def test_weights_count_rows_that_often(policy: WeightPolicy) -> None:
+    """Every statistic is that of rows written down as often as they count."""
+    grid, chances = edges(0, 12, 24, 36, 48, 60), edges(0.2, 0.5)
+    statistics = [*GROUPED[:7], Histogram("hours", grid), Quantiles("hours", grid, chances)]
+    weights, parties = (3, 1, 2), split(PEOPLE)
+    study = study_of(COLUMNS, statistics, weights=policy, weight_bound=3)
+    ran = run(study, parties, weights)
+    rows = [row for rows, w in zip(parties, weights, strict=True) for row in rows for _ in range(w)]
+    income, hours, age = (of(name, rows=rows) for name in ("income", "hours", "age"))
+    assert ran.answer().rows == len(PEOPLE)
+    assert ran.figures() == {"count": len(rows)}
+    assert close(ran.figures(place=1)["sum"], income.sum())
+    assert close(ran.figures(place=2)["mean"], income.mean())
+    assert close(ran.figures(place=3)["variance_sample"], income.var(ddof=1))
+    assert close(ran.figures(place=4)["weighted_mean"], np.average(income, weights=hours))
+    for place, expected in (
+        (5, np.cov([income, age, hours])),
+        (6, np.corrcoef([income, age, hours])),
+    ):
+        assert close([row[1:] for row in ran.answer(place=place).tables[0].rows], expected)
+    assert [r[2] for r in ran.table("bins", place=7).rows] == np.histogram(
+        hours, [float(e) for e in grid]
+    )[0].tolist()
+    for row, true in zip(
+        ran.table("quantiles", place=8).rows, np.quantile(hours, [0.2, 0.5]), strict=True
+    ):
+        assert abs(float(str(row[1])) - true) <= float(str(row[2]))
+
+
+def test_a_weighted_bin_may_be_of_few_rows() -> None:
+    """Four rows that count three each are twelve, and not shown as that."""
+    grid = edges(0, 20, 40, 60)
+    rows = [{"hours": h} for h, n in ((7, 4), (27, 30), (47, 40)) for _ in range(n)]
+    study = study_of(
+        [HOURS], [Histogram("hours", grid)], weights=WeightPolicy.PRIVATE, weight_bound=3
+    )
+    ran = run(study, [rows, [], []], (3, 1, 1))
+    assert [row[2] for row in ran.table("bins").rows] == [None, None, 120]
+
+
+def test_rows_that_count_nothing_have_no_mean() -> None:
+    """Weights of zero are no division by zero."""
+    grid = edges(0, 20, 40, 60)
+    statistics: list[Statistic] = [
+        Mean("hours"),
+        Variance("hours"),
+        Range("hours", grid),
+        Quantiles("hours", grid, edges(0.5)),
+    ]
+    statistics += [
+        WeightedMean("hours", "hours"),
+        Covariance(("hours", "age")),
+        Count(),
+        Correlation(("hours", "age")),
+    ]
+    study = study_of(COLUMNS, statistics, weights=WeightPolicy.PRIVATE, weight_bound=3)
+    ran = run(study, split(PEOPLE), (0, 0, 0))
+    assert all(ran.answer(place=k).withheld for k in range(5))
+    for place in (5, 7):
+        entries = [v for row in ran.answer(place=place).tables[0].rows for v in row[1:]]
+        assert set(entries) == {None}
+    assert ran.figures(place=6) == {"count": 0}
+
+
+# -- what is not defined, and what rounding leaves -------------------------------------------------
+
+
+def test_values_that_do_not_vary_have_no_test() -> None:
+    """Zero variance is a variance of zero; a correlation or a t of it is not defined."""
+    rows = [row | {"hours": 38.5, "weight": 0} for row in PEOPLE]
+    weight = number("weight", 0, 10)
+    statistics = [
+        Variance("hours"),
+        Correlation(("hours", "age")),
+        TTest("hours", "sex", ("f", "m")),
+    ]
+    statistics.append(WeightedMean("age", "weight"))
+    study = study_of([*COLUMNS, weight], statistics, group_by=("sex",))
+    ran = run(study, split(rows))
+    assert set(ran.figures().values()) == {0.0}
+    assert ran.table("correlation", place=1).rows == (("hours", None, None), ("age", None, 1.0))
+    assert any("hours is the same" in remark for remark in ran.answer(place=1).remarks)
+    assert ran.figures(place=2)["difference"] == 0.0
+    assert ran.figures(place=2)["p"] is None
+    assert "the sum of weight is zero" in ran.answer(place=3).withheld
+
+
+def test_one_row_has_no_sample_variance() -> None:
+    """Where groups of one row are allowed, what needs two of them is not shown."""
+    statistics = [Variance("age"), TTest("age", "sex", ("f", "m")), Covariance(("age", "hours"))]
+    changed = {"minimum_group": 1, "rows_per_coefficient": 1, "group_by": ("sex",)}
+    rows = [row | {"sex": "f" if k else "m"} for k, row in enumerate(PEOPLE[:9])]
+    ran = run(study_of(COLUMNS, statistics, **changed), split(rows))
+    assert ran.figures("sex = m") == {
+        "variance_sample": None,
+        "sd_sample": None,
+        "variance_population": 0.0,
+        "sd_population": 0.0,
+    }
+    assert "one row" in ran.answer(place=1).withheld
+
+
+BILLIONS = number("worth", "-1e9", "1e9", 2, "EUR")
+
+
+@pytest.mark.parametrize(("spread", "is_fine"), [(9e8, True), (5e4, False)])
+def test_rounded_squares_are_within_the_error_that_is_told(spread: float, is_fine: bool) -> None:
+    """Money in wide bounds: means are exact, and variances say how fine they are."""
+    rng = np.random.default_rng(1)
+    rows = [
+        row | {"worth": round(float(rng.normal(0.05 * spread, 0.2 * spread)), 2)} for row in PEOPLE
+    ]
+    statistics = [
+        Mean("worth"),
+        Variance("worth"),
+        TTest("worth", "sex", ("f", "m")),
+        WeightedMean("age", "worth"),
+        Covariance(("worth", "age")),
+    ]
+    study = study_of([*COLUMNS, BILLIONS], statistics, group_by=("sex",), maximum_rows=10_000_000)
+    ran = run(study, split(rows))
+    worth, sex, age = of("worth", rows=rows), of("sex"), of("age")
+    assert close(ran.figures()["mean"], worth.mean())
+    test = stats.ttest_ind(worth[sex == "f"], worth[sex == "m"], equal_var=False)
+    low, high = test.confidence_interval()
+    pairs = [
+        (1, "variance_sample", worth.var(ddof=1)),
+        (1, "sd_population", worth.std()),
+        *((2, name, value) for name, value in (("t", test.statistic), ("p", test.pvalue))),
+        *((2, name, value) for name, value in (("low", low), ("high", high))),
+        (2, "degrees_of_freedom", test.df),
+        (3, "weighted_mean", np.average(age, weights=worth)),
+    ]
+    for place, name, true in pairs:
+        value, error = ran.figures(place=place)[name], ran.errors(place=place)[name]
+        assert error > 0
+        assert abs(value - true) <= 1.01 * error + 1e-11 * abs(true), name
+        assert not is_fine or error < 1e-6 * abs(true), name
+    assert is_fine != any("narrower bounds" in r for r in ran.answer(place=1).remarks)
+    found, error_table = ran.table("covariance", place=4), ran.table("covariance_error", place=4)
+    for row, errors, true_row in zip(
+        found.rows, error_table.rows, np.cov([worth, age]), strict=True
+    ):
+        for value, off, true in zip(row[1:], errors[1:], true_row, strict=True):
+            assert abs(float(str(value)) - true) <= float(str(off)) + 1e-11 * abs(true)
+
+
+def test_cents_in_bounds_of_billions_are_exact_in_sums() -> None:
+    """What is not multiplied is never rounded, and a variance that is lost says so."""
+    rows = [{"worth": round(0.01 * k, 2)} for k in range(60)]
+    study = study_of([BILLIONS], [Mean("worth"), Variance("worth")], maximum_rows=10_000_000)
+    ran = run(study, split(rows))
+    assert close(ran.figures()["mean"], 0.295)
+    assert abs(ran.figures(place=1)["sd_sample"] - 0.1746) < ran.errors(place=1)["sd_sample"]
+    assert any("narrower bounds" in remark for remark in ran.answer(place=1).remarks)

@@ -89,7 +89,7 @@ class Swarms:
             folder.mkdir()
         lines = {name: line.format(cwd=cwd) for name, line in RUNS.items()}
         quick = {name for name, line in lines.items() if in_this_process(line)}
-        with Processes(cwd) as processes:
+        with Processes(cwd, forks=True) as processes:
             running: dict[str, Running] = {}
             for name in lines.keys() - quick:
                 processes.cwd = self.folders[name]
@@ -317,7 +317,7 @@ def test_an_explicit_log_directory_is_used(swarms: Swarms) -> None:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Processes in a folder of their own."""
-    with Processes(tmp_path) as started:
+    with Processes(tmp_path, forks=True) as started:
         yield started
 
 

@@ -143,7 +143,7 @@ def test_a_swarm_of_processes_finds_a_wide_total(tmp_path: Path) -> None:
     """Three processes sum values near the largest input, --keep-partials, and `verify` recomputes it."""
     (tmp_path / "large.csv").write_text(f"{LARGEST_SCALED}\n{LARGEST_SCALED}\n-2\n")
     line = "3 --values large.csv --weights 1000,1001,999 --field m31xm61 --keep-partials --json"
-    with Processes(tmp_path) as processes:
+    with Processes(tmp_path, forks=True) as processes:
         ended = processes.swarm(line).end()
     assert ended.code == 0, ended.err
     expected = [2001 * LARGEST_SCALED - 2 * 999]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from p2pmpc.study.levels import is_within, label_of, levels_of, named
 from p2pmpc.study.model import (
     Correlation,
@@ -25,6 +27,7 @@ from p2pmpc.study.result import Answer, Level
 from p2pmpc.study.statistics import grids, inference, matrices, moments, regression, tables
 from p2pmpc.study.statistics.exact import Findings, Sums
 from p2pmpc.study.statistics.hidden import Hidden, asked_of, hidden_of
+from p2pmpc.study.terms import Cell
 
 __all__ = ["answer", "levels_of"]
 
@@ -39,21 +42,27 @@ def answer(plan: Plan, totals: Totals) -> tuple[Answer, ...]:
         totals: What the second round opened.
     """
     levels = levels_of(plan.study, totals.opening)
+    suppressed = {level: _suppressed_within(totals, level) for level in levels}
     answers: list[Answer] = []
     for statistic in plan.study.statistics:
         block = next(k for k, b in enumerate(plan.blocks) if statistic in b.statistics)
         hidden = hidden_of(statistic, block, totals)
         for level in levels:
-            if isinstance(statistic, TTest):
-                if statistic.between not in dict(level.fixed):
-                    answers.append(_t_test(statistic, block, totals, level))
-            else:
-                answers.append(_answer(statistic, block, totals, level, hidden))
+            without = suppressed[level]
+            if not isinstance(statistic, TTest):
+                answers.append(_answer(statistic, block, totals, level, hidden, without))
+            elif statistic.between not in dict(level.fixed):
+                answers.append(_t_test(statistic, block, totals, level, without))
     return tuple(answers)
 
 
 def _answer(
-    statistic: Statistic, block: int, totals: Totals, level: Level, hidden: Hidden
+    statistic: Statistic,
+    block: int,
+    totals: Totals,
+    level: Level,
+    hidden: Hidden,
+    suppressed: Sequence[Cell],
 ) -> Answer:
     """Return what one statistic says of one level."""
     summed = totals.over(block, level.cells)
@@ -61,10 +70,15 @@ def _answer(
         rows = sum(totals.opening.counts[k] for k in level.cells)
         return Answer(statistic, level, rows, withheld=_why_not(block, totals, level))
     found = _find(statistic, Sums(totals.plan.study, summed), hidden, level)
-    remarks = (*_left_out(block, totals, level, summed), *found.remarks)
-    return Answer(
-        statistic, level, summed.rows, found.figures, found.tables, found.withheld, remarks
-    )
+    left_out = [*_without(totals, suppressed), *_left_out(block, totals, level, summed)]
+    return _stated(statistic, level, summed.rows, found, left_out)
+
+
+def _stated(
+    statistic: Statistic, level: Level, rows: int, found: Findings, left_out: Sequence[str]
+) -> Answer:
+    remarks = (*left_out, *found.remarks)
+    return Answer(statistic, level, rows, found.figures, found.tables, found.withheld, remarks)
 
 
 def _find(statistic: Statistic, sums: Sums, hidden: Hidden, level: Level) -> Findings:
@@ -105,7 +119,9 @@ def _moment(statistic: Statistic, sums: Sums) -> Findings:
     raise NotImplementedError(statistic.kind)
 
 
-def _t_test(statistic: TTest, block: int, totals: Totals, level: Level) -> Answer:
+def _t_test(
+    statistic: TTest, block: int, totals: Totals, level: Level, suppressed: Sequence[Cell]
+) -> Answer:
     """Return a comparison of two groups within a level."""
     study = totals.plan.study
     place = study.group_by.index(statistic.between)
@@ -120,8 +136,8 @@ def _t_test(statistic: TTest, block: int, totals: Totals, level: Level) -> Answe
     first, second = sides
     found = inference.t_test(statistic, first, second)
     rows = first.summed.rows + second.summed.rows
-    remarks = (*_suppressed_within(totals, level, statistic), *found.remarks)
-    return Answer(statistic, level, rows, found.figures, found.tables, found.withheld, remarks)
+    inside = [cell for cell in suppressed if cell.categories[place] in statistic.categories]
+    return _stated(statistic, level, rows, found, _without(totals, inside))
 
 
 # -- what is left out -----------------------------------------------------------------------------
@@ -134,6 +150,11 @@ def _why_not(block: int, totals: Totals, level: Level) -> str:
             "no group is shown: each has fewer rows than the minimum or is held back by its parties"
         )
     needed = totals.plan.blocks[block].rows_needed
+    if set(level.cells) & set(totals.opening.blocks[block].few):
+        return (
+            f"a category of a predictor has fewer than {totals.plan.study.minimum_group} rows, but some: "
+            "its coefficient would speak of these few"
+        )
     rows = sum(totals.opening.counts[k] for k in level.cells)
     if rows >= needed and len(level.cells) > 1:
         return f"each of its groups has fewer than the {needed} rows that this needs"
@@ -141,28 +162,33 @@ def _why_not(block: int, totals: Totals, level: Level) -> str:
 
 
 def _left_out(block: int, totals: Totals, level: Level, summed: Summed) -> list[str]:
-    """Return which rows of a level an answer is not of."""
-    remarks = _suppressed_within(totals, level)
+    """Return which shown rows of a level an answer is not of."""
     within = sum(totals.opening.counts[k] for k in level.cells)
-    if summed.rows < within:
-        needed = totals.plan.blocks[block].rows_needed
-        own = totals.opening.blocks[block].own
-        cells = totals.plan.cells
-        labels = [label_of(totals.plan.study, cells[k]) for k in level.cells if not own[k]]
-        remarks.append(
-            f"of {summed.rows} of {within} rows: groups of fewer than {needed} rows are left out "
-            f"({named(labels)})"
-        )
-    return remarks
-
-
-def _suppressed_within(totals: Totals, level: Level, statistic: TTest | None = None) -> list[str]:
-    """Return which suppressed groups would belong to a level."""
-    study, cells = totals.plan.study, totals.plan.cells
-    inside = [cells[k] for k in totals.opening.suppressed if is_within(study, cells[k], level)]
-    if statistic is not None:
-        place = study.group_by.index(statistic.between)
-        inside = [cell for cell in inside if cell.categories[place] in statistic.categories]
-    if not inside:
+    if summed.rows == within:
         return []
-    return [f"without suppressed groups: {named([label_of(study, cell) for cell in inside])}"]
+    needed = totals.plan.blocks[block].rows_needed
+    own = totals.opening.blocks[block].own
+    cells = totals.plan.cells
+    labels = [label_of(totals.plan.study, cells[k]) for k in level.cells if not own[k]]
+    few = set(level.cells) & set(totals.opening.blocks[block].few)
+    rare = ", or with a rare category of a predictor," if few else ""
+    return [
+        f"of {summed.rows} of {within} rows: groups of fewer than {needed} rows{rare} are left out "
+        f"({named(labels)})"
+    ]
+
+
+def _suppressed_within(totals: Totals, level: Level) -> list[Cell]:
+    """Return the suppressed groups that would belong to a level."""
+    study, cells = totals.plan.study, totals.plan.cells
+    if len(level.fixed) == len(study.group_by):
+        return []
+    return [cells[k] for k in totals.opening.suppressed if is_within(study, cells[k], level)]
+
+
+def _without(totals: Totals, suppressed: Sequence[Cell]) -> list[str]:
+    """Return the remark that some suppressed groups are not within."""
+    if not suppressed:
+        return []
+    labels = [label_of(totals.plan.study, cell) for cell in suppressed]
+    return [f"without suppressed groups: {named(labels)}"]

@@ -7,33 +7,38 @@ from p2pmpc.study.data.aggregating import aggregate
 from p2pmpc.study.data.engines import duckdb_source
 from p2pmpc.study.data.files import load
 from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.tables import is_in_database, open_table
 from p2pmpc.study.home import Home, check_rows, digest_of_file
 from p2pmpc.study.plan import Plan
 
 
-def bring(plan: Plan, options: DataOptions, watch: Watch = unwatched) -> Home:
+def bring(
+    plan: Plan, options: DataOptions, watch: Watch = unwatched, computing: Watch = unwatched
+) -> Home:
     """Return what this party has.
 
     Args:
         plan: Of the study.
         options: Where its rows are, and how they are written.
         watch: Told how far the reading is.
+        computing: Told how far the engine's queries are, in hundredths.
 
     Raises:
         ConfigurationError: The options, or what is installed, do not fit.
         InputRefused: The data are not what the study declares; names file, line and column.
         ResourceExhausted: The engine has not enough memory.
     """
-    with load(plan.study, options, watch) as (connection, report):
-        source = duckdb_source(connection, str(options.data))
-        aggregates, _ = aggregate(source, plan.study, plan.terms)
-        made_of = digest_of_file(options.path)
-    home = Home(
-        source=str(options.data),
-        rows_used=sum(aggregates.counts),
-        rows_read=report.counts.read,
-        aggregates=aggregates,
-        made_of=made_of,
-    )
+    made_of = b""
+    if is_in_database(options):
+        with open_table(plan.study, options) as source:
+            aggregates, found = aggregate(source, plan.study, plan.terms)
+        read, name = found.rows, found.table
+    else:
+        with load(plan.study, options, watch, computing) as (connection, report):
+            source = duckdb_source(connection, str(options.data))
+            aggregates, _ = aggregate(source, plan.study, plan.terms)
+            made_of = digest_of_file(options.path)
+        read, name = report.counts.read, str(options.data)
+    home = Home(name, sum(aggregates.counts), read, aggregates, made_of)
     check_rows(plan, home)
     return home

@@ -200,7 +200,8 @@ def _take_part(
     lines = StudyLines(sys.stderr, study, lambda line: _show_invitation(line, options))
     home = None
     if data.data is not None:
-        home = bring(plan, data, Meter(lines.tell, "reading").at)
+        computing = Meter(lines.tell, "computing", unit="percent")
+        home = bring(plan, data, Meter(lines.tell, "reading").at, computing.at)
     _show_all(plan, home, options.own_minimum)
     if dry_run:
         _check_invitation(invited, study.digest)

@@ -5,11 +5,11 @@ Everybody draws the same conclusions from the same totals, so nobody has to be a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from p2pmpc.study.model import Study
-from p2pmpc.study.terms import Block
+from p2pmpc.study.terms import Block, Monomial
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class BlockOpening:
         own: Whether each group is opened by itself.
         rest: The groups that are opened together, since each alone has too few rows; empty where they
             have too few even together.
+        few: The groups that would have enough rows, but few of some category.
     """
 
     own: tuple[bool, ...]
     rest: tuple[int, ...] = ()
+    few: tuple[int, ...] = ()
 
     @property
     def groups(self) -> frozenset[int]:
@@ -59,7 +61,11 @@ class Opening:
 
 
 def open_groups(
-    study: Study, blocks: Sequence[Block], counts: Sequence[int], held_back: Sequence[int]
+    study: Study,
+    blocks: Sequence[Block],
+    counts: Sequence[int],
+    held_back: Sequence[int],
+    watched: Mapping[Monomial, Sequence[int]],
 ) -> Opening:
     """Return what the second round opens.
 
@@ -68,6 +74,7 @@ def open_groups(
         blocks: Its blocks.
         counts: Rows of each group, over all parties.
         held_back: How many parties hold each group back.
+        watched: For each watched term, how many rows of each group it counts.
     """
     shown = tuple(
         n >= study.minimum_group and held == 0 for n, held in zip(counts, held_back, strict=True)
@@ -76,19 +83,33 @@ def open_groups(
         counts=tuple(counts),
         held_back=tuple(held_back),
         shown=shown,
-        blocks=tuple(_open_block(block, counts, shown) for block in blocks),
+        blocks=tuple(
+            _open_block(
+                block, counts, shown, [watched[term] for term in block.watched], study.minimum_group
+            )
+            for block in blocks
+        ),
     )
 
 
-def _open_block(block: Block, counts: Sequence[int], shown: Sequence[bool]) -> BlockOpening:
-    own = tuple(
-        is_shown and n >= block.rows_needed for n, is_shown in zip(counts, shown, strict=True)
-    )
-    if not block.has_rest:
-        return BlockOpening(own)
-    rest = tuple(k for k in range(len(own)) if shown[k] and not own[k])
-    enough = sum(counts[k] for k in rest) >= block.rows_needed
-    return BlockOpening(own, rest if enough else ())
+def _open_block(
+    block: Block,
+    counts: Sequence[int],
+    shown: Sequence[bool],
+    watched: Sequence[Sequence[int]],
+    minimum: int,
+) -> BlockOpening:
+    def has_few(groups: Sequence[int]) -> bool:
+        return any(0 < sum(numbers[k] for k in groups) < minimum for numbers in watched)
+
+    groups = range(len(counts))
+    enough = [shown[k] and counts[k] >= block.rows_needed for k in groups]
+    own = tuple(enough[k] and not has_few([k]) for k in groups)
+    rest = tuple(k for k in groups if shown[k] and not own[k]) if block.has_rest else ()
+    if sum(counts[k] for k in rest) < block.rows_needed or has_few(rest):
+        rest = ()
+    few = tuple(k for k in groups if enough[k] and not own[k] and k not in rest)
+    return BlockOpening(own, rest, few)
 
 
 def holds_back(count: int, own_minimum: int) -> bool:

@@ -162,7 +162,7 @@ def _recomputed(
             plan,
             opened[0],
             opened[1],
-            participants=participants_of(session, confirmed),
+            participants=participants_of(session, confirmed, _invited(content)),
             session=session.id.hex(),
             transcripts=(rounds[0].digest.hex(), rounds[1].digest.hex()),
             date=str(content["date"]),
@@ -176,12 +176,15 @@ def _recomputed(
     return content
 
 
-def participants_of(session: Session, confirmed: frozenset[str]) -> tuple[Participant, ...]:
+def participants_of(
+    session: Session, confirmed: frozenset[str], invited: frozenset[str]
+) -> tuple[Participant, ...]:
     """Return who took part.
 
     Args:
         session: Closed.
         confirmed: IDs, as people compare them, of those that confirmed the last total.
+        invited: The coordinator's, which no transcript holds.
     """
     contributors = set(session.contributors)
     return tuple(
@@ -190,9 +193,14 @@ def participants_of(session: Session, confirmed: frozenset[str]) -> tuple[Partic
             id=format_id(session.member(index).id),
             brings_data=index in contributors,
             confirmed=format_id(session.member(index).id) in confirmed,
+            invited=format_id(session.member(index).id) in invited,
         )
         for index in session.indices
     )
+
+
+def _invited(content: dict[str, Any]) -> frozenset[str]:
+    return frozenset(one["id"] for one in content["participants"] if one["invited"])
 
 
 def _transcript(path: Path) -> Verified:

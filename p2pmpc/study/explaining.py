@@ -198,9 +198,16 @@ def _leaves(plan: Plan) -> list[str]:
         "No row, and no number of yours that anybody could read. You compute sums at home, and each of "
         "them leaves in random pieces: a piece says nothing by itself, and only the total of all "
         "parties is put together.",
-        f"First round: how many rows you have in {_each(groups)}, and whether you hold it back.",
+        f"First round: how many rows you have in {_each(groups)}{_watched(plan)}, and whether you hold it "
+        "back.",
         f"Second round: {_listed_terms(plan)}; zero for every group that is left out.",
     ]
+
+
+def _watched(plan: Plan) -> str:
+    factors = [factor for term in plan.watched for factor in term.factors]
+    names = dict.fromkeys(factor.column for factor in factors)
+    return f", also by each category of {' and of '.join(names)}" if names else ""
 
 
 def _each(groups: int) -> str:
@@ -248,11 +255,11 @@ def _learned(plan: Plan) -> list[str]:
     study, groups = plan.study, len(plan.cells)
     several = groups > 1
     first = (
-        f"From the first round: how many rows each of {groups} groups has over all parties, also where "
-        "they are few; and how many parties hold a group back, not which."
+        f"From the first round: how many rows each of {groups} groups has over all parties"
+        f"{_watched(plan)}, also where they are few; and how many parties hold a group back, not which."
         if several
-        else "From the first round: how many rows there are over all parties, and how many parties hold "
-        "back."
+        else f"From the first round: how many rows there are over all parties{_watched(plan)}, and how many "
+        "parties hold back."
     )
     rule = (
         f"A group of fewer than {study.minimum_group} rows, or one that a party holds back by a stricter "
@@ -273,7 +280,8 @@ def _learned(plan: Plan) -> list[str]:
     if matrices:
         lines.append(
             f"A regression, covariance or correlation is left out where there are fewer than "
-            f"{study.rows_per_coefficient} rows for each of its coefficients or columns."
+            f"{study.rows_per_coefficient} rows for each of its coefficients or columns, and a regression "
+            f"where a category of a predictor has 1 to {study.minimum_group - 1} rows."
         )
     return lines
 

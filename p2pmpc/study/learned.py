@@ -95,25 +95,36 @@ def _named(names: tuple[str, ...]) -> str:
 
 
 def not_learned(study: Study) -> tuple[str, ...]:
-    """Return what nobody learned, a sentence each, and where that ends.
+    """Return what nobody learned, one thing each.
 
     Args:
         study: The study.
     """
     out = [
-        "No row and no cell of any party's table: the tables never left the parties' machines.",
-        "No party's own count, sum or mean: each was split into random shares before it left, and only "
+        "A row or a cell of any party's table: the tables never left the parties' machines.",
+        "A party's own count, sum or mean: each was split into random shares before it left, and only "
         "the totals over all parties were opened.",
     ]
     if study.weights is WeightPolicy.PRIVATE:
-        out.append("No party's weight.")
-    out.append(
-        "The limit of this: a total is a total. If all parties but one put their own numbers together "
-        "and subtract them, they have that one's. No method that tells a total can prevent it."
-    )
-    if study.number_of_parties == 2:
-        out.append("With two parties that is so at once: each can subtract its own numbers.")
+        out.append("A party's weight.")
     return tuple(out)
+
+
+def limit_of_secrecy(study: Study) -> str:
+    """Return where that ends.
+
+    Args:
+        study: The study.
+    """
+    if study.number_of_parties == 2:
+        return (
+            "There were two parties: each can subtract its own numbers from the totals, and has the "
+            "other's. No method that tells a total can prevent it."
+        )
+    return (
+        "A total is a total: if all parties but one put their own numbers together and subtract them, "
+        "they have that one's. No method that tells a total can prevent it."
+    )
 
 
 def exactness(study: Study) -> tuple[str, ...]:

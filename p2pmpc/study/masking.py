@@ -34,6 +34,9 @@ FEW: Final = 4
 
 MOST_BOXES: Final = 1 << 18
 
+MOST_SMALL: Final = 5_000
+"""Where more entries than these are small, the table says little, and all of it is hidden."""
+
 _LARGE: Final = 1 << 40
 
 
@@ -88,6 +91,9 @@ class _Masking:
 
     def run(self) -> None:
         """Hide what has to be hidden, until nothing changes."""
+        if np.count_nonzero(self.mask) > MOST_SMALL:
+            self.mask = self.can_hide
+            return
         while True:
             for position in np.argwhere(self.mask & ~self.is_covered).tolist():
                 if not self.is_covered[tuple(position)]:

@@ -232,6 +232,11 @@ class WeightedMean(_OfOne):
         """See :class:`Statistic`."""
         return (self.column, self.weight)
 
+    @property
+    def title(self) -> str:
+        """See :class:`Statistic`."""
+        return f"mean of {self.column}, weighted by {self.weight}"
+
 
 @dataclass(frozen=True)
 class Proportion(_OfOne):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from p2pmpc.study.model import (
@@ -20,12 +20,13 @@ from p2pmpc.study.model import (
     Study,
     TTest,
     WeightedMean,
+    WeightPolicy,
 )
 from p2pmpc.study.plots import Mark, Words, bars, boxes, dots, matrix, shares
-from p2pmpc.study.result import Answer, Entry, Table
+from p2pmpc.study.result import Answer, Entry, Level, Table
 from p2pmpc.study.sections import Section, measured_by
-from p2pmpc.study.svg import number_label
-from p2pmpc.study.words import HIDDEN, day, format_number, plain, read_as
+from p2pmpc.study.svg import DAYS, NUMBERS, Measure, number_label
+from p2pmpc.study.words import HIDDEN, format_number, plain, read_as
 
 _ESTIMATES = {
     Mean.kind: "mean",
@@ -83,13 +84,13 @@ def _estimates(study: Study, section: Section, name: str) -> Iterator[str]:
         value = figures.get(name)
         if value is not None:
             low, high = _interval(figures)
-            marks.append(Mark(plain(answer.level.label), value, low, high))
+            marks.append(Mark(_short(answer.level), value, low, high))
     has_intervals = any(mark.low is not None for mark in marks)
     if len(marks) < 2 and not has_intervals:
         return
     what = f"{section.title}, by group" if len(marks) > 1 else section.title
     words = Words(what, _listed(marks), _axis(study, section.statistic, name))
-    yield dots(words, marks, _label(study, section.statistic), zero=name == "difference")
+    yield dots(words, marks, _measure(study, section.statistic), zero=name == "difference")
 
 
 def _quantiles(study: Study, section: Section) -> Iterator[str]:
@@ -104,14 +105,14 @@ def _quantiles(study: Study, section: Section) -> Iterator[str]:
                 if p is not None and value is not None
             ]
             if points:
-                rows.append((plain(answer.level.label), sorted(points)))
+                rows.append((_short(answer.level), sorted(points)))
     if rows:
         listed = "; ".join(
             f"{name}: " + ", ".join(f"{number_label(p)}: {number_label(v)}" for p, v in points)
             for name, points in rows
         )
         words = Words(section.title, listed, _axis(study, section.statistic, ""))
-        yield boxes(words, rows, _label(study, section.statistic))
+        yield boxes(words, rows, _measure(study, section.statistic))
 
 
 # -- one level ------------------------------------------------------------------------------------
@@ -125,10 +126,13 @@ def _histogram(study: Study, statistic: Histogram, answer: Answer, table: Table)
         _of(answer),
         f"{len(counts)} bars; the numbers are in the table",
         _axis(study, statistic, ""),
-        "rows" if "rows" in table.columns else "count",
+        "rows" if study.weights is WeightPolicy.ROWS else "weighted rows",
+        "day"
+        if _measure(study, statistic) is DAYS
+        else plain(study.columns[statistic.column].unit),
     )
     edges = [float(edge) for edge in statistic.edges]
-    yield bars(words, edges, counts, HIDDEN, _label(study, statistic))
+    yield bars(words, edges, counts, HIDDEN, _measure(study, statistic))
 
 
 def _crosstab(study: Study, statistic: CrossTab, answer: Answer, table: Table) -> Iterator[str]:
@@ -224,9 +228,13 @@ def _axis(study: Study, statistic: Statistic, figure: str) -> str:
     return f"{name} [{plain(unit)}]" if unit else name
 
 
-def _label(study: Study, statistic: Statistic) -> Callable[[float], str]:
+def _measure(study: Study, statistic: Statistic) -> Measure:
     """Return how values of a statistic's column are written: dates as dates."""
     column = measured_by(study, statistic)
-    if column is not None and column.type is ColumnType.DATE and not isinstance(statistic, TTest):
-        return day
-    return number_label
+    is_date = column is not None and column.type is ColumnType.DATE
+    return DAYS if is_date and not isinstance(statistic, TTest) else NUMBERS
+
+
+def _short(level: Level) -> str:
+    """Return what a level is called at an axis: its categories, without the columns' names."""
+    return plain(" · ".join(category for _, category in level.fixed) or "all")

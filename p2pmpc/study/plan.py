@@ -86,6 +86,7 @@ class Totals:
         self.plan = plan
         self.opening = opening
         self._total = total
+        self._found: dict[tuple[int, tuple[int, ...]], Summed | None] = {}
 
     def over(self, block: int, groups: Sequence[int]) -> Summed | None:
         """Return a block's numbers over some groups that are opened by themselves, or all that are opened.
@@ -97,10 +98,15 @@ class Totals:
         Returns:
             The numbers; None where none of the groups is opened.
         """
+        key = block, tuple(groups)
+        if key not in self._found:  # many statistics ask for the same
+            self._found[key] = self._over(block, groups)
+        return self._found[key]
+
+    def _over(self, block: int, groups: Sequence[int]) -> Summed | None:
         opened = self.opening.blocks[block]
-        wanted = frozenset(groups)
         parts = [k for k in groups if opened.own[k]]
-        has_rest = bool(opened.rest) and wanted >= frozenset(opened.rest)
+        has_rest = 0 < len(opened.rest) <= len(groups) and set(groups).issuperset(opened.rest)
         if not parts and not has_rest:
             return None
         within = [*parts, *(opened.rest if has_rest else ())]
@@ -151,7 +157,9 @@ class Plan:
 
     def _shift(self, term: Term) -> int:
         self._check_products(term)
-        shift = max(0, self._largest(term).bit_length() - LARGEST_SCALED.bit_length())
+        largest = self._largest(term)
+        shift = max(0, largest.bit_length() - LARGEST_SCALED.bit_length())
+        shift += rounded(largest, shift) > LARGEST_SCALED  # rounding up may need one bit more
         if shift and not (isinstance(term, Monomial) and len(term.factors) > 1):
             raise self._does_not_fit(term)
         return shift
@@ -238,7 +246,17 @@ class Plan:
     @property
     def length(self) -> int:
         """Numbers in each vector."""
-        return max(2 * len(self.cells), self._starts[-1])
+        return max(self.first_length, self._starts[-1])
+
+    @property
+    def first_length(self) -> int:
+        """Numbers that the first round uses."""
+        return len(self.cells) * (2 + len(self.watched))
+
+    @cached_property
+    def watched(self) -> tuple[Monomial, ...]:
+        """What the first round counts beside the rows of each group."""
+        return tuple(dict.fromkeys(term for block in self.blocks for term in block.watched))
 
     def slot(self, block: int, place: int, term: Term) -> int:
         """Return where the numbers of a term begin.
@@ -253,7 +271,8 @@ class Plan:
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """All terms, each once: what a party computes for every group."""
-        return tuple(dict.fromkeys(term for block in self.blocks for term in block.terms))
+        opened = [term for block in self.blocks for term in block.terms]
+        return tuple(dict.fromkeys([*opened, *self.watched]))
 
     # -- the two rounds -----------------------------------------------------------------------
 
@@ -266,13 +285,21 @@ class Plan:
         """
         counts = list(aggregates.counts)
         held_back = [int(holds_back(count, own_minimum)) for count in counts]
-        return self._padded([*counts, *held_back])
+        watched = [
+            aggregates.sums[term][group][0]
+            for term in self.watched
+            for group in range(len(self.cells))
+        ]
+        return self._padded([*counts, *held_back, *watched])
 
     def opening(self, total: Sequence[int]) -> Opening:
         """Return what the first round's total lets the second open."""
         groups = len(self.cells)
         counts, held_back = total[:groups], total[groups : 2 * groups]
-        return open_groups(self.study, self.blocks, list(counts), list(held_back))
+        watched = {
+            term: total[(2 + k) * groups : (3 + k) * groups] for k, term in enumerate(self.watched)
+        }
+        return open_groups(self.study, self.blocks, list(counts), list(held_back), watched)
 
     def second_round(self, aggregates: Aggregates, opening: Opening, weight: int = 1) -> list[int]:
         """Return what a party sums in the second round.
@@ -314,11 +341,11 @@ def _numbers(
         for group in groups:
             for place, number in enumerate(aggregates.sums[term][group]):
                 exact[place] += number * weight
-        out += [_rounded(number, shifts[term]) for number in exact]
+        out += [rounded(number, shifts[term]) for number in exact]
     return out
 
 
-def _rounded(number: int, shift: int) -> int:
+def rounded(number: int, shift: int) -> int:
     """Return number / 2^shift, rounded half up."""
     return (number + (1 << shift >> 1)) >> shift
 

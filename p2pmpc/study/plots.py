@@ -5,14 +5,17 @@ They know nothing of studies. What is not shown has no mark of its own size: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from p2pmpc.study.svg import (
+    NUMBERS,
+    PERCENT,
     WIDTH,
     Drawing,
+    Measure,
     Scale,
     covering,
     number_label,
@@ -23,9 +26,9 @@ from p2pmpc.study.svg import (
 COLOURS: Final = 6
 """Classes ``c0``.. of the page."""
 
-_RIGHT: Final = WIDTH - 16.0
+_RIGHT: Final = WIDTH - 20.0
 _ROW: Final = 30.0
-_LABEL_ROOM: Final = 190.0
+_LABEL_ROOM: Final = 230.0
 _AXIS_ROOM: Final = 46.0
 
 
@@ -38,12 +41,14 @@ class Words:
         description: For those who cannot see it.
         axis: Below the horizontal axis.
         upright: Beside the vertical one, where there is one.
+        unit: Of the horizontal axis.
     """
 
     title: str
     description: str
     axis: str = ""
     upright: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def bars(
     edges: Sequence[float],
     counts: Sequence[float | None],
     hidden: str,
-    label: Callable[[float], str] = number_label,
+    measure: Measure = NUMBERS,
 ) -> str:
     """Draw a histogram; bars of unequal cells have areas, not heights, of their counts.
 
@@ -74,10 +79,10 @@ def bars(
         edges: Ascending, one more than counts.
         counts: None is not shown.
         hidden: What is written where a count is not shown.
-        label: How edges are written.
+        measure: How edges are written.
     """
     widths = [high - low for low, high in pairwise(edges)]
-    is_even = max(widths) - min(widths) <= 1e-6 * max(widths)
+    is_even = max(widths) - min(widths) <= 0.02 * max(widths)
     heights = [
         None if count is None else count if is_even else count / width
         for count, width in zip(counts, widths, strict=True)
@@ -85,28 +90,27 @@ def bars(
     top, bottom = 28.0, 236.0
     known = [height for height in heights if height is not None]
     y = covering([*known, 0.0] if any(known) else [0.0, 1.0], bottom, top, has_zero=True)
-    left = max(width_in_units(y.label(tick)) for tick in y.ticks) + 20
-    x = Scale(edges[0], edges[-1], left, _RIGHT, label)
+    left = max(width_in_units(y.measure.label(tick)) for tick in y.ticks) + 20
+    x = Scale(edges[0], edges[-1], left, _RIGHT, measure)
     drawing = Drawing(bottom + _AXIS_ROOM, words.title, words.description)
     for tick in y.ticks:
         drawing.line(left, y(tick), _RIGHT, y(tick), "grid")
-        drawing.text(left - 8, y(tick) + 4, y.label(tick), anchor="end")
+        drawing.text(left - 8, y(tick) + 4, y.measure.label(tick), anchor="end")
     for k, height in enumerate(heights):
         begin, end = x(edges[k]), x(edges[k + 1])
-        span = f"{label(edges[k])} to {label(edges[k + 1])}"
+        span = f"{measure.label(edges[k])} to {measure.label(edges[k + 1])}"
         if height is None:
+            # As high as the plot: nothing is to be read from its height.
             drawing.rectangle(
-                begin + 1, bottom - 14, end - begin - 2, 14, "masked", f"{span}: {hidden}"
+                begin + 1, top, end - begin - 2, bottom - top, "masked", f"{span}: {hidden}"
             )
-            if end - begin > width_in_units(hidden):
-                drawing.text((begin + end) / 2, bottom - 3, hidden, "small", "middle")
         else:
             tip = f"{span}: {number_label(counts[k] or 0)}"
             drawing.rectangle(
                 begin + 0.5, y(height), end - begin - 1, bottom - y(height), "c0", tip
             )
     _axis(drawing, x, bottom, words.axis)
-    per = "" if is_even else " per unit of the axis"
+    per = "" if is_even else f" per {words.unit or 'unit of the axis'}"
     drawing.text(4, 14, f"{words.upright}{per}", "name")
     if any(height is None for height in heights):
         drawing.text(_RIGHT, 14, f"dashed: {hidden}", "name", "end")
@@ -117,7 +121,9 @@ def _axis(drawing: Drawing, x: Scale, y: float, name: str) -> None:
     drawing.line(x.start, y, x.stop, y, "axis")
     for tick in x.ticks:
         drawing.line(x(tick), y, x(tick), y + 5, "axis")
-        drawing.text(_inside(x(tick), x.label(tick)), y + 19, x.label(tick), anchor="middle")
+        drawing.text(
+            _inside(x(tick), x.measure.label(tick)), y + 19, x.measure.label(tick), anchor="middle"
+        )
     drawing.text(
         (x.start + x.stop) / 2, y + 38, shortened(name, x.stop - x.start), "name", "middle"
     )
@@ -135,7 +141,7 @@ def _inside(centre: float, label: str) -> float:
 def dots(
     words: Words,
     marks: Sequence[Mark],
-    label: Callable[[float], str] = number_label,
+    measure: Measure = NUMBERS,
     *,
     zero: bool = False,
     own_scales: bool = False,
@@ -145,7 +151,7 @@ def dots(
     Args:
         words: What is written around it.
         marks: From top to bottom.
-        label: How values are written.
+        measure: How values are written.
         zero: Draw a line at zero.
         own_scales: Every row has a scale of its own around a common zero, and the axis has no numbers.
     """
@@ -154,9 +160,9 @@ def dots(
     right = _RIGHT - (notes + 12 if notes else 0)
     bottom = 12 + _ROW * len(marks)
     drawing = Drawing(bottom + _AXIS_ROOM, words.title, words.description)
-    scales = [covering(_ends(mark), left, right, label, has_zero=zero) for mark in marks]
+    scales = [covering(_ends(mark), left, right, measure, has_zero=zero) for mark in marks]
     if own_scales:
-        scales = [_around_zero(mark, left, right, label) for mark in marks]
+        scales = [_around_zero(mark, left, right) for mark in marks]
         drawing.line(left, bottom, right, bottom, "axis")
         drawing.text((left + right) / 2, bottom + 19, "0", anchor="middle")
         drawing.text(
@@ -164,20 +170,19 @@ def dots(
         )
     else:
         every = [value for mark in marks for value in _ends(mark)]
-        scales = [covering(every, left, right, label, has_zero=zero)] * len(marks)
+        scales = [covering(every, left, right, measure, has_zero=zero)] * len(marks)
         _verticals(drawing, scales[0], bottom)
         _axis(drawing, scales[0], bottom, words.axis)
     if zero:
         drawing.line(scales[0](0), 4, scales[0](0), bottom, "zero")
     for k, (mark, scale) in enumerate(zip(marks, scales, strict=True)):
-        _dot(drawing, mark, scale, 12 + _ROW * (k + 0.5), label)
+        _dot(drawing, mark, scale, 12 + _ROW * (k + 0.5))
     return drawing.markup()
 
 
-def _dot(
-    drawing: Drawing, mark: Mark, scale: Scale, y: float, label: Callable[[float], str]
-) -> None:
+def _dot(drawing: Drawing, mark: Mark, scale: Scale, y: float) -> None:
     drawing.text(scale.start - 10, y + 4, shortened(mark.label, scale.start - 14), anchor="end")
+    label = scale.measure.label
     tip = f"{mark.label}: {label(mark.value)}"
     if mark.low is not None and mark.high is not None:
         drawing.line(scale(mark.low), y, scale(mark.high), y, "interval")
@@ -193,9 +198,9 @@ def _ends(mark: Mark) -> list[float]:
     return [value for value in (mark.value, mark.low, mark.high) if value is not None]
 
 
-def _around_zero(mark: Mark, left: float, right: float, label: Callable[[float], str]) -> Scale:
+def _around_zero(mark: Mark, left: float, right: float) -> Scale:
     reach = max(map(abs, _ends(mark))) * 1.06 or 1.0
-    return Scale(-reach, reach, left, right, label)
+    return Scale(-reach, reach, left, right)
 
 
 def _label_room(labels: Sequence[str]) -> float:
@@ -211,19 +216,19 @@ def _verticals(drawing: Drawing, scale: Scale, bottom: float) -> None:
 def boxes(
     words: Words,
     rows: Sequence[tuple[str, Sequence[tuple[float, float]]]],
-    label: Callable[[float], str] = number_label,
+    measure: Measure = NUMBERS,
 ) -> str:
     """Draw a row for every label: a line from its first to its last quantile, a box between quartiles.
 
     Args:
         words: What is written around it.
         rows: Label, and probability and value of each quantile, ascending.
-        label: How values are written.
+        measure: How values are written.
     """
     left = _label_room([name for name, _ in rows])
     bottom = 12 + _ROW * len(rows)
     drawing = Drawing(bottom + _AXIS_ROOM, words.title, words.description)
-    x = covering([value for _, points in rows for _, value in points], left, _RIGHT, label)
+    x = covering([value for _, points in rows for _, value in points], left, _RIGHT, measure)
     _verticals(drawing, x, bottom)
     _axis(drawing, x, bottom, words.axis)
     for k, (name, points) in enumerate(rows):
@@ -268,7 +273,7 @@ def shares(
     for k, (line, at) in enumerate(legend):
         drawing.rectangle(at, 6 + 20 * line, 12, 12, f"c{k % COLOURS}")
         drawing.text(at + 17, 16 + 20 * line, shortened(categories[k], _LABEL_ROOM))
-    x = Scale(0, 100, left, _RIGHT - 8, lambda share: f"{number_label(share)} %")
+    x = Scale(0, 100, left, _RIGHT - 8, PERCENT)
     for k, (name, counts, total) in enumerate(rows):
         y = head + _ROW * k + 4
         drawing.text(left - 10, y + 15, shortened(name, left - 14), anchor="end")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from p2pmpc.study.asked import asked
-from p2pmpc.study.learned import Point, exactness, learned, not_learned
+from p2pmpc.study.learned import Point, exactness, learned, limit_of_secrecy, not_learned
 from p2pmpc.study.model import Study
 from p2pmpc.study.pictures import pictures_of_answer, pictures_of_section
 from p2pmpc.study.remarks import shared_remarks
@@ -22,6 +22,10 @@ from p2pmpc.study.svg import clean
 from p2pmpc.study.words import HIDDEN, NOT_SHOWN, format_number
 
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
+
+_WIDE = 105
+"""Signs that a row of a table holds on a common screen."""
+_FEW_ROWS = 4
 
 _CHAPTERS = (
     ("summary", "Summary"),
@@ -133,7 +137,8 @@ def _counted(number: int, one: str, several: str = "") -> str:
 
 def _parties(participants: Iterable[Participant]) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{clean(one.name)}</th><td class=mono>{clean(one.id)}</td>"
+        f"<tr><th scope=row>{clean(one.name)}{' (invited the others)' if one.invited else ''}</th>"
+        f"<td class=mono>{clean(one.id)}</td>"
         f"<td>{'yes' if one.brings_data else 'no'}</td>"
         f"<td>{'yes' if one.confirmed else 'no'}</td></tr>"
         for one in participants
@@ -161,11 +166,18 @@ def _described(entries: Iterable[tuple[str, Sequence[str]]]) -> str:
 def _section(study: Study, number: int, section: Section) -> str:
     inner = [f'<h3 id="s{number}">{clean(_capital(section.title))}</h3>']
     pictures = "".join(map(_figure, pictures_of_section(study, section)))
-    table = table_of(section.figures, "") if section.figures else ""
+    table = table_of(_fitting(section.figures), "") if section.figures else ""
     inner.append(f"<div class=part>{table}{pictures}</div>" if table or pictures else "")
     inner += [_part(study, part) for part in section.parts]
     inner.append(_notes(section))
     return f"<section>{''.join(inner)}</section>"
+
+
+def _fitting(grid: Grid) -> Grid:
+    """Return a grid with rows as columns where it is wide and has few rows."""
+    columns = zip(grid.headings, *grid.rows, strict=True)
+    width = sum(3 + max(map(len, column)) for column in columns)
+    return grid.turned() if width > _WIDE and len(grid.rows) <= _FEW_ROWS else grid
 
 
 def _part(study: Study, part: Part) -> str:
@@ -203,7 +215,7 @@ def table_of(grid: Grid, caption: str) -> str:
     )
     columns = [
         aligned([row[place] for row in grid.rows], _FIGURE_SPACE)
-        if is_numeric
+        if is_numeric and grid.is_one_kind
         else [row[place] for row in grid.rows]
         for place, is_numeric in enumerate(grid.numeric)
     ]
@@ -235,8 +247,9 @@ def _hidden(study: Study, result: Result, sections: Sequence[Section]) -> str:
         _listing("Suppressed groups", lines, "No group was suppressed.")
         + _listing("Answers withheld", withheld, "No answer was withheld.")
         + f"<p>In tables of counts, &ldquo;{HIDDEN}&rdquo; stands for fewer than {study.minimum_group} rows, "
-        "or for a number from which such a one could be found by subtraction. The rows of suppressed "
-        "groups are in no other number: not in &ldquo;all&rdquo; either.</p>"
+        "or for a number from which such a one could be found by subtraction. Every statistic is looked at by "
+        "itself: several of one column may tell together what each hides. The rows of suppressed groups "
+        "are in no other number: not in &ldquo;all&rdquo; either.</p>"
     )
 
 
@@ -250,7 +263,8 @@ def _learned(study: Study) -> str:
     nobody = ((text, ()) for text in not_learned(study))
     return (
         f"<h4>Every participant learned</h4>{_points(learned(study))}"
-        f"<h4>Nobody learned</h4>{_points(nobody)}"
+        f"<h4>Nobody learned</h4>{_points(nobody)}<h4>The limit of this</h4>"
+        f"<p>{clean(limit_of_secrecy(study))}</p>"
     )
 
 

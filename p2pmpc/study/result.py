@@ -103,12 +103,14 @@ class Participant:
         id: Its ID, as people compare it.
         brings_data: Whether it contributed.
         confirmed: Whether it confirmed the totals.
+        invited: Whether it is the coordinator, who invited the others.
     """
 
     name: str
     id: str
     brings_data: bool
     confirmed: bool
+    invited: bool = False
 
 
 @dataclass(frozen=True)

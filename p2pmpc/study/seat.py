@@ -149,12 +149,14 @@ def check_counts(plan: Plan, total: Sequence[int]) -> None:
         VerificationFailed: They are negative, or larger than all parties together may bring.
     """
     groups, parties = len(plan.cells), plan.study.number_of_parties
-    counts, held_back, rest = total[:groups], total[groups : 2 * groups], total[2 * groups :]
+    counts, held_back = total[:groups], total[groups : 2 * groups]
+    watched, rest = total[2 * groups : plan.first_length], total[plan.first_length :]
     most = plan.study.maximum_rows * parties
     if (
         any(not 0 <= n <= most for n in counts)
         or sum(counts) > most
         or any(not 0 <= n <= parties for n in held_back)
+        or any(not 0 <= n <= counts[k % groups] for k, n in enumerate(watched))
         or any(rest)
     ):
         raise VerificationFailed(

@@ -8,9 +8,9 @@ from typing import Final
 
 from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
 from p2pmpc.study.remarks import remarks_of, said_of, shared
-from p2pmpc.study.result import Answer, Entry, Figure, Result, Table
+from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
+from p2pmpc.study.statistics.exact import DATES
 from p2pmpc.study.words import (
-    DATES,
     HIDDEN,
     NOT_SHOWN,
     day,
@@ -27,10 +27,6 @@ COUNTS: Final = frozenset({"bins", "counts"})
 """Tables that count rows: an entry that is not shown is one of fewer rows than the minimum."""
 
 
-IDLE: Final = 1e-10
-"""A smaller relative error shows in no digit that is printed."""
-
-
 @dataclass(frozen=True)
 class Grid:
     """A table of texts.
@@ -40,18 +36,26 @@ class Grid:
         headings: Of its columns.
         rows: As many texts each as there are headings.
         numeric: Whether each column holds numbers.
+        is_one_kind: Whether the numbers of a column are alike, so that their points are aligned.
     """
 
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
+    is_one_kind: bool = True
+
+    @property
+    def labels(self) -> int:
+        """How many of its first columns say what a row is about."""
+        return next((k for k, is_numeric in enumerate(self.numeric) if is_numeric), 1) or 1
 
     def turned(self) -> Grid:
         """Return the same with rows as columns."""
         lines = zip(self.headings, *self.rows, strict=True)
         headings, *rows = (tuple(line) for line in lines)
-        return Grid(self.caption, headings, tuple(rows), (False, *(True for _ in self.rows)))
+        numeric = (False, *(True for _ in self.rows))
+        return Grid(self.caption, headings, tuple(rows), numeric, is_one_kind=False)
 
     def columns(self, places: Sequence[int]) -> Grid:
         """Return some of its columns."""
@@ -60,6 +64,7 @@ class Grid:
             tuple(self.headings[k] for k in places),
             tuple(tuple(row[k] for k in places) for row in self.rows),
             tuple(self.numeric[k] for k in places),
+            self.is_one_kind,
         )
 
 
@@ -123,7 +128,7 @@ def sections_of(study: Study, result: Result, *, is_grouped: bool = False) -> tu
             statistic=statistic,
             answers=tuple(answers),
             figures=_quantiles(study, answers, is_grouped=is_grouped)
-            or _figures(answers, is_grouped=is_grouped),
+            or _figures(study, answers, is_grouped=is_grouped),
             parts=tuple(
                 _part(study, a, is_grouped=is_grouped)
                 for a in answers
@@ -159,7 +164,7 @@ def _point_of(text: str) -> int:
     return min(ends, default=len(text))
 
 
-def _figures(answers: Sequence[Answer], *, is_grouped: bool) -> Grid | None:
+def _figures(study: Study, answers: Sequence[Answer], *, is_grouped: bool) -> Grid | None:
     """Return the figures of all levels, one row each; None where there are none."""
     with_some = [answer for answer in answers if answer.figures]
     if not with_some:
@@ -172,13 +177,30 @@ def _figures(answers: Sequence[Answer], *, is_grouped: bool) -> Grid | None:
         if all(f.value == a.rows for a in with_some for f in a.figures if f.name == name)
     }
     names = [name for name in units if name not in told]
-    heads = ("group", "rows", *(heading(_weighted(name), units[name]) for name in names))
+    heads = (*_heads(study), "rows", *(heading(_weighted(name), units[name]) for name in names))
     rows = []
     for answer in with_some:
         own = {figure.name: figure for figure in answer.figures}
         each = (_shown(own.get(name), is_grouped=is_grouped) for name in names)
-        rows.append((plain(answer.level.label), _count(answer, is_grouped=is_grouped), *each))
-    return Grid("", heads, tuple(rows), (False, *(True for _ in heads[1:])))
+        rows.append((*_cells(study, answer.level), _count(answer, is_grouped=is_grouped), *each))
+    return _by_level(study, heads, rows)
+
+
+def _heads(study: Study) -> tuple[str, ...]:
+    """Return what stands above the names of levels: the columns of groups."""
+    return tuple(map(plain, study.group_by)) or ("group",)
+
+
+def _cells(study: Study, level: Level) -> tuple[str, ...]:
+    """Return the name of a level, in as many texts as there are columns of groups."""
+    fixed = dict(level.fixed)
+    return tuple(plain(fixed.get(name, "all")) for name in study.group_by) or ("all",)
+
+
+def _by_level(study: Study, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Grid:
+    labels = len(_heads(study))
+    numeric = tuple(place >= labels for place in range(len(heads)))
+    return Grid("", heads, tuple(rows), numeric)
 
 
 def _weighted(name: str) -> str:
@@ -224,8 +246,8 @@ def _quantiles(study: Study, answers: Sequence[Answer], *, is_grouped: bool) -> 
     for answer in with_some:
         grid = _grid(study, answer, answer.tables[0], is_grouped=is_grouped)
         values = tuple(row[1] for row in grid.rows)
-        rows.append((plain(answer.level.label), _count(answer, is_grouped=is_grouped), *values))
-    return Grid("", ("group", "rows", *heads), tuple(rows), (False, *(True for _ in (0, *heads))))
+        rows.append((*_cells(study, answer.level), _count(answer, is_grouped=is_grouped), *values))
+    return _by_level(study, (*_heads(study), "rows", *heads), rows)
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -237,9 +259,9 @@ def _part(study: Study, answer: Answer, *, is_grouped: bool) -> Part:
     return Part(answer, tuple(grids))
 
 
-def shows(error: float, value: float | None) -> bool:
-    """Return whether an error shows in the digits that are printed."""
-    return error > IDLE * abs(value or 0.0)
+def _shows(name: str, error: float, value: float | None) -> bool:
+    """Return whether an error shows in the digits that are printed of a number."""
+    return error * 10.0 ** digits_of(name) > abs(value or 0.0)
 
 
 def _without_idle_errors(answer: Answer, table: Table) -> Table | None:
@@ -262,7 +284,7 @@ def _shown_errors(answer: Answer, table: Table) -> Iterator[bool]:
     for line, row in enumerate(table.rows):
         for name, entry in zip(table.columns, row, strict=True):
             if isinstance(entry, int | float):
-                yield shows(_error_of(answer, table, line, name), entry)
+                yield _shows(name, _error_of(answer, table, line, name), entry)
 
 
 def _grid(study: Study, answer: Answer, table: Table, *, is_grouped: bool) -> Grid:
@@ -352,7 +374,7 @@ def _resolution(study: Study, answers: Iterable[Answer]) -> tuple[str, ...]:
     largest: dict[tuple[str, str], float] = {}
     for answer in answers:
         for figure in answer.figures:
-            if is_defined(figure.value) and shows(figure.error, figure.value):
+            if is_defined(figure.value) and _shows(figure.name, figure.error, figure.value):
                 key = (figure.name, figure.unit)
                 largest[key] = max(largest.get(key, 0.0), figure.error)
         if isinstance(answer.statistic, Quantiles):

@@ -31,7 +31,7 @@ def show(study: Study, result: Result, width: int = WIDTH) -> str:
         lines += _item(remark, width)
     for section in sections_of(study, result):
         lines += ["", *_section(section, width)]
-    lines += [*_suppressed(study, result, width), "", *_foot(result, width)]
+    lines += [*_suppressed(study, result, width), "", *_foot(result)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -76,11 +76,11 @@ def _suppressed(study: Study, result: Result, width: int) -> Iterator[str]:
             yield from _item(f"{plain(label)}: {plain(reason)}", width)
 
 
-def _foot(result: Result, width: int) -> Iterator[str]:
+def _foot(result: Result) -> Iterator[str]:
     yield f"study {result.study_digest}"
     yield f"session {result.session}"
     if result.files:
-        yield from textwrap.wrap(f"verify it with: p2pmpc verify {plain(result.files)}", width)
+        yield f"verify it with: p2pmpc verify {plain(result.files)}"
 
 
 def _item(text: str, width: int) -> list[str]:
@@ -102,19 +102,22 @@ def lines_of(grid: Grid, width: int) -> list[str]:
     if len(grid.rows) < len(grid.headings) and _total(_widths(turned)) <= width:
         return _drawn(turned, _widths(turned))
     lines: list[str] = []
-    for places in _pieces(widths, width):
+    for places in _pieces(widths, width, grid.labels):
         piece = grid.columns(places)
         lines += [*([""] if lines else []), *_drawn(piece, _widths(piece))]
     return lines
+
+
+def _texts(grid: Grid, place: int) -> list[str]:
+    texts = [row[place] for row in grid.rows]
+    return aligned(texts) if grid.numeric[place] and grid.is_one_kind else texts
 
 
 def _widths(grid: Grid, widest_label: int = _WIDEST_LABEL) -> list[int]:
     """Return the columns that each column of a grid takes; longer labels are broken."""
     widths = []
     for place, heading in enumerate(grid.headings):
-        texts = aligned([row[place] for row in grid.rows]) if grid.numeric[place] else None
-        texts = texts or [row[place] for row in grid.rows]
-        widest = max(map(width_of, (heading, *texts)))
+        widest = max(map(width_of, (heading, *_texts(grid, place))))
         widths.append(widest if grid.numeric[place] else min(widest, widest_label))
     return widths
 
@@ -123,25 +126,20 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _pieces(widths: Sequence[int], width: int) -> Iterator[list[int]]:
-    """Yield the columns of each piece, the first column in all of them."""
-    piece = [0]
-    for place in range(1, len(widths)):
-        if len(piece) > 1 and _total([widths[k] for k in (*piece, place)]) > width:
+def _pieces(widths: Sequence[int], width: int, labels: int) -> Iterator[list[int]]:
+    """Yield the columns of each piece, the first few in all of them."""
+    piece = [*range(labels)]
+    for place in range(labels, len(widths)):
+        if len(piece) > labels and _total([widths[k] for k in (*piece, place)]) > width:
             yield piece
-            piece = [0]
+            piece = [*range(labels)]
         piece.append(place)
     yield piece
 
 
 def _drawn(grid: Grid, widths: Sequence[int]) -> list[str]:
     lines = list(_line(grid.headings, widths, grid.numeric))
-    columns = [
-        aligned([row[place] for row in grid.rows])
-        if is_numeric
-        else [row[place] for row in grid.rows]
-        for place, is_numeric in enumerate(grid.numeric)
-    ]
+    columns = [_texts(grid, place) for place in range(len(widths))]
     for row in zip(*columns, strict=True):
         lines += _line(row, widths, grid.numeric)
     return lines

@@ -27,7 +27,8 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; text-wrap: balance;
 h2 { font-size: 1.35rem; margin: 3rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1.1rem; margin: 2.25rem 0 .5rem; }
 h4 { font-size: .95rem; margin: 1.25rem 0 .35rem; }
-h1, h2, h3, h4, p, li, td, th, dd { overflow-wrap: anywhere; }
+h1, h2, h3, h4, p, li, dd { overflow-wrap: anywhere; }
+td, th { overflow-wrap: break-word; }
 p, ul, dl { max-width: 46rem; }
 a { color: var(--link); }
 .soft, figcaption, .caption { color: var(--soft); font-size: .875rem; }
@@ -39,11 +40,11 @@ nav li { margin: .15rem 0; break-inside: avoid; }
 .wide { overflow-x: auto; margin: .5rem 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums lining-nums; }
 caption { text-align: left; color: var(--soft); font-size: .875rem; padding: 0 0 .35rem; }
-th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top;
+th, td { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; vertical-align: bottom; }
-tbody th { font-weight: 400; vertical-align: top; min-width: 7rem; }
-th.n, td.n { text-align: right; padding: .3rem 0 .3rem 1.1rem; overflow-wrap: normal; }
+tbody th { font-weight: 400; vertical-align: top; min-width: 5rem; }
+th.n, td.n { text-align: right; padding: .2rem 0 .2rem 1.1rem; overflow-wrap: normal; }
 td.n { white-space: pre; }
 td.hidden { color: var(--soft); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .45rem 1.25rem;
@@ -53,7 +54,7 @@ dd { margin: 0; }
 dd p { margin: 0 0 .3rem; }
 .part { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; break-inside: avoid; }
 .part > .wide { flex: 0 1 auto; max-width: 100%; }
-.part > figure { flex: 1 1 27rem; max-width: 38rem; }
+.part > figure { flex: 1 1 32rem; max-width: 38rem; }
 figure { margin: .5rem 0 1rem; overflow-x: auto; break-inside: avoid; }
 svg { display: block; width: 100%; min-width: 27rem; height: auto; }
 .notes { background: var(--note-panel); border-left: 3px solid var(--note); border-radius: 0 6px 6px 0;
@@ -79,6 +80,7 @@ svg text.on { fill: #000; }
 @media (max-width: 40rem) { body { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.5rem; }
   dl { grid-template-columns: 1fr; gap: 0; } dt { margin-top: .6rem; } }
 @media print { @page { margin: 18mm 16mm; } body { padding: 0; max-width: none; font-size: 10.5pt; }
+  table { font-size: 8.5pt; } th.n, td.n { padding-left: .7rem; }
   h2, h3, h4 { break-after: avoid; } tr, .notes { break-inside: avoid; } .wide, figure { overflow: visible; }
   thead { display: table-header-group; } svg { min-width: 0; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } figure { max-width: 15cm; } }

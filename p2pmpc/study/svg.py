@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from html import escape
 from typing import Final
 
-from p2pmpc.study.words import format_number, plain, width_of
+from p2pmpc.study.model import EPOCH
+from p2pmpc.study.words import day, format_number, plain, width_of
 
 WIDTH: Final = 600
 
-_WIDTH_OF_A_SIGN: Final = 6.6
+_WIDTH_OF_A_SIGN: Final = 7.2
 """Of an average sign at the 12 px of the labels, a little generous."""
 
 
@@ -118,6 +120,53 @@ def ticks_between(low: float, high: float, at_most: int = 7) -> list[float]:
     return [float(step * k) for k in range(first, last + 1)]
 
 
+def days_between(low: float, high: float, at_most: int = 7) -> list[float]:
+    """Return first days of years, or of months, within an interval of days since 1970-01-01."""
+    ends = [_month_of(value) for value in (low, high)]
+    if ends[1] - ends[0] < 2:
+        return [float(round(tick)) for tick in ticks_between(low, high, at_most)]
+    step = next(
+        step for step in _MONTHS if (ends[1] - ends[0]) / step <= at_most or step == _MONTHS[-1]
+    )
+    months = range(-(-ends[0] // step) * step, ends[1] + 1, step)
+    days = ((date(month // 12, month % 12 + 1, 1) - EPOCH).days for month in months)
+    return [float(day) for day in days if low <= day <= high]
+
+
+_MONTHS: Final = (1, 2, 3, 6, *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500)))
+
+
+def _month_of(days: float) -> int:
+    """Return the months from the year 0 to that of a day."""
+    within = min(max(EPOCH.toordinal() + math.floor(days), 1), date.max.toordinal() - 366)
+    day = date.fromordinal(within)
+    return 12 * day.year + day.month - 1
+
+
+def number_label(value: float) -> str:
+    """Return a number as it stands at an axis."""
+    return format_number(value, digits=6, is_grouped=True)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the numbers of an axis are written.
+
+    Args:
+        label: One of them.
+        ticks: Round ones within an interval, at most so many.
+    """
+
+    label: Callable[[float], str]
+    ticks: Callable[[float, float, int], list[float]]
+
+
+NUMBERS: Final = Measure(number_label, ticks_between)
+DAYS: Final = Measure(day, days_between)
+"""Of dates, as days since 1970-01-01."""
+PERCENT: Final = Measure(lambda share: f"{number_label(share)} %", ticks_between)
+
+
 @dataclass(frozen=True)
 class Scale:
     """Where numbers stand along an axis.
@@ -127,14 +176,14 @@ class Scale:
         high: The number at the end, larger.
         start: Where the axis begins.
         stop: Where it ends.
-        label: How its numbers are written.
+        measure: How its numbers are written.
     """
 
     low: float
     high: float
     start: float
     stop: float
-    label: Callable[[float], str]
+    measure: Measure = NUMBERS
 
     def __call__(self, value: float) -> float:
         """Return where a number stands; one beyond the axis stands at its end."""
@@ -146,23 +195,18 @@ class Scale:
         """Round numbers along the axis, few enough for their labels."""
         room = abs(self.stop - self.start)
         for at_most in (7, 5, 4, 3):
-            ticks = ticks_between(self.low, self.high, at_most)
-            widest = max((width_in_units(self.label(tick)) for tick in ticks), default=0)
+            ticks = self.measure.ticks(self.low, self.high, at_most)
+            widest = max((width_in_units(self.measure.label(tick)) for tick in ticks), default=0)
             if len(ticks) * (widest + 14) <= room:
                 break
         return ticks
-
-
-def number_label(value: float) -> str:
-    """Return a number as it stands at an axis."""
-    return format_number(value, digits=6, is_grouped=True)
 
 
 def covering(
     values: Sequence[float],
     start: float,
     stop: float,
-    label: Callable[[float], str] = number_label,
+    measure: Measure = NUMBERS,
     *,
     has_zero: bool = False,
 ) -> Scale:
@@ -172,7 +216,7 @@ def covering(
         values: Some numbers; none at all give 0..1.
         start: Where the axis begins.
         stop: Where it ends.
-        label: How its numbers are written.
+        measure: How its numbers are written.
         has_zero: It holds zero, too, and begins or ends there where all values are on one side.
     """
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -181,4 +225,4 @@ def covering(
     span = high - low or abs(high) or 1.0
     below = 0.0 if has_zero and low == 0 else 0.06
     above = 0.0 if has_zero and high == 0 else 0.06
-    return Scale(low - span * below, high + span * above, start, stop, label)
+    return Scale(low - span * below, high + span * above, start, stop, measure)

@@ -139,12 +139,15 @@ class Block:
         terms: Each once.
         rows_needed: Groups of fewer rows are not opened by themselves.
         has_rest: Those groups are opened together, where they have enough rows together.
+        watched: Numbers of rows that the first round opens, since none may be small: a sum over few rows
+            speaks of these.
     """
 
     statistics: tuple[Statistic, ...]
     terms: tuple[Term, ...]
     rows_needed: int
     has_rest: bool
+    watched: tuple[Monomial, ...] = ()
 
     @cached_property
     def place(self) -> dict[Term, int]:
@@ -212,8 +215,24 @@ def blocks_of(study: Study) -> tuple[Block, ...]:
             needed = study.rows_per_coefficient * coefficients_of(statistic, study)
             terms = tuple(dict.fromkeys((*weighted, *terms_of(statistic, study))))
             rows = max(study.minimum_group, needed)
-            blocks.append(Block((statistic,), terms, rows, has_rest=bool(study.group_by)))
+            watched = watched_of(statistic, study)
+            blocks.append(Block((statistic,), terms, rows, bool(study.group_by), watched))
     return tuple(blocks)
+
+
+def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
+    """Return how many rows each category of a regression's predictors has.
+
+    The sum of the outcome over the rows of a category is opened for its coefficient; of one row, it
+    is that row's outcome.
+    """
+    if not isinstance(statistic, Regression):
+        return ()
+    return tuple(
+        Monomial.of(Is(name, category))
+        for name in statistic.predictors
+        for category in study.columns[name].categories
+    )
 
 
 def is_matrix(statistic: Statistic) -> bool:

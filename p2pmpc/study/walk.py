@@ -122,7 +122,7 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
         plan,
         opened,
         sums.total.values(),
-        participants=participants_of(session, _confirmed(session, sums)),
+        participants=participants_of(session, _confirmed(session, sums), _invited(session)),
         session=session.id.hex(),
         transcripts=(counts.transcript, sums.transcript),
         date=f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -170,3 +170,9 @@ def _confirmed(session: Session, outcome: Outcome) -> frozenset[str]:
         for index in session.indices
         if session.label(index) in outcome.agreed
     )
+
+
+def _invited(session: Session) -> frozenset[str]:
+    if session.founder is None:
+        return frozenset()
+    return frozenset({format_id(session.member(session.founder).id)})

@@ -22,8 +22,6 @@ NOT_SHOWN: Final = "-"
 """For a number that there is not; remarks say why."""
 HIDDEN: Final = "hidden"
 """For a count. Not "<5": larger ones are hidden, too, where such a one would follow from them."""
-DATES: Final = "days since 1970-01-01"
-"""The unit of a date as a number; people are shown the date."""
 
 _DIGITS: Final = 10
 _OTHER_DIGITS: Final = {
@@ -34,7 +32,15 @@ _OTHER_DIGITS: Final = {
     **dict.fromkeys(
         (
             *("t", "z", "f", "statistic", "chi_square", "cramers_v", "correlation", "proportion"),
-            *("degrees_of_freedom", "r_squared", "adjusted_r_squared", "cohens_d"),
+            *(
+                "degrees_of_freedom",
+                "low",
+                "high",
+                "standard_error",
+                "r_squared",
+                "adjusted_r_squared",
+                "cohens_d",
+            ),
         ),
         7,
     ),

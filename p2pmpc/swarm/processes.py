@@ -86,7 +86,8 @@ class ProcessSwarm:
             json=True,
             progress="json",
         )
-        return json.dumps({"options": asdict(options), "weight": str(peer.weight)}).encode()
+        told = {name: value for name, value in asdict(options).items() if value != b""}
+        return json.dumps({"options": told, "weight": str(peer.weight)}).encode()
 
     @property
     def _is_long(self) -> bool:

@@ -104,7 +104,7 @@ def _question(source: Source, study: Study) -> Question:
         from p2pmpc.study.data.expression import Question  # noqa: PLC0415 - it imports Ibis
     except ImportError:
         raise missing_extra("data") from None
-    return Question(source.table, study)
+    return Question(source.table, study, has_wide_sums=source.has_wide_sums)
 
 
 __all__ = ["aggregate", "examine"]

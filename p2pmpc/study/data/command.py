@@ -14,6 +14,8 @@ from p2pmpc.errors import ConfigurationError, P2PMPCError, exit_code_of
 from p2pmpc.progress import Meter, TextLines
 from p2pmpc.study.data.check import check
 from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.report import Report
+from p2pmpc.study.data.tables import TableReport, check_table, is_in_database
 from p2pmpc.study.reading import load_study
 
 data_app = App(name="data", help="Look at this party's data; nothing leaves the machine.")
@@ -22,7 +24,9 @@ _DEFAULTS = DataOptions()
 
 @data_app.command(name="check")
 def run_check(
-    file: Annotated[str | None, Parameter(help="The file with this party's rows.")] = None,
+    file: Annotated[
+        str | None, Parameter(help="The file with this party's rows, or the URL of a database.")
+    ] = None,
     *,
     study: Annotated[Path, Parameter(help="The study file.")],
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
@@ -36,8 +40,17 @@ def run_check(
         if file is not None and options.data is not None:
             raise ConfigurationError("the data are named twice", hint="leave --data out")
         options = replace(options, data=file or options.data)
-        meter = Meter(TextLines(sys.stderr).tell, "reading")
-        report = check(load_study(study), options, meter.at)
+        lines = TextLines(sys.stderr)
+        reading, computing = (
+            Meter(lines.tell, "reading"),
+            Meter(lines.tell, "computing", unit="percent"),
+        )
+        asked = load_study(study)
+        report: Report | TableReport
+        if is_in_database(options):
+            report = check_table(asked, options)
+        else:
+            report = check(asked, options, reading.at, computing.at)
     except P2PMPCError as error:
         print(error.describe(), file=sys.stderr)
         return exit_code_of(error)

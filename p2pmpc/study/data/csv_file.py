@@ -55,7 +55,12 @@ class CSVFile:
         self._reader = RecordReader(self._source, self._outline, separator, quote)
         self._header = next(self._reader.all())
         self._places = find_columns(
-            study, options.renamed, self._header.fields, self._header_place, hint=self._hint()
+            study,
+            options.renamed,
+            self._header.fields,
+            self._header_place,
+            trim=options.trim,
+            hint=self._hint(),
         )
 
     @property
@@ -127,7 +132,7 @@ class CSVFile:
 
     def _refuse_empty(self) -> None:
         line = self._source.first_line
-        if self._outline.records < 0 or not self._outline.fields:
+        if self._outline.records < 0 or self._outline.fields < 1:
             raise refused(
                 f"{self._name}:{line}:1", "the file is empty, expected a line with column names"
             )

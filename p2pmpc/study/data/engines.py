@@ -6,6 +6,7 @@ is refused.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from p2pmpc.errors import ConfigurationError, InputRefused, ResourceExhausted
+from p2pmpc.sources import Watch, unwatched
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 DEFAULT_MEMORY: Final = "512MB"
+
+_POLL_SECONDS: Final = 0.5
 
 _AT_START: Final = {
     "autoinstall_known_extensions": "false",
@@ -69,6 +73,11 @@ class Source:
     execute: Callable[[str], tuple[list[str], Sequence[Sequence[Any]]]]
     called: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_wide_sums(self) -> bool:
+        """Whether the engine is known to sum integers of 64 bits without an overflow."""
+        return self.dialect in {"duckdb", "postgres"}
+
     def run(self, expression: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
         """Return what an Ibis expression gives: the names of its columns, and its rows.
 
@@ -82,7 +91,11 @@ class Source:
 
 @contextmanager
 def open_duckdb(
-    path: Path | None = None, *, memory: str = DEFAULT_MEMORY, threads: int | None = None
+    path: Path | None = None,
+    *,
+    memory: str = DEFAULT_MEMORY,
+    threads: int | None = None,
+    watch: Watch = unwatched,
 ) -> Iterator[DuckDBPyConnection]:
     """Open a DuckDB in memory that can read one file and reach nothing else.
 
@@ -92,6 +105,7 @@ def open_duckdb(
         path: The file, to be named in queries by :func:`name_for_duckdb`; None for none.
         memory: The most it may use, as DuckDB writes it: ``512MB``.
         threads: How many it uses; None for one per core.
+        watch: Told how far a long query is, in hundredths of its work.
 
     Raises:
         ConfigurationError: DuckDB is not installed, or does not know the limit.
@@ -114,7 +128,8 @@ def open_duckdb(
     with connection:
         _lock(connection, path)
         try:
-            yield connection
+            with _watched(connection, watch):
+                yield connection
         except duckdb.OutOfMemoryException:
             raise ResourceExhausted(
                 f"the table needs more than the {memory} of memory that DuckDB may use",
@@ -128,8 +143,34 @@ def _lock(connection: DuckDBPyConnection, path: Path | None) -> None:
         names = list(dict.fromkeys((str(path.resolve()), name_for_duckdb(path))))
         connection.execute("SET allowed_paths = $names", {"names": names})
     connection.execute("SET temp_directory = ''")
+    # How far a query is can only be asked where it is measured; DuckDB itself would print it to stdout.
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def _watched(connection: DuckDBPyConnection, watch: Watch) -> Iterator[None]:
+    """Tell how far queries are, from a thread of its own: a query keeps its own one busy."""
+    if watch is unwatched:
+        yield
+        return
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(_POLL_SECONDS):
+            done = connection.query_progress()
+            if done > 0:  # else nothing runs, or nobody knows
+                watch(int(done), 100)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 _TYPES: Final = {"DOUBLE": "float64", "BIGINT": "int64", "DATE": "date", "VARCHAR": "string"}

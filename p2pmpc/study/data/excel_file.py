@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.sources import Watch
 from p2pmpc.study.data.engines import missing_extra
+from p2pmpc.study.data.excel_errors import errors_of
 from p2pmpc.study.data.faults import Place, refused
 from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
@@ -41,6 +42,7 @@ class ExcelFile(ValueFile):
     def __init__(self, path: Path, study: Study, options: DataOptions, watch: Watch) -> None:
         super().__init__(study, options, watch)
         self._sheet = self._opened(path)
+        self._errors = errors_of(path, self._sheet.name)
         head = options.header_row
         top = next(islice(self._sheet.iter_rows(), head - 1, None), [])
         self._headers = [str(cell) for cell in top]
@@ -51,16 +53,24 @@ class ExcelFile(ValueFile):
                 hint="say where they are with --header-row, and the sheet with --sheet",
             )
         self._places = find_columns(
-            study, options.renamed, self._headers, lambda cell: self._at(head, cell)
+            study,
+            options.renamed,
+            self._headers,
+            lambda cell: self._at(head, cell),
+            trim=options.trim,
         )
 
     def rows(self) -> Iterator[Row]:
         """See :class:`ValueFile`."""
         first, of = self._options.header_row + 1, self._sheet.total_height
         blank = 0
-        for number, cells in enumerate(islice(self._sheet.iter_rows(), first - 1, None), first):
+        for number, read in enumerate(islice(self._sheet.iter_rows(), first - 1, None), first):
+            cells: list[object] = list(read)
             if number % TOLD == 0:
                 self._watch(min(number, of), of)
+            for place, fault in self._errors.get(number, {}).items():
+                cells.extend([""] * (place + 1 - len(cells)))
+                cells[place] = fault
             if all(cell == "" for cell in cells):
                 blank = blank or number
                 continue

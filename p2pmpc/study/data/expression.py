@@ -43,11 +43,14 @@ class Question:
     Args:
         table: An Ibis table, see the module.
         study: The study.
+        has_wide_sums: Whether the engine sums integers of 64 bits without an overflow. Where it does
+            not, they are summed as decimals.
     """
 
-    def __init__(self, table: Expr, study: Study) -> None:
+    def __init__(self, table: Expr, study: Study, *, has_wide_sums: bool = True) -> None:
         self._table = table
         self._study = study
+        self._has_wide_sums = has_wide_sums
         self._cells = {name: _Cell(table[name], study.columns[name]) for name in study.used}
 
     # -- what is in the table -----------------------------------------------------------------
@@ -86,7 +89,8 @@ class Question:
         sums: dict[str, Expr] = {"n": used.count()}
         for number, product in enumerate(cube.products):
             for part, expression in enumerate(self._factors(used, cube, product)):
-                sums[f"s{number}_{part}"] = expression.sum()
+                summed = expression if self._has_wide_sums else expression.cast("decimal(38, 0)")
+                sums[f"s{number}_{part}"] = summed.sum()
         keys = [f"k{number}" for number in range(len(cube.keys))]
         return used.group_by(keys).aggregate(**sums) if keys else used.aggregate(**sums)
 

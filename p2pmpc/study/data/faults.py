@@ -25,6 +25,7 @@ class Fault(StrEnum):
     UNIT = "text behind the number"
     BLANKS = "blanks around the value"
     ERROR_VALUE = "an error value of the spreadsheet"
+    NOT_COMPUTED = "a formula without a result"
     NOT_A_CATEGORY = "not a category"
     ANOTHER_CASE = "a category but for blanks or upper and lower case"
     BELOW = "below the minimum"
@@ -41,6 +42,7 @@ HINTS = {
     Fault.BLANKS: "remove the blanks, or say --trim",
     Fault.NOT_A_DATE: "say how dates are written, for example --date-format %d.%m.%Y",
     Fault.NOT_MIDNIGHT: "leave the time out of the cells",
+    Fault.NOT_COMPUTED: "open the file in a spreadsheet program and save it there",
     Fault.TEXT: "store the column as numbers",
     Fault.ANOTHER_CASE: "write categories as the study does",
 }

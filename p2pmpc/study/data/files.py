@@ -47,7 +47,10 @@ class DataFile(Protocol):
 
 @contextlib.contextmanager
 def load(
-    study: Study, options: DataOptions, watch: Watch = unwatched
+    study: Study,
+    options: DataOptions,
+    watch: Watch = unwatched,
+    computing: Watch = unwatched,
 ) -> Iterator[tuple[DuckDBPyConnection, Report]]:
     """Open a party's file for a session: its good rows are ``data``, with the study's used columns.
 
@@ -55,6 +58,7 @@ def load(
         study: The study.
         options: Where the rows are, and how they are written.
         watch: Told how far the reading is.
+        computing: Told how far the engine's queries are, in hundredths.
 
     Yields:
         An engine that reaches this file alone, and what was found.
@@ -63,7 +67,7 @@ def load(
         ConfigurationError: The options or the installation do not fit.
         InputRefused: The file is not what the study declares; rows are rejected, and not skipped.
     """
-    with opened(study, options, watch, writes=False) as (connection, report):
+    with opened(study, options, watch, computing, writes=False) as (connection, report):
         if refusal := report.refusal():
             raise refusal
         yield connection, report
@@ -71,7 +75,7 @@ def load(
 
 @contextlib.contextmanager
 def opened(
-    study: Study, options: DataOptions, watch: Watch, *, writes: bool
+    study: Study, options: DataOptions, watch: Watch, computing: Watch, *, writes: bool
 ) -> Iterator[tuple[DuckDBPyConnection, Report]]:
     """Open a party's file, whether or not rows are rejected.
 
@@ -79,6 +83,7 @@ def opened(
         study: The study.
         options: Where the rows are, and how they are written.
         watch: Told how far the reading is.
+        computing: Told how far the engine's queries are, in hundredths.
         writes: List what is rejected, and write the rows beside the file.
 
     Yields:
@@ -93,7 +98,7 @@ def opened(
     path = options.path
     before = _signature(path)
     with contextlib.ExitStack() as stack:
-        connection = stack.enter_context(open_duckdb(path, memory=options.memory))
+        connection = stack.enter_context(open_duckdb(path, memory=options.memory, watch=computing))
         stack.enter_context(_no_values_told(options))
         file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)

@@ -19,6 +19,7 @@ def find_columns(
     headers: Sequence[str],
     where: Callable[[int], str],
     *,
+    trim: bool = False,
     hint: str = "",
 ) -> dict[str, int]:
     """Return where each column that the study uses stands.
@@ -28,12 +29,14 @@ def find_columns(
         renamed: What some of them are called in the data.
         headers: The names in the data.
         where: The place of a header, by its number.
+        trim: Blanks around a header do not count.
         hint: What may be wrong where a column is missing.
 
     Raises:
         ConfigurationError: A column is renamed that the study does not have.
         InputRefused: A column is missing, or a name stands twice.
     """
+    headers = [header.strip() if trim else header for header in headers]
     for name in renamed:
         if name not in study.columns:
             raise ConfigurationError(

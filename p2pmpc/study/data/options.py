@@ -146,8 +146,11 @@ class DataOptions:
         str, _option("Of a text file: utf-8 (the default), latin-1, cp1252, utf-16, ...", _TEXT)
     ] = "utf-8"
     delimiter: Annotated[
-        str, _option("Between the fields of a CSV file: a comma by default; ; or tab.", _TEXT)
-    ] = ","
+        str | None,
+        _option(
+            "Between the fields of a CSV file: a comma by default, in .tsv a tab; ; or tab.", _TEXT
+        ),
+    ] = None
     quote: Annotated[str, _option('Around fields of a CSV file: " by default, or none.', _TEXT)] = (
         '"'
     )
@@ -159,7 +162,9 @@ class DataOptions:
     missing: Annotated[
         list[str] | None,
         _option(
-            "A text that means a missing value, like NA; repeat it. The empty cell does.", _TEXT
+            "A text that means a missing value, like NA or -9; repeat it. The empty cell does.",
+            _TEXT,
+            allow_leading_hyphen=True,
         ),
     ] = None
     date_format: Annotated[
@@ -200,9 +205,9 @@ class DataOptions:
 
     @property
     def separator(self) -> str:
-        """What stands between the fields of a CSV file: a tab in a file that ends in .tsv."""
-        if self.delimiter == "," and Path(self.data or "").suffix.lower() == ".tsv":
-            return "\t"
+        """What stands between the fields of a CSV file."""
+        if self.delimiter is None:
+            return "\t" if Path(self.data or "").suffix.lower() == ".tsv" else ","
         return _NAMED.get(self.delimiter, self.delimiter)
 
     @property

@@ -59,7 +59,7 @@ def open_postgres(
     study: Study,
     columns: Mapping[str, str] | None = None,
     *,
-    timeout: int = DEFAULT_TIMEOUT,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> Iterator[Source]:
     """Open a table of a PostgreSQL server.
 
@@ -82,25 +82,31 @@ def open_postgres(
         import psycopg  # noqa: PLC0415 - likewise
     except ImportError:
         raise missing_extra("postgres") from None
-    target = _target(address)
     called = {name: (columns or {}).get(name, name) for name in study.used}
-    try:
-        connection = psycopg.connect(target)
-    except psycopg.Error as error:
-        raise ConfigurationError(
-            f"cannot connect to PostgreSQL: {_said(error)}",
-            hint="check the address, the user and its password (~/.pgpass, a service file or PGPASSWORD)",
-        ) from None
+    connection = _connected(address)
     try:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        limit = str(timeout * 1000)
+        limit = str(max(1, round(timeout * 1000)))
         connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
         yield _source(connection, table, study, called)
     except psycopg.Error as error:
         raise _refusal(error, table, timeout) from None
     finally:
         connection.close()
+
+
+def _connected(address: str) -> psycopg.Connection[Any]:
+    from psycopg import Error, connect  # noqa: PLC0415 - the extra need not be installed
+
+    target = _target(address)
+    try:
+        return connect(target)
+    except Error as error:
+        raise ConfigurationError(
+            f"cannot connect to PostgreSQL: {_said(error)}",
+            hint="check the address, the user and its password (~/.pgpass, a service file or PGPASSWORD)",
+        ) from None
 
 
 def _target(address: str) -> str:
@@ -135,7 +141,7 @@ def _said(error: psycopg.Error) -> str:
     return text.replace(password, "***") if password else text
 
 
-def _refusal(error: psycopg.Error, table: str, timeout: int) -> P2PMPCError:
+def _refusal(error: psycopg.Error, table: str, timeout: float) -> P2PMPCError:
     """Return what is raised where a query fails; of the server's words only what has no value in it."""
     from psycopg import errors  # noqa: PLC0415 - the extra need not be installed
 
@@ -146,7 +152,7 @@ def _refusal(error: psycopg.Error, table: str, timeout: int) -> P2PMPCError:
         )
     if isinstance(error, errors.QueryCanceled):
         return ConfigurationError(
-            f"PostgreSQL ended a query on {table} that took more than {timeout} s",
+            f"PostgreSQL ended a query on {table} that took more than {timeout:g} s",
             hint="allow it more time",
         )
     state = error.sqlstate or ""

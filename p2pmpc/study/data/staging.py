@@ -71,7 +71,7 @@ def show(connection: DuckDBPyConnection, study: Study) -> None:
     """Make ``data`` of ``read_rows``."""
     named = [f"v{place} AS {sql.name(name)}" for place, name in enumerate(study.used)]
     connection.execute(
-        f"CREATE VIEW data AS SELECT {', '.join(named) or '1 AS one'} "
+        f"CREATE VIEW data AS SELECT {', '.join(named) or 'CAST(1 AS BIGINT) AS one'} "
         "FROM read_rows WHERE NOT rejected"
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from p2pmpc.sources import Watch
-from p2pmpc.study.data.cells import Value, read_value
+from p2pmpc.study.data.cells import Value, value_reader
 from p2pmpc.study.data.faults import Fault, Finding, Place, expected_of, refused
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.rejected import RejectedRows
@@ -91,32 +92,37 @@ class ValueFile(ABC):
                     rejected.add(findings, rejected.cells([_written(cell) for cell in cells]))
                 yield findings
 
-    def _read(self, cells: Sequence[object]) -> Iterator[tuple[Column, int, Value | Fault]]:
-        writing, missing = self._options.writing, self._study.missing
-        for column in self._columns:
-            at = self._places[column.name]
-            cell = cells[at] if at < len(cells) else None
-            yield column, at, read_value(cell, column, writing, missing)
-
     def _typed(self, cells: Sequence[object]) -> list[Value]:
         """Return the values of a row and whether it is rejected."""
-        found = [value for _, _, value in self._read(cells)]
+        cells = (*cells, *self._padding) if len(cells) < len(self._headers) else cells
+        found = [read(cells[at]) for at, read in self._readers]
         if any(isinstance(value, Fault) for value in found):
             return [*(None for _ in found), True]
         return [*found, False]
 
-    def _findings(self, number: int, cells: Sequence[object]) -> list[Finding]:
+    @cached_property
+    def _padding(self) -> tuple[None, ...]:
+        return (None,) * len(self._headers)
+
+    @cached_property
+    def _readers(self) -> list[tuple[int, Callable[[object], Value | Fault]]]:
+        """By used column, where it stands and what reads it."""
+        writing, missing = self._options.writing, self._study.missing
         return [
-            Finding(
-                self.place(number, at),
-                column.name,
-                value,
-                expected_of(column),
-                self.has_foot and number == self._last,
-            )
-            for column, at, value in self._read(cells)
-            if isinstance(value, Fault)
+            (self._places[column.name], value_reader(column, writing, missing))
+            for column in self._columns
         ]
+
+    def _findings(self, number: int, cells: Sequence[object]) -> list[Finding]:
+        at_foot = self.has_foot and number == self._last
+        found = []
+        cells = (*cells, *self._padding)
+        for column, (at, read) in zip(self._columns, self._readers, strict=True):
+            value = read(cells[at])
+            if isinstance(value, Fault):
+                where = self.place(number, at)
+                found.append(Finding(where, column.name, value, expected_of(column), at_foot))
+        return found
 
     def _insert(self, connection: DuckDBPyConnection, batch: list[list[Value]]) -> None:
         if not batch:

@@ -116,6 +116,8 @@ def quantiles(statistic: Quantiles, sums: Sums) -> Findings:
         below, above = (_placed(cells, ends, k) for k in (before, min(before + 1, n - 1)))
         part = position - before
         value, low, high = (one + part * (two - one) for one, two in zip(below, above, strict=True))
+        if column.type is ColumnType.DATE:
+            value = Fraction(round(value))
         error = max(value - low, high - value) / scale
         shown = edge_entry(column, value / scale)
         rows.append((float(probability), shown, float(error)))

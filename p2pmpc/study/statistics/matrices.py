@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from p2pmpc.study.model import Correlation, Covariance
@@ -30,20 +30,32 @@ def covariance(statistic: Covariance, sums: Sums) -> Findings:
         value, error = sums.comoment(x, y) / below, sums.comoment_error(x, y) / below
         return Measured(float(max(value, Fraction(0)) if one == two else value), float(error))
 
-    entries = [[of(one, two) for two in statistic.of] for one in statistic.of]
+    entries = _mirrored(statistic.of, of)
     remarks = [] if sums.n > 1 else ["fewer than two rows have no covariance"]
     return _matrix("covariance", statistic.of, entries, sums, remarks)
 
 
 def correlation(statistic: Correlation, sums: Sums) -> Findings:
     """Return Pearson's correlation matrix."""
-    entries = [[_pearson(sums, Value(a), Value(b)) for b in statistic.of] for a in statistic.of]
+    entries = _mirrored(statistic.of, lambda a, b: _pearson(sums, Value(a), Value(b)))
     remarks = [
         f"{name} is the same in all rows, as far as is known, and has no correlation"
         for place, name in enumerate(statistic.of)
         if entries[place][place].value is None
     ]
     return _matrix("correlation", statistic.of, entries, sums, remarks)
+
+
+def _mirrored(
+    columns: Sequence[str], compute: Callable[[str, str], Measured]
+) -> list[list[Measured]]:
+    """Return a symmetric matrix, of which one half is computed."""
+    pairs = [(one, two) for k, two in enumerate(columns) for one in columns[: k + 1]]
+    half = {pair: compute(*pair) for pair in pairs}
+    return [
+        [half[a, b] if i <= j else half[b, a] for j, b in enumerate(columns)]
+        for i, a in enumerate(columns)
+    ]
 
 
 def _pearson(sums: Sums, x: Value, y: Value) -> Measured:

@@ -87,6 +87,8 @@ class Fit:
 
     def inverse_error(self) -> Matrix:
         """Return how far the entries of the kept columns' inverse may be off."""
+        if self.is_exact:
+            return [[ZERO] * len(self.kept) for _ in self.kept]
         size = [[abs(self.matrix[i][j]) for j in self.kept] for i in self.kept]
         inner = [[self.error[i][j] for j in self.kept] for i in self.kept]
         return _times(_times(size, inner), size)
