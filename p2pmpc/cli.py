@@ -17,6 +17,7 @@ for _name, _where, _help in (
     ("data", "study.data.command:data_app", "Check your data for a study; nothing leaves."),
     ("invite", "study.command:run_invite", "Found a study's session; print the line to join with."),
     ("join", "study.command:run_join", "Take part in a study."),
+    ("demo", "study.demo:run_demo", "See a whole study, with made-up data."),
     ("verify", "inspecting:run_verify", "Check what a run has left: signatures, sums, results."),
     ("ledger", "inspecting:run_ledger", "Show the sums that your inputs may have been opened in."),
     ("node", "node:run_node", "Run one peer of a private weighted sum."),

@@ -202,7 +202,8 @@ class _Reader:
             step = table.number("step")
             if step <= 0 or (maximum - minimum) / step > MOST_GRID_CELLS:
                 table.refuse("step", f"it is not positive, or makes over {MOST_GRID_CELLS} cells")
-            cells = -int(-(maximum - minimum) // step)
+            whole, rest = divmod(maximum - minimum, step)
+            cells = int(whole) + (rest > 0)  # the last one may reach beyond the maximum
             edges = tuple(minimum + step * k for k in range(cells + 1))
         else:
             bins = table.whole("bins", least=1, most=MOST_GRID_CELLS)
