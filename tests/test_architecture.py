@@ -98,6 +98,12 @@ SHELL = (
     ("start",),
     ("library", "node"),
     ("blocking",),
+    ("swarm.options", "swarm.watch"),
+    ("swarm.data", "swarm.forked"),
+    ("swarm.orders", "swarm.zygote"),
+    ("swarm.in_process", "swarm.processes"),
+    ("swarm.report",),
+    ("swarm.command",),
     (
         "study.data.cubes",
         "study.data.engines",
@@ -137,10 +143,6 @@ SHELL = (
     ("study.bringing", "study.data.check"),
     ("study.command", "study.data.command"),
     ("study.demo", "study.demo_parties"),
-    ("swarm.options", "swarm.watch"),
-    ("swarm.data", "swarm.forked"),
-    ("swarm.report",),
-    ("swarm.command",),
     ("inspecting",),
     ("cli",),
 )
