@@ -79,17 +79,50 @@ def open_groups(
     shown = tuple(
         n >= study.minimum_group and held == 0 for n, held in zip(counts, held_back, strict=True)
     )
+    of_block = [[watched[term] for term in block.watched] for block in blocks]
+    opened = [
+        _open_block(block, counts, shown, few, study.minimum_group)
+        for block, few in zip(blocks, of_block, strict=True)
+    ]
+    for place, (block, few) in enumerate(zip(blocks, of_block, strict=True)):
+        if not _is_rest_safe(blocks, opened, place, counts, few, study.minimum_group):
+            opened[place] = _without_rest(block, opened[place], counts)
     return Opening(
-        counts=tuple(counts),
-        held_back=tuple(held_back),
-        shown=shown,
-        blocks=tuple(
-            _open_block(
-                block, counts, shown, [watched[term] for term in block.watched], study.minimum_group
-            )
-            for block in blocks
-        ),
+        counts=tuple(counts), held_back=tuple(held_back), shown=shown, blocks=tuple(opened)
     )
+
+
+def _is_rest_safe(
+    blocks: Sequence[Block],
+    opened: Sequence[BlockOpening],
+    place: int,
+    counts: Sequence[int],
+    watched: Sequence[Sequence[int]],
+    minimum: int,
+) -> bool:
+    """Return whether a block's rest may be opened beside what other blocks open of the same terms.
+
+    Another block may open some of the rest's groups by themselves. Whoever subtracts these has the
+    terms of what is left of the rest, so that must be enough by itself.
+    """
+    block, rest = blocks[place], opened[place].rest
+    for term in block.terms:
+        known = [o.own for b, o in zip(blocks, opened, strict=True) if term in b.place]
+        left = [k for k in rest if not any(own[k] for own in known)]
+        if left and (
+            sum(counts[k] for k in left) < block.rows_needed or _has_few(watched, left, minimum)
+        ):
+            return False
+    return True
+
+
+def _without_rest(block: Block, opened: BlockOpening, counts: Sequence[int]) -> BlockOpening:
+    few = {k for k in opened.rest if counts[k] >= block.rows_needed}
+    return BlockOpening(opened.own, (), tuple(sorted(few.union(opened.few))))
+
+
+def _has_few(watched: Sequence[Sequence[int]], groups: Sequence[int], minimum: int) -> bool:
+    return any(0 < sum(numbers[k] for k in groups) < minimum for numbers in watched)
 
 
 def _open_block(
@@ -99,14 +132,11 @@ def _open_block(
     watched: Sequence[Sequence[int]],
     minimum: int,
 ) -> BlockOpening:
-    def has_few(groups: Sequence[int]) -> bool:
-        return any(0 < sum(numbers[k] for k in groups) < minimum for numbers in watched)
-
     groups = range(len(counts))
     enough = [shown[k] and counts[k] >= block.rows_needed for k in groups]
-    own = tuple(enough[k] and not has_few([k]) for k in groups)
+    own = tuple(enough[k] and not _has_few(watched, [k], minimum) for k in groups)
     rest = tuple(k for k in groups if shown[k] and not own[k]) if block.has_rest else ()
-    if sum(counts[k] for k in rest) < block.rows_needed or has_few(rest):
+    if sum(counts[k] for k in rest) < block.rows_needed or _has_few(watched, rest, minimum):
         rest = ()
     few = tuple(k for k in groups if enough[k] and not own[k] and k not in rest)
     return BlockOpening(own, rest, few)
