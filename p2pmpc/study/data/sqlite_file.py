@@ -15,6 +15,7 @@ from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.value_rows import Row, ValueFile
 from p2pmpc.study.model import Study
+from p2pmpc.study.words import plain
 
 TOLD = 50_000
 
@@ -43,7 +44,7 @@ class SQLiteFile(ValueFile):
             self._count = int(str(self._one(f"SELECT count(*) FROM {sql.name(self._table)}")[0]))
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
-        where = f"{self._name}:{self._table}"
+        where = f"{self._name}:{plain(self._table)}"
         self._places = find_columns(study, options.renamed, self._headers, lambda _: where)
 
     def close(self) -> None:
@@ -66,11 +67,11 @@ class SQLiteFile(ValueFile):
 
     def place(self, number: int, cell: int) -> Place:
         """See :class:`ValueFile`."""
-        where = f"{self._name}:{self._table}"
+        where = f"{self._name}:{plain(self._table)}"
         if not number:
             return Place(where, 0)
         kind = "rowid" if self._numbered else "row"
-        return Place(f"{where}:{kind} {number}", number, self._headers[cell])
+        return Place(f"{where}:{kind} {number}", number, plain(self._headers[cell]))
 
     def _open(self, path: Path) -> sqlite3.Connection:
         address = f"file:{quoted_url(str(path.resolve()))}?mode=ro"
