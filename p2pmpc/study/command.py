@@ -32,6 +32,7 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
 from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.tables import is_in_database
 from p2pmpc.study.explaining import show_study
 from p2pmpc.study.home import Home, show_home
 from p2pmpc.study.invitation import Invitation
@@ -194,6 +195,7 @@ def _take_part(
         check_coordinator(study, brings_data=data.data is not None)
     elif data.data is None:
         raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    _check_outputs(options, path, data)
     identity, node = _node(plan, invited, options, dry_run=dry_run)
     weight = 1
     if data.data is not None:
@@ -231,6 +233,25 @@ def _take_part(
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _check_outputs(options: StudyOptions, study: Path, data: DataOptions) -> None:
+    """Refuse to write a result over what it is made of, or over another one.
+
+    Raises:
+        ConfigurationError: Two options name one file.
+    """
+    taken = {study.resolve(): "the study file", (options.key or default_key()).resolve(): "the key"}
+    if data.data is not None and not is_in_database(data):
+        taken[Path(data.data).resolve()] = "the data"
+    for name, path in (("--csv", options.csv), ("--report", options.report)):
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise ConfigurationError(
+                f"{name} {path} would overwrite {taken[path.resolve()]}", hint="name another file"
+            )
+        taken[path.resolve()] = f"what {name} writes"
 
 
 def _node(
