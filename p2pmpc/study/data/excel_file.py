@@ -89,11 +89,11 @@ class ExcelFile(ValueFile):
 
     def _mark_merged(self) -> None:
         """Note which cells are empty because others were merged over them."""
-        height, width = self._sheet.total_height, self._sheet.total_width
+        last_row, last_column = self._sheet.end or (-1, -1)
         for (top, left), (bottom, right) in self._sheet.merged_cell_ranges or ():
-            for row in range(top, min(bottom + 1, height)):  # a file may merge a billion cells
+            for row in range(top, min(bottom, last_row) + 1):  # a file may merge a billion cells
                 marks = self._errors.setdefault(row + 1, {})
-                for cell in range(left, min(right + 1, width)):
+                for cell in range(left, min(right, last_column) + 1):
                     if (row, cell) != (top, left):
                         marks.setdefault(cell, Fault.MERGED)
 
