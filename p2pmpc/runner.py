@@ -417,8 +417,10 @@ class SessionRunner:
         if self._round is not None and self._round.stage >= Stage.OPENED:
             patience /= 3
         begins = self._round is None or self._round.stage <= Stage.DEALT
-        if begins and self.session.parameters.rounds == 0:
-            # An open session waits for programs that compute between their sums.
+        parameters = self.session.parameters
+        if begins and (parameters.rounds == 0 or parameters.study):
+            # An open session waits for programs that compute between their sums, a study for people
+            # who read what they agree to.
             patience = max(patience, self._options.join_timeout)
         return trio.current_time() + patience
 

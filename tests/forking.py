@@ -136,9 +136,17 @@ class Forker:
         self._process.wait(SECONDS)
 
 
-@functools.cache
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
 def forker() -> Forker:
-    """Return the one of this process; it ends with this process."""
+    """Return the one of this process, whichever thread asks; it ends with this process."""
+    with _ONE_AT_A_TIME:
+        return _forker()
+
+
+@functools.cache
+def _forker() -> Forker:
     return Forker()
 
 

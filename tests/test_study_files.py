@@ -176,6 +176,24 @@ def test_a_file_is_read_as_the_options_say(tmp_path: Path) -> None:
         assert rows == [(30, 1234.5, dt.date(1990, 1, 5), "f")]
 
 
+def test_bounds_are_inclusive(tmp_path: Path) -> None:
+    """The smallest and the largest value that the study declares are taken."""
+    path = written(tmp_path, f"{HEADER}\n0,0,1900-01-01,f\n120,300,2025-12-31,m\n")
+    assert checked(path).counts.used == 2
+
+
+def test_a_file_that_the_engine_reads_differently_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's rows are counted against those of the scan: a row that it skips ends the check."""
+    whole = csv_file.CSVFile._read_csv
+    monkeypatch.setattr(
+        csv_file.CSVFile, "_read_csv", lambda file: f"(SELECT * FROM {whole(file)} OFFSET 1)"
+    )
+    path = written(tmp_path, f"{HEADER}\n{GOOD}\n{GOOD}\n")
+    assert "one reader finds 1 rows in this file and another 2" in refusal(path).message
+
+
 def test_groups_of_thousands_are_of_three_digits(tmp_path: Path) -> None:
     """1.23 is no 123, also where the point stands between thousands."""
     path = written(tmp_path, "weight\n1.23\n12.3456\n")
@@ -279,6 +297,21 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     assert [one.place.row for one in report.rejections.listed] == [2 * n for n in sorted(bad)]
     rows = rows_of(path, study_of(AGE, maximum_rows=4000), skip_rejected=True)
     assert rows == [(n % 100,) for n in range(1, 4001) if n not in bad]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff"no\nte",age\na,1\n"b",2\n',
+        '"no\r\nte",age\r\na,1\r\n"b",2\r\n',
+        'note,age\r\n"a\r",1\r\n"\r\n",2\r\n',
+        'note,age,"a\r"\r\n"a,b",1,"x\ny"\r\nb,2,x\r\n',
+        'a,age,note\n"a\r",1,c\n"x\ny",2,"\r\n"\n',
+    ],
+)
+def test_what_the_engine_would_read_wrongly_is_read(tmp_path: Path, text: str) -> None:
+    """Line breaks in names, and carriage returns in fields: Python's csv reads such files instead."""
+    assert rows_of(written(tmp_path, text), study_of(AGE)) == [(1,), (2,)]
 
 
 FIELDS = st.text(alphabet="ax1é ,;\"'\\#\n\t", max_size=6)

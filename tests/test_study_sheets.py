@@ -103,6 +103,18 @@ def test_a_bad_cell_of_a_sheet_is_told_by_its_name(tmp_path: Path, name: str) ->
     assert rejected[1][:2] == ["3", f"Sheet1!{cell}"]
 
 
+def test_a_merged_cell_is_no_empty_cell(tmp_path: Path) -> None:
+    """What other cells were merged over is told, and not taken for missing."""
+    from openpyxl import load_workbook
+
+    path = a_book(tmp_path, NAMES, [30, 70.5, DAY, "f"], [31, 71, DAY, "m"])
+    book = load_workbook(path)
+    book.worksheets[0].merge_cells("B2:B3")
+    book.save(path)
+    (finding,) = checked(path).rejections.listed
+    assert (finding.place.cell, finding.fault) == ("Sheet1!B3", Fault.MERGED)
+
+
 def test_the_sheet_of_several_is_said(tmp_path: Path) -> None:
     """None is chosen by itself, and their names are told."""
     path = a_book(tmp_path, NAMES, [30, 70.5, DAY, "f"], sheets=("One & all", "Two"))

@@ -324,10 +324,11 @@ async def test_whoever_declines_ends_the_study_for_all_and_is_named(tmp_path: Pa
 
 @at_once
 async def test_whoever_is_asked_and_agrees_takes_part(tmp_path: Path) -> None:
-    """A yes lets the study go on, for one that brings data and for one that brings none."""
-    asked = []
+    """A yes lets the study go on, however long people read: the others wait as for those who join."""
+    asked: list[str] = []
 
     async def yes(question: str) -> bool:
+        await trio.sleep(100 * len(asked))  # --timeout is 30 s here
         asked.append(question)
         return True
 

@@ -85,7 +85,7 @@ def run_new(
     try:
         if path.exists():
             raise ConfigurationError(f"{path} is there already", hint="name another file")
-        text = ask_study(input, lambda line: print(line, file=sys.stderr))
+        text = ask_study(_read_line, lambda line: print(line, file=sys.stderr))
         path.write_text(text, encoding="utf-8")
     except P2PMPCError as error:
         return show_error(error)
@@ -95,6 +95,14 @@ def run_new(
         return show_error(Interrupted(signal.SIGINT))
     print(f"wrote {path}; read it with `p2pmpc study show {path}`", file=sys.stderr)
     return 0
+
+
+def _read_line(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
 
 
 @study_app.command(name="show")

@@ -120,7 +120,11 @@ class _Questions:
             self._say("  columns of these are expected")
 
     def _one(self, question: str, kinds: Sequence[str]) -> str:
-        return _text(self._names(question, kinds=kinds)[0])
+        return _text(self._column(question, kinds))
+
+    def _column(self, question: str, kinds: Sequence[str]) -> str:
+        fitting = [name for name, (kind, _) in self._columns.items() if kind in kinds]
+        return self._choice(question, fitting)
 
     # -- the parts ----------------------------------------------------------------------------
 
@@ -214,7 +218,7 @@ class _Questions:
             column = self._one("  Of which column", numeric)
             return [f"column = {column}", f"bins = {self._whole('  Cells of the grid', 20)}"]
         if kind == "proportion":
-            name = self._names("  Of which column", kinds=("category",))[0]
+            name = self._column("  Of which column", ("category",))
             chosen = self._choice("  The share of", self._columns[name][1])
             return [f"column = {_text(name)}", f"category = {_text(chosen)}"]
         if kind == "crosstab":

@@ -11,7 +11,7 @@ from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.sources import Watch
 from p2pmpc.study.data.engines import missing_extra
 from p2pmpc.study.data.excel_errors import errors_of
-from p2pmpc.study.data.faults import Place, refused
+from p2pmpc.study.data.faults import Fault, Place, refused
 from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.value_rows import Row, ValueFile
@@ -43,6 +43,7 @@ class ExcelFile(ValueFile):
         super().__init__(study, options, watch)
         self._sheet = self._opened(path)
         self._errors = errors_of(path, self._sheet.name)
+        self._mark_merged()
         head = options.header_row
         top = next(islice(self._sheet.iter_rows(), head - 1, None), [])
         self._headers = [str(cell) for cell in top]
@@ -67,7 +68,7 @@ class ExcelFile(ValueFile):
         for number, read in enumerate(islice(self._sheet.iter_rows(), first - 1, None), first):
             cells: list[object] = list(read)
             if number % TOLD == 0:
-                self._watch(min(number, of), of)
+                self._watch(number, of)
             for place, fault in self._errors.get(number, {}).items():
                 cells.extend([""] * (place + 1 - len(cells)))
                 cells[place] = fault
@@ -82,6 +83,15 @@ class ExcelFile(ValueFile):
         """See :class:`ValueFile`."""
         number = number or self._options.header_row
         return Place(self._at(number, cell), number, f"{self._sheet.name}!{letters(cell)}{number}")
+
+    def _mark_merged(self) -> None:
+        """Note which cells are empty because others were merged over them."""
+        for (top, left), (bottom, right) in self._sheet.merged_cell_ranges or ():
+            for row in range(top, bottom + 1):
+                marks = self._errors.setdefault(row + 1, {})
+                for cell in range(left, right + 1):
+                    if (row, cell) != (top, left):
+                        marks.setdefault(cell, Fault.MERGED)
 
     def _at(self, number: int, cell: int) -> str:
         return f"{self._name}:{self._sheet.name}!{letters(cell)}{number}"

@@ -26,6 +26,7 @@ class Fault(StrEnum):
     BLANKS = "blanks around the value"
     ERROR_VALUE = "an error value of the spreadsheet"
     NOT_COMPUTED = "a formula without a result"
+    MERGED = "within merged cells"
     NOT_A_CATEGORY = "not a category"
     ANOTHER_CASE = "a category but for blanks or upper and lower case"
     BELOW = "below the minimum"
@@ -43,6 +44,7 @@ HINTS = {
     Fault.NOT_A_DATE: "say how dates are written, for example --date-format %d.%m.%Y",
     Fault.NOT_MIDNIGHT: "leave the time out of the cells",
     Fault.NOT_COMPUTED: "open the file in a spreadsheet program and save it there",
+    Fault.MERGED: "split the merged cells, and fill in each",
     Fault.TEXT: "store the column as numbers",
     Fault.ANOTHER_CASE: "write categories as the study does",
 }

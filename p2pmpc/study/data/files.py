@@ -39,6 +39,9 @@ class DataFile(Protocol):
     def load(self, connection: DuckDBPyConnection) -> None:
         """Make ``read_rows`` and ``data``."""
 
+    def check_count(self, rows: int) -> None:
+        """Refuse a file of which the engine sees another number of rows."""
+
     def rejections(
         self, connection: DuckDBPyConnection, rejected: RejectedRows | None
     ) -> Iterator[list[Finding]]:
@@ -103,6 +106,7 @@ def opened(
         file = stack.enter_context(contextlib.closing(_file(path, study, options, watch)))
         file.load(connection)
         counts, columns = summarise(connection, study)
+        file.check_count(counts.read)
         report = Report(
             str(options.data),
             counts,

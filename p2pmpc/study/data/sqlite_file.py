@@ -59,7 +59,7 @@ class SQLiteFile(ValueFile):
         try:
             for place, cells in enumerate(self._database.execute(query), start=1):
                 if place % TOLD == 0:
-                    self._watch(min(place, self._count), self._count)
+                    self._watch(place, self._count)
                 yield (cells[0], cells[1:]) if self._numbered else (place, cells)
         except sqlite3.Error as error:
             raise self._unreadable(error) from None

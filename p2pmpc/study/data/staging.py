@@ -20,6 +20,9 @@ from p2pmpc.study.model import Column, ColumnType, Study
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+OK = "row_is_good"
+"""A name that no column of a study has beside it: of whether a row is not rejected."""
+
 ENGINE_TYPES = {
     ColumnType.NUMBER: "DOUBLE",
     ColumnType.INTEGER: "BIGINT",
@@ -59,11 +62,12 @@ def stage(
     numbered = f"{number} AS n, " if number else ""
     kept = "n, " if number else ""
     selected = ", ".join(inner) or "1 AS v"
-    connection.execute(
+    query = (
         f"CREATE {'TABLE' if copied else 'VIEW'} read_rows AS "
         f"SELECT {kept}{values + ', ' if values else ''}{' OR '.join(bad) or 'false'} AS rejected "
         f"FROM (SELECT {numbered}{selected} FROM {source})"
     )
+    connection.execute(query)
     show(connection, study)
 
 
@@ -89,45 +93,53 @@ def rejected_rows(
 def summarise(
     connection: DuckDBPyConnection, study: Study
 ) -> tuple[Counts, tuple[ColumnSummary, ...]]:
-    """Return how many rows there are of each kind, and what the columns of the others hold."""
-    names = [study.columns[name] for name in study.used]
+    """Return how many rows there are of each kind, and what the columns of the others hold.
+
+    Args:
+        connection: With ``read_rows``.
+        study: The study.
+    """
+    columns = [study.columns[name] for name in study.used]
     gone = sql.filtered_out(study)
-    absent = " OR ".join(f"{sql.name(c.name)} IS NULL" for c in names) or "false"
+    absent = " OR ".join(f"{sql.name(c.name)} IS NULL" for c in columns) or "false"
     parts = [
-        f"count(*) FILTER (WHERE {gone})",
-        f"count(*) FILTER (WHERE NOT ({gone}) AND ({absent}))",
+        "count(*)",
+        f"count(*) FILTER (WHERE {OK})",
+        f"count(*) FILTER (WHERE {OK} AND {gone})",
+        f"count(*) FILTER (WHERE {OK} AND NOT ({gone}) AND ({absent}))",
     ]
-    for column in names:
+    for column in columns:
         parts += _numbers_of(column)
-    (total, bad), *_ = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE rejected) FROM read_rows"
-    ).fetchall()
-    found = connection.execute(f"SELECT {', '.join(parts)} FROM data").fetchone()
-    assert found is not None, "an aggregate has a row"
-    filtered, missing, *rest = found
-    columns = [
-        _summary(column, rest[4 * place : 4 * place + 4]) for place, column in enumerate(names)
-    ]
+    named = [f"v{place} AS {sql.name(name)}" for place, name in enumerate(study.used)]
+    rows = f"SELECT {', '.join([*named, f'NOT rejected AS {OK}'])} FROM read_rows"
+    (found,) = connection.execute(f"SELECT {', '.join(parts)} FROM ({rows})").fetchall()
+    read, good, filtered, missing, *rest = found
     counts = Counts(
-        read=total,
-        rejected=bad,
+        read=read,
+        rejected=read - good,
         filtered=filtered,
         missing=missing,
-        used=total - bad - filtered - missing,
+        used=good - filtered - missing,
     )
-    return counts, tuple(columns)
+    summaries = [
+        _summary(column, rest[4 * place : 4 * place + 4]) for place, column in enumerate(columns)
+    ]
+    return counts, tuple(summaries)
 
 
 def _numbers_of(column: Column) -> list[str]:
     cell = sql.name(column.name)
-    missing = f"count(*) - count({cell})"
+    missing = f"count(*) FILTER (WHERE {OK} AND {cell} IS NULL)"
     if not column.is_numeric:
         return [missing, "NULL", "NULL", "0"]
     rounded = "0"
     if column.type is ColumnType.NUMBER:
         factor = f"1e{column.decimals}"
-        rounded = f"count(*) FILTER (WHERE floor({cell} * {factor} + 0.5) / {factor} <> {cell})"
-    return [missing, f"min({cell})", f"max({cell})", rounded]
+        rounded = (
+            f"count(*) FILTER (WHERE {OK} AND floor({cell} * {factor} + 0.5) / {factor} <> {cell})"
+        )
+    ends = [f"{end}({cell}) FILTER (WHERE {OK})" for end in ("min", "max")]
+    return [missing, *ends, rounded]
 
 
 def _summary(column: Column, found: list[object]) -> ColumnSummary:

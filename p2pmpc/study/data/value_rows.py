@@ -41,7 +41,9 @@ class ValueFile(ABC):
     """Whether people write totals below its rows."""
 
     def __init__(self, study: Study, options: DataOptions, watch: Watch) -> None:
-        self._study, self._options, self._watch = study, options, watch
+        self._study, self._options = study, options
+        size = options.path.stat().st_size
+        self._watch: Watch = lambda done, of: watch(size * min(done, of) // max(of, 1), size)
         self._name = str(options.data)
         self._columns = [study.columns[name] for name in study.used]
         self._places: dict[str, int] = {}
@@ -76,6 +78,10 @@ class ValueFile(ABC):
                 self.place(0, 0).text, "there is a header and no row, expected at least one row"
             )
         show(connection, self._study)
+
+    def check_count(self, rows: int) -> None:
+        """Know of no number but that of the rows themselves."""
+        assert rows >= 0
 
     def rejections(
         self,
