@@ -44,7 +44,7 @@ from p2pmpc.study.terms import (
     size_of,
     terms_of,
 )
-from tests.study_reference import Row, category, number, run, split, study_of
+from tests.study_reference import Row, aggregates_of, category, number, run, split, study_of
 
 SEX, REGION = category("sex", "f", "m"), category("region", "north", "south", "west")
 AGE, PAY = number("age", 18, 99), number("pay", 0, 100_000, 2)
@@ -266,6 +266,21 @@ def test_groups_are_suppressed_by_the_minimum_and_by_a_party() -> None:
         *("all", "sex = f", "sex = m", "region = north", "region = south"),
         *("sex = f, region = north", "sex = m, region = north", "sex = m, region = south"),
     ]
+
+
+def test_of_a_group_that_it_holds_back_a_party_tells_no_categories() -> None:
+    """Since the group is left out anyway, nobody needs to know how its rows are spread over predictors."""
+    plan = Plan(grouped())
+    (own, *_) = split(people(COUNTS))
+    local = aggregates_of(plan, own)
+    held = local.counts[2]
+    assert held
+    open_handed, strict = plan.first_round(local), plan.first_round(local, held + 1)
+    groups = len(plan.cells)
+    assert strict[:groups] == open_handed[:groups] == list(local.counts)
+    of_group = [k for k in range(2 * groups, plan.first_length) if k % groups == 2]
+    assert any(open_handed[k] for k in of_group)
+    assert not any(strict[k] for k in of_group)
 
 
 def test_nothing_of_a_suppressed_group_is_in_what_is_opened() -> None:
