@@ -354,6 +354,15 @@ def test_what_is_left_is_opened_as_one_where_it_is_enough() -> None:
     assert few.totals.over(2, [2]) is None
 
 
+def test_what_is_left_cannot_be_had_from_two_blocks() -> None:
+    """A group that one block opens by itself is not summed with a smaller one in the next."""
+    ran = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 45, ("m", "north"): 12})))
+    correlation, regression = ran.opening.blocks[1:]
+    assert [k for k, own in enumerate(correlation.own) if own] == [0, 2]
+    assert [k for k, own in enumerate(regression.own) if own] == [0]
+    assert regression.rest == ()  # 57 rows would be enough, and less the correlation's 45 leave 12
+
+
 def test_filters_and_missing_values_leave_rows_out_of_everything() -> None:
     """The same rows serve all statistics, so that no two of them differ by a few rows."""
     rows = people({("f", "north"): 40, ("m", "north"): 40})
