@@ -386,3 +386,12 @@ def test_a_weighted_mean_needs_what_undoes_the_centres() -> None:
     found = terms_of(WeightedMean("pay", "age"), grouped())
     pay, age = Value("pay"), Value("age")
     assert set(found) == {Monomial.of(pay), Monomial.of(age), Monomial.of(pay, age)}
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(4, False), (5, True)])
+def test_a_group_of_the_minimum_is_shown_and_one_row_fewer_is_not(rows: int, shown: bool) -> None:
+    """The minimum is the fewest rows that are shown, over all parties."""
+    ran = run(grouped(), split(people({("f", "north"): 60, ("m", "south"): rows})))
+    few = [k for k, n in enumerate(ran.opening.counts) if n == rows]
+    assert [ran.opening.shown[k] for k in few] == [shown]
+    assert bool(ran.opening.suppressed) is not shown
