@@ -102,6 +102,42 @@ def test_groups_are_opened_together_where_nothing_can_be_subtracted() -> None:
     assert [block.rest for block in small.opening.blocks] == [(), (0, 1), (0, 1)]
 
 
+def test_a_column_of_two_values_is_a_category_under_another_name() -> None:
+    """Products with a number that is 1 for one person are that person's values: none is opened."""
+    flag = number("flag", 0, 1)
+    statistics = (
+        WeightedMean("pay", "flag"),
+        WeightedMean("flag", "hours"),
+        Covariance(("pay", "flag")),
+        Regression("pay", ("flag",)),
+        Regression("flag", ("pay",)),
+        Mean("pay"),
+    )
+    study = study_of([flag, PAY, HOURS], statistics)
+    for few, is_opened in ((1, False), (4, False), (5, True), (295, True), (296, False), (0, True)):
+        rows = [{"flag": int(k < few), "pay": 100 + k, "hours": k % 60} for k in range(300)]
+        found = run(study, split(rows))
+        withheld = [found.answer("all", place).withheld for place in range(5)]
+        assert any("of two" in why for why in withheld) is not is_opened
+        opened = [found.totals.over(block, [0]) is not None for block in range(1, 6)]
+        assert opened == [is_opened] * 5
+        assert found.figures("all", 5)["mean"] == 100 + 299 / 2
+
+
+def test_weighted_means_left_out_of_a_group_cannot_be_had_from_a_rest() -> None:
+    """A covariance of the same columns opens no sum from which the other groups could be taken."""
+    flag = number("flag", 0, 1)
+    study = study_of(
+        [SITE, flag, PAY],
+        [WeightedMean("pay", "flag"), Covariance(("pay", "flag"))],
+        group_by=("site",),
+    )
+    rows = people(north=(15, 1), south=(15, 7))
+    found = run(study, split([{**row, "flag": int(row["rare"] == "yes")} for row in rows]))
+    assert found.opening.blocks[1].own == (False, True)
+    assert found.opening.blocks[2].rest == ()
+
+
 # -- sums that nobody can have ------------------------------------------------------------------------
 
 EACH: tuple[Statistic, ...] = (

@@ -294,8 +294,12 @@ def _learned(plan: Plan) -> list[str]:
     if matrices:
         lines.append(
             f"A regression, covariance or correlation is left out where there are fewer than "
-            f"{study.rows_per_coefficient} rows for each of its coefficients or columns, and a regression "
-            f"where a category of a predictor has 1 to {study.minimum_group - 1} rows."
+            f"{study.rows_per_coefficient} rows for each of its coefficients or columns."
+        )
+    if plan.watched:
+        lines.append(
+            f"What multiplies values with a category, or with a column of two values, is left out where one "
+            f"of these has 1 to {study.minimum_group - 1} rows."
         )
     return lines
 
