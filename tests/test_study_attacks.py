@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,12 +16,15 @@ from typing import Any
 import pytest
 
 from p2pmpc.errors import InputRefused, Revealed, VerificationFailed
-from p2pmpc.study.command import run_join
+from p2pmpc.study.bringing import bring
+from p2pmpc.study.command import _run_privately, run_join
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.disclosure import Opening
 from p2pmpc.study.evidence import verify_study
 from p2pmpc.study.explaining import show_study
 from p2pmpc.study.model import (
+    Column,
+    ColumnType,
     Count,
     Covariance,
     CrossTab,
@@ -39,6 +45,7 @@ from p2pmpc.study.study_file import parse_study
 from p2pmpc.study.terms import Is, Monomial, Value
 from p2pmpc.study_text import first_difference
 from tests.a_study import checked, refusal
+from tests.a_study import study_of as a_study_of
 from tests.nodes import at_once
 from tests.study_reference import Row, Run, category, number, run, split, study_of
 from tests.test_study_walk import TEXT, Gathering, Seat, rows_of
@@ -282,6 +289,24 @@ def test_a_result_is_not_written_over_what_it_is_made_of(
 # -- large files --------------------------------------------------------------------------------------
 
 
+def test_evidence_is_for_its_owner_alone(monkeypatch: Any) -> None:
+    """What a party keeps tells small counts: nobody else on the machine may read it."""
+    seen = []
+
+    def ran(*_: object) -> None:
+        seen.append(os.umask(0o077))
+
+    monkeypatch.setattr("p2pmpc.study.command.trio.run", ran)
+    before = os.umask(0o022)
+    try:
+        nothing: Any = None
+        _run_privately(nothing, nothing, nothing, nothing)
+        assert seen == [0o077]
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
 def test_a_regression_of_very_many_categories_is_refused_at_once(monkeypatch: Any) -> None:
     """The products of three columns of 900 categories each would take minutes and gigabytes."""
     columns = [PAY, *(category(name, *(f"{k}" for k in range(900))) for name in "abc")]
@@ -309,6 +334,65 @@ def test_a_sheet_that_merges_all_cells_is_read_at_once(tmp_path: Path) -> None:
     book.worksheets[0].merged_cells.add("F3:XFD1048576")
     book.save(tmp_path / "data.xlsx")
     assert checked(tmp_path / "data.xlsx").counts.used == 0
+
+
+def test_a_view_that_never_ends_can_be_interrupted(tmp_path: Path) -> None:
+    """SQLite would count its rows for ever, and hear no signal meanwhile."""
+    path = tmp_path / "data.sqlite"
+    endless = (
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT n AS age FROM r"
+    )
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"CREATE VIEW endless AS {endless}")
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        with pytest.raises((KeyboardInterrupt, InputRefused)):
+            checked(path)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+# -- names of others, within the engine -----------------------------------------------------------
+
+
+NAMES = (
+    'a"; DROP TABLE data; --',
+    "x' OR '1'='1",
+    "row_is_good",
+    "rejected",
+    "v0",
+    "rows",
+    "*",
+    "?",
+)
+
+
+def test_no_name_of_a_column_means_anything_to_the_engine(tmp_path: Path) -> None:
+    """Nor does any category, nor the name of the file: all are read as they are written."""
+    categories = ("it's", 'say "x"', "a;--", "NULL", "%")
+    columns = [Column(n, ColumnType.INTEGER, "", Decimal(0), Decimal(100)) for n in NAMES]
+    columns.append(Column("c'\";", ColumnType.CATEGORY, categories=categories))
+    rows = [
+        [str((k * 7 + j) % 100) for j in range(len(NAMES))] + [categories[k % 5]] for k in range(20)
+    ]
+    (tmp_path / "a.csv").write_text("another file, which the name is a pattern of")
+    path = tmp_path / "[a].csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[column.name for column in columns], *rows])
+    study = a_study_of(*columns)
+    assert checked(path, study).counts.used == 20
+    plan = Plan(study)
+    sums = bring(plan, DataOptions(data=str(path))).aggregates.sums
+    for place, column in enumerate(columns[:-1]):
+        wanted = sum(int(row[place]) - column.centre for row in rows)
+        assert sums[Monomial.of(Value(column.name))] == ((wanted,),)
+    assert sums[Monomial.of(Is(columns[-1].name, "it's"))] == ((4,),)
 
 
 # -- texts of others ----------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ from p2pmpc.study.seat import (
     with_parameters,
 )
 from p2pmpc.study.telling import StudyLines
-from p2pmpc.study.walk import Part
+from p2pmpc.study.walk import Part, Walked
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
@@ -229,12 +229,21 @@ def _take_part(
         ask_at_terminal if is_asked else None,
         None if invited is None else invited.study,
     )
-    walked = trio.run(run_until_signal, node, identity, part, lines)
+    walked = _run_privately(node, identity, part, lines)
     trouble = write_result(study, walked.result, options) or walked.trouble
     if trouble is not None:
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: StudyLines) -> Walked:
+    """Take part, and leave evidence that nobody else on this machine can read: it tells small counts."""
+    before = os.umask(0o077)
+    try:
+        return trio.run(run_until_signal, node, identity, part, lines)
+    finally:
+        os.umask(before)
 
 
 def _check_outputs(options: StudyOptions, study: Path, data: DataOptions) -> None:

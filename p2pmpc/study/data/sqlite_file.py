@@ -19,6 +19,8 @@ from p2pmpc.study.words import plain
 
 TOLD = 50_000
 
+_STEPS = 1 << 20
+
 
 class SQLiteFile(ValueFile):
     """A table or view of a SQLite file.
@@ -78,6 +80,8 @@ class SQLiteFile(ValueFile):
         try:
             database = sqlite3.connect(address, uri=True, isolation_level=None)
             database.text_factory = _text
+            # A view may never end: only between such steps does an interrupt from the terminal reach it.
+            database.set_progress_handler(lambda: 0, _STEPS)
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA query_only = ON")
             database.execute("BEGIN")  # all that is read is of one moment
