@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -517,6 +518,33 @@ def _forge(folder: Path, identity: Identity) -> None:
     data = label("study receipt") + json.dumps(signed, separators=(",", ":")).encode()
     signed["signature"] = identity.sign(data).hex()
     receipt.write_text(json.dumps(signed, indent=2) + "\n")
+
+
+@at_once
+async def test_no_number_of_a_party_is_in_what_is_left_or_told(tmp_path: Path) -> None:
+    """Neither logs, transcripts, receipts and results nor progress hold a party's own counts and sums."""
+    text = TEXT.replace("parties = 3", 'parties = 3\nweights = "private"\nweight_bound = 100000')
+    sizes = [(101, 102), (203, 104), (305, 106)]
+    seats = [Seat(rows_of(k, *size), text, weight=70_001 + k) for k, size in enumerate(sizes)]
+    gathering = Gathering(tmp_path)
+    await gathering.run(seats)
+    assert gathering.codes() == [0, 0, 0]
+    plan = Plan(parse_study(text.encode()))
+    opening = plan.opening([609, 312, 0, 0, 0, 0])
+    left = b"".join(path.read_bytes() for path in (tmp_path / "log").rglob("*") if path.is_file())
+    left += repr(gathering.told).encode()
+    left += repr(list(gathering.walked.values())).encode()
+    for seat in seats:
+        aggregates = aggregates_of(plan, seat.rows or [])
+        numbers = {
+            *aggregates.counts,
+            *plan.second_round(aggregates, opening, seat.weight),
+            seat.weight,
+        }
+        for number in numbers - {0}:
+            shown = re.findall(rb"(?<![0-9a-f.])%d(?![0-9a-f.])" % number, left)
+            assert abs(number) > 10_000, "a small number may be there by chance"
+            assert not shown, f"{number} of a party is somewhere"
 
 
 # -- seats ----------------------------------------------------------------------------------------

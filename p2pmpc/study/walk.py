@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
@@ -43,7 +43,7 @@ class Part:
 
     plan: Plan
     home: Home | None
-    weight: int = 1
+    weight: int = field(default=1, repr=False)
     own_minimum: int = 0
     ask: Ask | None = None
     invited_to: bytes | None = None
