@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
 from p2pmpc.study.plan import Aggregates, Plan
+from p2pmpc.study.running import _kept
 from p2pmpc.study.seat import (
     check_coordinator,
     check_counts,
@@ -184,6 +186,7 @@ class Gathering:
             ) as peer:
                 walked = await walk(peer, part, observer)
                 folder, session = Path(walked.result.files), peer.runner.session
+                self.session = session
                 stem = file_stem(made.name, identity)
                 keep_study(folder, stem, identity, session, study, walked.result)
             self.walked[number] = walked
@@ -542,6 +545,26 @@ async def test_no_number_of_a_party_is_in_what_is_left_or_told(tmp_path: Path) -
         for number in numbers:
             shown = re.findall(rb"(?<![0-9a-f.])%d(?![0-9a-f.])" % number, left)
             assert not shown, f"{number} of a party is somewhere"
+
+
+@at_once
+async def test_a_result_stands_whatever_cannot_be_written_down(tmp_path: Path) -> None:
+    """Where the disk refuses the files of a study the answer is still there, with what went wrong."""
+    gathering = Gathering(tmp_path)
+    await gathering.run([Seat(rows_of(k)) for k in range(3)])
+    identity = load_or_create(tmp_path / "0.key", os.urandom)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "me.result.json").mkdir(parents=True)
+    walked = gathering.walked[0]
+    assert walked.trouble is None
+    walked = replace(walked, result=replace(walked.result, files=str(elsewhere)))
+    part = Part(Plan(parse_study(TEXT.encode())), None)
+    peer: Any = SimpleNamespace(runner=SimpleNamespace(session=gathering.session))
+    kept = _kept(walked, NodeOptions(name="me"), identity, part, peer)
+    assert kept.result is walked.result
+    assert kept.trouble is not None
+    assert exit_code_of(kept.trouble) == 7
+    assert kept.trouble.revealed is Revealed.TOTAL
 
 
 # -- seats ----------------------------------------------------------------------------------------

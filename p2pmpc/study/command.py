@@ -39,7 +39,7 @@ from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.questions import ask_study
 from p2pmpc.study.reading import load_study
-from p2pmpc.study.running import run_until_signal, write_result
+from p2pmpc.study.running import take_part, write_result
 from p2pmpc.study.seat import (
     check_coordinator,
     check_deadline,
@@ -227,7 +227,7 @@ def _take_part(
         ask_at_terminal if is_asked else None,
         None if invited is None else invited.study,
     )
-    walked = trio.run(run_until_signal, node, identity, part, lines)
+    walked = trio.run(take_part, node, identity, part, lines)
     trouble = write_result(study, walked.result, options) or walked.trouble
     if trouble is not None:
         print(trouble.describe(), file=sys.stderr)

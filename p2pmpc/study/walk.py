@@ -56,15 +56,18 @@ class Walked:
     Args:
         result: The answer.
         rounds: What each round came to: totals, transcripts, trouble with files.
+        unkept: What of the study could not be written down, if anything.
     """
 
     result: Result
     rounds: tuple[Outcome, Outcome]
+    unkept: P2PMPCError | None = None
 
     @property
     def trouble(self) -> P2PMPCError | None:
         """What went wrong after a total was known, if anything did."""
-        return next((outcome.trouble for outcome in self.rounds if outcome.trouble), None)
+        troubles = [outcome.trouble for outcome in self.rounds]
+        return next(filter(None, [*troubles, self.unkept]), None)
 
 
 async def walk(peer: Peer, part: Part, observer: Observer) -> Walked:
