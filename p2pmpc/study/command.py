@@ -40,7 +40,7 @@ from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.questions import ask_study
 from p2pmpc.study.reading import load_study
-from p2pmpc.study.running import run_until_signal, write_result
+from p2pmpc.study.running import take_part, write_result
 from p2pmpc.study.seat import (
     check_coordinator,
     check_deadline,
@@ -241,7 +241,7 @@ def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: Stu
     """Take part, and leave evidence that nobody else on this machine can read: it tells small counts."""
     before = os.umask(0o077)
     try:
-        return trio.run(run_until_signal, node, identity, part, lines)
+        return trio.run(take_part, node, identity, part, lines)
     finally:
         os.umask(before)
 
