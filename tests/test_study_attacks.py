@@ -42,7 +42,7 @@ from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts, check_sums
 from p2pmpc.study.study_file import parse_study
-from p2pmpc.study.terms import Is, Monomial, Value
+from p2pmpc.study.terms import Bins, Is, Monomial, Value
 from p2pmpc.study_text import first_difference
 from tests.a_study import checked, refusal
 from tests.a_study import study_of as a_study_of
@@ -205,6 +205,7 @@ def test_sums_just_beyond_what_is_possible_are_refused() -> None:
     """A category of more rows than there are, squares below the mean's, a number for a group left out."""
     rare, pay = Monomial.of(Is("rare", "yes")), Monomial.of(Value("pay"))
     squares = Monomial.of(Value("pay"), Value("pay"))
+    cells = Bins("age", tuple(map(int, EDGES)))
     _changed(rare, lambda _: 40)
     for term, value, group in (
         (rare, 41, 0),
@@ -212,6 +213,7 @@ def test_sums_just_beyond_what_is_possible_are_refused() -> None:
         (rare, 1, 2),
         (pay, 40 * PAY.half_range + 1, 0),
         (squares, 0, 0),
+        (cells, 0, 0),  # fewer than there are rows: a quantile would look for the others in vain
     ):
         with pytest.raises(VerificationFailed):
             _changed(term, lambda _, value=value: value, group=group)  # type: ignore[misc]
