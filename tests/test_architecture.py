@@ -54,7 +54,7 @@ CORE = (
         "study.svg",
     ),
     ("study.levels", "study.plan", "study.plots"),
-    ("study.explaining", "study.statistics.exact", "study.study_file"),
+    ("study.explaining", "study.plausible", "study.statistics.exact", "study.study_file"),
     (
         "study.questions",
         "study.sections",

@@ -176,7 +176,7 @@ def test_too_many_rows_are_refused() -> None:
 
 def test_too_many_numbers_are_refused(monkeypatch: Any) -> None:
     """The refusal says how many and what makes fewer."""
-    monkeypatch.setattr("p2pmpc.study.plan.LARGEST_LENGTH", 20)
+    monkeypatch.setattr("p2pmpc.study.plan.MOST_NUMBERS", 20)
     with pytest.raises(InputRefused, match="and 20 are the most") as refused:
         Plan(grouped())
     assert "fewer groups" in refused.value.hint

@@ -32,6 +32,7 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
 from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
+from p2pmpc.study.data.tables import is_in_database
 from p2pmpc.study.explaining import show_study
 from p2pmpc.study.home import Home, show_home
 from p2pmpc.study.invitation import Invitation
@@ -49,7 +50,7 @@ from p2pmpc.study.seat import (
     with_parameters,
 )
 from p2pmpc.study.telling import StudyLines
-from p2pmpc.study.walk import Part
+from p2pmpc.study.walk import Part, Walked
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
@@ -194,6 +195,7 @@ def _take_part(
         check_coordinator(study, brings_data=data.data is not None)
     elif data.data is None:
         raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    _check_outputs(options, path, data)
     identity, node = _node(plan, invited, options, dry_run=dry_run)
     weight = 1
     if data.data is not None:
@@ -227,12 +229,40 @@ def _take_part(
         ask_at_terminal if is_asked else None,
         None if invited is None else invited.study,
     )
-    walked = trio.run(take_part, node, identity, part, lines)
+    walked = _run_privately(node, identity, part, lines)
     trouble = write_result(study, walked.result, options) or walked.trouble
     if trouble is not None:
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: StudyLines) -> Walked:
+    """Take part, and leave evidence that nobody else on this machine can read: it tells small counts."""
+    before = os.umask(0o077)
+    try:
+        return trio.run(take_part, node, identity, part, lines)
+    finally:
+        os.umask(before)
+
+
+def _check_outputs(options: StudyOptions, study: Path, data: DataOptions) -> None:
+    """Refuse to write a result over what it is made of, or over another one.
+
+    Raises:
+        ConfigurationError: Two options name one file.
+    """
+    taken = {study.resolve(): "the study file", (options.key or default_key()).resolve(): "the key"}
+    if data.data is not None and not is_in_database(data):
+        taken[Path(data.data).resolve()] = "the data"
+    for name, path in (("--csv", options.csv), ("--report", options.report)):
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise ConfigurationError(
+                f"{name} {path} would overwrite {taken[path.resolve()]}", hint="name another file"
+            )
+        taken[path.resolve()] = f"what {name} writes"
 
 
 def _node(

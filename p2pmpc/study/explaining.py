@@ -39,7 +39,7 @@ def show_study(plan: Plan) -> str:
     """
     study = plan.study
     sections = [
-        (study.title, [study.purpose]),
+        (study.title, []),
         ("Who takes part", _who(study)),
         ("Which rows count", _rows(study)),
         ("What is computed", _statistics(study)),
@@ -51,7 +51,17 @@ def show_study(plan: Plan) -> str:
     lines: list[str] = []
     for heading, items in sections:
         lines += [heading, "-" * len(heading), *_wrapped(items), ""]
+        if heading is study.title:
+            lines[-1:] = [*_quoted(study.purpose), ""]
     return "\n".join(lines[:-1])
+
+
+def _quoted(text: str) -> Iterable[str]:
+    """Yield the lines of a text that the coordinator wrote, so that it cannot pass for this program's."""
+    for line in text.split("\n"):
+        yield from textwrap.wrap(
+            line, WIDTH, initial_indent="| ", subsequent_indent="| ", break_on_hyphens=False
+        ) or ["|"]
 
 
 def _wrapped(items: Iterable[str]) -> Iterable[str]:
@@ -119,7 +129,7 @@ def _rows(study: Study) -> list[str]:
 
 def describe_column(column: Column) -> str:
     """Return a column in words: type, unit, bounds or categories."""
-    about = f" - {column.description}" if column.description else ""
+    about = f" - {' '.join(column.description.split())}" if column.description else ""
     if column.type is ColumnType.CATEGORY:
         return f"{column.name}: one of {', '.join(column.categories)}{about}"
     unit = f" {column.unit}" if column.unit else ""
@@ -284,8 +294,12 @@ def _learned(plan: Plan) -> list[str]:
     if matrices:
         lines.append(
             f"A regression, covariance or correlation is left out where there are fewer than "
-            f"{study.rows_per_coefficient} rows for each of its coefficients or columns, and a regression "
-            f"where a category of a predictor has 1 to {study.minimum_group - 1} rows."
+            f"{study.rows_per_coefficient} rows for each of its coefficients or columns."
+        )
+    if plan.watched:
+        lines.append(
+            f"What multiplies values with a category, or with a column of two values, is left out where one "
+            f"of these has 1 to {study.minimum_group - 1} rows."
         )
     return lines
 

@@ -21,8 +21,9 @@ from p2pmpc.study.conclusion import make_result
 from p2pmpc.study.evidence import participants_of
 from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.result import Result
-from p2pmpc.study.seat import check_counts, check_members
+from p2pmpc.study.seat import check_members
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; the text says what is agreed to."""
