@@ -38,10 +38,10 @@ from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
 from p2pmpc.study.plan import Aggregates, Plan
+from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.running import _kept
 from p2pmpc.study.seat import (
     check_coordinator,
-    check_counts,
     check_deadline,
     check_listed,
     name_of,

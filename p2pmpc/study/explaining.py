@@ -310,9 +310,20 @@ def _not_learned(study: Study) -> list[str]:
         "Rows, and any party's own counts and sums. That holds against all others but one: if all "
         f"{others} others pool what they know, they can subtract their own sums from the totals, "
         "whatever the method.",
+        *_of_one_party(study),
         "Nobody checks that the numbers that a party brings are true.",
         "A total may say something of a single person where it is over few, or where one value is far "
         "from all others: read what is asked with that in mind.",
+    ]
+
+
+def _of_one_party(study: Study) -> list[str]:
+    if not study.group_by:
+        return []
+    return [
+        "It does not hold for a group whose rows are all one party's: the totals of that group are then "
+        f"that party's own. Nobody looks at how many parties share a group: see whether "
+        f"{' and '.join(study.group_by)} may tell you apart from all others."
     ]
 
 

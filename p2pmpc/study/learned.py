@@ -105,6 +105,10 @@ def not_learned(study: Study) -> tuple[str, ...]:
         "A party's own count, sum or mean: each was split into random shares before it left, and only "
         "the totals over all parties were opened.",
     ]
+    if study.group_by:
+        out[-1] += (
+            " Where all rows of a group are one party's, though, the totals of that group are that party's."
+        )
     if study.weights is WeightPolicy.PRIVATE:
         out.append("A party's weight.")
     return tuple(out)
