@@ -10,6 +10,7 @@ from typing import Final
 from p2pmpc.disputes import check_evidence
 from p2pmpc.errors import (
     ConfigurationError,
+    Declined,
     InputRefused,
     Interrupted,
     LocalProtocolError,
@@ -30,6 +31,7 @@ from p2pmpc.wire import decode_evidence, encode_evidence
 
 _TOLD_INSTEAD: Final = {
     InputRefused: "it refused to share its input",
+    Declined: "its owner declined to take part",
     ConfigurationError: "its options do not allow it to go on",
     ResourceExhausted: "it ran out of disk, descriptors or memory",
     Interrupted: "it was interrupted",

@@ -129,6 +129,10 @@ class InputRefused(P2PMPCError):
     exit_code = 8
 
 
+class Declined(InputRefused):
+    """The person at the terminal does not take part; the others are told so."""
+
+
 class Interrupted(P2PMPCError):
     """A signal ended the run; the exit code is 128 plus its number.
 

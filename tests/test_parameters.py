@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
 
-from p2pmpc.errors import AgreementFailed, ConfigurationError
+from p2pmpc.errors import AgreementFailed, ConfigurationError, RemoteProtocolError
 from p2pmpc.field import M61
 from p2pmpc.parameters import Parameters, Stated
 
@@ -153,3 +154,17 @@ def test_all_contradictions_are_shown_at_once() -> None:
     """One attempt tells everything that has to change."""
     with pytest.raises(AgreementFailed, match=r"--peers 4 here.*; --length 2 here"):
         Stated(peers=4, length=2).check(parameters())
+
+
+def test_a_study_is_the_text_of_its_digest() -> None:
+    """A founder that shows another text than the parameters are bound to breaks the protocol."""
+    offered = parameters(study=hashlib.sha256(b"one").digest())
+    Stated(study=b"one").check(offered, b"one")
+    with pytest.raises(RemoteProtocolError, match="another study"):
+        Stated(study=b"two").check(offered, b"two")
+    with pytest.raises(AgreementFailed, match="study files differ"):
+        Stated(study=b"two").check(offered, b"one")
+    with pytest.raises(AgreementFailed, match="brings none"):
+        Stated().check(offered, b"one")
+    with pytest.raises(AgreementFailed, match="has none"):
+        Stated(study=b"two").check(parameters(), b"")

@@ -44,7 +44,7 @@ from p2pmpc.study.terms import (
     size_of,
     terms_of,
 )
-from tests.study_reference import Row, category, number, run, split, study_of
+from tests.study_reference import Row, aggregates_of, category, number, run, split, study_of
 
 SEX, REGION = category("sex", "f", "m"), category("region", "north", "south", "west")
 AGE, PAY = number("age", 18, 99), number("pay", 0, 100_000, 2)
@@ -268,6 +268,21 @@ def test_groups_are_suppressed_by_the_minimum_and_by_a_party() -> None:
     ]
 
 
+def test_of_a_group_that_it_holds_back_a_party_tells_no_categories() -> None:
+    """Since the group is left out anyway, nobody needs to know how its rows are spread over predictors."""
+    plan = Plan(grouped())
+    (own, *_) = split(people(COUNTS))
+    local = aggregates_of(plan, own)
+    held = local.counts[2]
+    assert held
+    open_handed, strict = plan.first_round(local), plan.first_round(local, held + 1)
+    groups = len(plan.cells)
+    assert strict[:groups] == open_handed[:groups] == list(local.counts)
+    of_group = [k for k in range(2 * groups, plan.first_length) if k % groups == 2]
+    assert any(open_handed[k] for k in of_group)
+    assert not any(strict[k] for k in of_group)
+
+
 def test_nothing_of_a_suppressed_group_is_in_what_is_opened() -> None:
     """Whatever its rows hold, the second round and all answers are the same."""
     rows = people(COUNTS)
@@ -339,6 +354,15 @@ def test_what_is_left_is_opened_as_one_where_it_is_enough() -> None:
     assert few.totals.over(2, [2]) is None
 
 
+def test_what_is_left_cannot_be_had_from_two_blocks() -> None:
+    """A group that one block opens by itself is not summed with a smaller one in the next."""
+    ran = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 45, ("m", "north"): 12})))
+    correlation, regression = ran.opening.blocks[1:]
+    assert [k for k, own in enumerate(correlation.own) if own] == [0, 2]
+    assert [k for k, own in enumerate(regression.own) if own] == [0]
+    assert regression.rest == ()  # 57 rows would be enough, and less the correlation's 45 leave 12
+
+
 def test_filters_and_missing_values_leave_rows_out_of_everything() -> None:
     """The same rows serve all statistics, so that no two of them differ by a few rows."""
     rows = people({("f", "north"): 40, ("m", "north"): 40})
@@ -362,3 +386,12 @@ def test_a_weighted_mean_needs_what_undoes_the_centres() -> None:
     found = terms_of(WeightedMean("pay", "age"), grouped())
     pay, age = Value("pay"), Value("age")
     assert set(found) == {Monomial.of(pay), Monomial.of(age), Monomial.of(pay, age)}
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(4, False), (5, True)])
+def test_a_group_of_the_minimum_is_shown_and_one_row_fewer_is_not(rows: int, shown: bool) -> None:
+    """The minimum is the fewest rows that are shown, over all parties."""
+    ran = run(grouped(), split(people({("f", "north"): 60, ("m", "south"): rows})))
+    few = [k for k, n in enumerate(ran.opening.counts) if n == rows]
+    assert [ran.opening.shown[k] for k in few] == [shown]
+    assert bool(ran.opening.suppressed) is not shown

@@ -318,6 +318,7 @@ async def test_whoever_declines_ends_the_study_for_all_and_is_named(tmp_path: Pa
     assert gathering.codes() == [8, 8, 8]
     for error in gathering.errors.values():
         assert "member-1" in error.message
+        assert "declined" in error.message
     assert "declined the study" in gathering.errors[1].message
     assert all(read_ledger(ledger_path(tmp_path / f"{k}.key"))[1] == () for k in range(3))
 

@@ -205,7 +205,9 @@ def _take_part(
             "nobody can be asked here: standard input is no terminal",
             hint="read the study with `p2pmpc study show`, then say --yes",
         )
-    lines = StudyLines(sys.stderr, study, lambda line: _show_invitation(line, options))
+    lines = StudyLines(
+        sys.stderr, study, lambda line: _show_invitation(line, options), asks=is_asked
+    )
     home = None
     if data.data is not None:
         computing = Meter(lines.tell, "computing", unit="percent")

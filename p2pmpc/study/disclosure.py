@@ -76,40 +76,46 @@ def open_groups(
         held_back: How many parties hold each group back.
         watched: For each watched term, how many rows of each group it counts.
     """
-    shown = tuple(
-        n >= study.minimum_group and held == 0 for n, held in zip(counts, held_back, strict=True)
-    )
-    return Opening(
-        counts=tuple(counts),
-        held_back=tuple(held_back),
-        shown=shown,
-        blocks=tuple(
-            _open_block(
-                block, counts, shown, [watched[term] for term in block.watched], study.minimum_group
-            )
-            for block in blocks
-        ),
-    )
-
-
-def _open_block(
-    block: Block,
-    counts: Sequence[int],
-    shown: Sequence[bool],
-    watched: Sequence[Sequence[int]],
-    minimum: int,
-) -> BlockOpening:
-    def has_few(groups: Sequence[int]) -> bool:
-        return any(0 < sum(numbers[k] for k in groups) < minimum for numbers in watched)
-
     groups = range(len(counts))
-    enough = [shown[k] and counts[k] >= block.rows_needed for k in groups]
-    own = tuple(enough[k] and not has_few([k]) for k in groups)
-    rest = tuple(k for k in groups if shown[k] and not own[k]) if block.has_rest else ()
-    if sum(counts[k] for k in rest) < block.rows_needed or has_few(rest):
-        rest = ()
-    few = tuple(k for k in groups if enough[k] and not own[k] and k not in rest)
-    return BlockOpening(own, rest, few)
+    shown = tuple(counts[k] >= study.minimum_group and held_back[k] == 0 for k in groups)
+
+    def is_opened(block: Block, together: Sequence[int]) -> bool:
+        """Return whether some groups together have enough rows, and not few of any category."""
+        numbers = (sum(watched[term][k] for k in together) for term in block.watched)
+        few = any(0 < number < study.minimum_group for number in numbers)
+        return sum(counts[k] for k in together) >= block.rows_needed and not few
+
+    owns = [tuple(shown[k] and is_opened(block, [k]) for k in groups) for block in blocks]
+    opened = []
+    for place, (block, own) in enumerate(zip(blocks, owns, strict=True)):
+        left = _left_together(blocks, owns, shown, place) if block.has_rest else ()
+        rest = left if left and is_opened(block, left) else ()
+        few = tuple(
+            k
+            for k in groups
+            if shown[k] and counts[k] >= block.rows_needed and not own[k] and k not in rest
+        )
+        opened.append(BlockOpening(own, rest, few))
+    return Opening(tuple(counts), tuple(held_back), shown, tuple(opened))
+
+
+def _left_together(
+    blocks: Sequence[Block], owns: Sequence[Sequence[bool]], shown: Sequence[bool], place: int
+) -> tuple[int, ...]:
+    """Return the groups that a block may open as one.
+
+    Were some of them, and not all, opened by themselves in another block, the difference of the two blocks
+    would be what neither opens. So it is all that the block leaves, where other blocks treat all of these
+    alike; and otherwise those that no block opens by itself.
+    """
+
+    def opening(group: int) -> tuple[bool, ...]:
+        return tuple(own[group] for block, own in zip(blocks, owns, strict=True) if block.has_rest)
+
+    left = [k for k, is_own in enumerate(owns[place]) if shown[k] and not is_own]
+    if len({opening(k) for k in left}) > 1:
+        left = [k for k in left if not any(opening(k))]
+    return tuple(left)
 
 
 def holds_back(count: int, own_minimum: int) -> bool:

@@ -125,9 +125,12 @@ def describe_column(column: Column) -> str:
         return f"{column.name}: one of {', '.join(column.categories)}{about}"
     unit = f" {column.unit}" if column.unit else ""
     low, high = (describe_value(column, bound) for bound in (column.minimum, column.maximum))
-    plural = "" if column.decimals == 1 else "s"
-    digits = f", {column.decimals} decimal{plural}" if column.type is ColumnType.NUMBER else ""
+    digits = f", {_decimals(column.decimals)}" if column.type is ColumnType.NUMBER else ""
     return f"{column.name}: {column.type} from {low} to {high}{unit}{digits}{about}"
+
+
+def _decimals(number: int) -> str:
+    return "1 decimal" if number == 1 else f"{number} decimals"
 
 
 def describe_value(column: Column, value: Decimal | None) -> str:

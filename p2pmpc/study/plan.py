@@ -286,9 +286,9 @@ class Plan:
         counts = list(aggregates.counts)
         held_back = [int(holds_back(count, own_minimum)) for count in counts]
         watched = [
-            aggregates.sums[term][group][0]
+            0 if held else aggregates.sums[term][group][0]  # what is held back is left out anyway
             for term in self.watched
-            for group in range(len(self.cells))
+            for group, held in enumerate(held_back)
         ]
         return self._padded([*counts, *held_back, *watched])
 

@@ -169,9 +169,8 @@ def _read_party(table: Table, weights: WeightPolicy) -> Party:
 def _read_column(name: str, table: Table, whole: Table) -> Column:
     if not name or name != name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         table.refuse(None, "the name of a column is short, printable, and without blanks around it")
-    if name.casefold() in {other.casefold() for other, _ in whole.named_tables("columns")} - {
-        name.casefold()
-    }:
+    alike = [n for n, _ in whole.named_tables("columns") if n.casefold() == name.casefold()]
+    if len(alike) > 1:
         table.refuse(None, "another column has this name")
     kind = table.choice("type", ColumnType)
     unit, description = table.text("unit", ""), table.text("description", "", LONGEST_TEXT)

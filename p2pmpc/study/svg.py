@@ -223,6 +223,7 @@ def covering(
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
     span = high - low or abs(high) or 1.0
-    below = 0.0 if has_zero and low == 0 else 0.06
-    above = 0.0 if has_zero and high == 0 else 0.06
+    ends_at_zero = has_zero and low < high  # where all are zero there is room on both sides
+    below = 0.0 if ends_at_zero and low == 0 else 0.06
+    above = 0.0 if ends_at_zero and high == 0 else 0.06
     return Scale(low - span * below, high + span * above, start, stop, measure)

@@ -17,13 +17,22 @@ class StudyLines:
         file: Standard error.
         study: The study.
         invite: Given the invitation, once this peer has founded the session.
+        asks: The roster is part of a question that is asked.
     """
 
-    def __init__(self, file: TextIO, study: Study, invite: Callable[[Invitation], None]) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        study: Study,
+        invite: Callable[[Invitation], None],
+        *,
+        asks: bool = False,
+    ) -> None:
         self._file = file
         self._study = study
         self._invite = invite
         self._lines = TextLines(file)
+        self._asks = asks
 
     def tell(self, event: str, **fields: object) -> None:
         """Write the lines of one event."""
@@ -36,6 +45,8 @@ class StudyLines:
             case "study":
                 of = f" of {fields['shown']} of {fields['groups']} groups"
                 self._say(f"... second round: the sums{of if fields['groups'] != 1 else ''}")
+            case "roster" if self._asks:
+                pass  # the question shows it
             case _:
                 self._lines.tell(event, **fields)
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from p2pmpc.consent import roster_text
-from p2pmpc.errors import AgreementFailed, InputRefused, LocalProtocolError, P2PMPCError
+from p2pmpc.errors import AgreementFailed, Declined, LocalProtocolError, P2PMPCError
 from p2pmpc.identity import format_id
 from p2pmpc.outcome import Outcome
 from p2pmpc.peer import Peer
@@ -95,7 +95,7 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
                 hint="copy the whole line that `p2pmpc invite` printed",
             )
         if part.ask is not None and not await part.ask(_question(part, session)):
-            raise InputRefused(
+            raise Declined(
                 f"{_called(session)} declined the study",
                 hint="nothing was sent; others see that you declined",
             )

@@ -15,6 +15,7 @@ from tests.planted.records import RECORDS
 from tests.planted.resume import RESUME
 from tests.planted.round import ROUND
 from tests.planted.rounds import ROUNDS
+from tests.planted.studies import STUDIES
 
 ALL: Final[tuple[Bug, ...]] = (
     *ARITHMETIC,
@@ -27,4 +28,5 @@ ALL: Final[tuple[Bug, ...]] = (
     *GARBAGE,
     *ADMISSION,
     *RESUME,
+    *STUDIES,
 )

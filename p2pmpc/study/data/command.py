@@ -28,7 +28,7 @@ def run_check(
         str | None, Parameter(help="The file with this party's rows, or the URL of a database.")
     ] = None,
     *,
-    study: Annotated[Path, Parameter(help="The study file.")],
+    study: Annotated[Path, Parameter(help="The study file.")] = Path("study.toml"),
     json: Annotated[bool, Parameter(help="Print one JSON object.", negative="")] = False,
     options: DataOptions = _DEFAULTS,
 ) -> int:

@@ -61,6 +61,9 @@ def crosstab(statistic: CrossTab, sums: Sums, hidden: Mask) -> Findings:
         rows.append((label, *shown))
     table = Table("counts", (statistic.rows, *across, "total"), tuple(rows))
     figures, remarks = _independence(statistic, counts, down, across)
+    if any(map(any, hidden)):  # one number more about the table: it would tell the hidden ones
+        figures = tuple(Figure(one.name, None) for one in figures)
+        remarks = ["the test is not shown: hidden counts could be computed from it"]
     return Findings(figures, (table,), remarks=tuple(remarks))
 
 
