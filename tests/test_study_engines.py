@@ -112,7 +112,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
     with pytest.raises(ConfigurationError) as caught, open_duckdb():
         pass
-    assert caught.value.hint == "pip install 'p2pmpc[data]'"
+    assert caught.value.hint == "in the folder of the README: pip install '.[data]'"
 
 
 _ONLY_DECLARED = """
