@@ -43,6 +43,7 @@ CORE = (
         "study.style",
     ),
     ("study.parsing", "study.result", "study.terms", "study.words"),
+    ("study.described",),
     (
         "study.asked",
         "study.disclosure",

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from p2pmpc.study.explaining import describe_column, show_study
+from p2pmpc.study.described import describe_column
+from p2pmpc.study.explaining import show_study
 from p2pmpc.study.model import (
     Count,
     Covariance,

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Final
 
 from p2pmpc.identity import format_id
+from p2pmpc.study.described import describe_column, describe_filter
 from p2pmpc.study.model import (
-    Column,
-    ColumnType,
-    Comparison,
     CrossTab,
-    Filter,
     Missing,
     OnGrid,
     Proportion,
@@ -116,50 +112,6 @@ def _rows(study: Study) -> list[str]:
         case _:
             pass
     return lines
-
-
-def describe_column(column: Column) -> str:
-    """Return a column in words: type, unit, bounds or categories."""
-    about = f" - {column.description}" if column.description else ""
-    if column.type is ColumnType.CATEGORY:
-        return f"{column.name}: one of {', '.join(column.categories)}{about}"
-    unit = f" {column.unit}" if column.unit else ""
-    low, high = (describe_value(column, bound) for bound in (column.minimum, column.maximum))
-    digits = f", {_decimals(column.decimals)}" if column.type is ColumnType.NUMBER else ""
-    return f"{column.name}: {column.type} from {low} to {high}{unit}{digits}{about}"
-
-
-def _decimals(number: int) -> str:
-    return "1 decimal" if number == 1 else f"{number} decimals"
-
-
-def describe_value(column: Column, value: Decimal | None) -> str:
-    """Return a value of a column as people write it."""
-    assert value is not None
-    if column.type is ColumnType.DATE:
-        return column.date_of(int(value)).isoformat()
-    return f"{value.normalize():f}"
-
-
-_COMPARISONS = {
-    Comparison.EQUAL: "is",
-    Comparison.UNEQUAL: "is not",
-    Comparison.BELOW: "is below",
-    Comparison.AT_MOST: "is at most",
-    Comparison.ABOVE: "is above",
-    Comparison.AT_LEAST: "is at least",
-    Comparison.IN: "is one of",
-}
-
-
-def describe_filter(one: Filter, study: Study) -> str:
-    """Return a filter in words."""
-    column = study.columns[one.column]
-    values = [
-        describe_value(column, value) if isinstance(value, Decimal) else value
-        for value in one.values
-    ]
-    return f"{one.column} {_COMPARISONS[one.comparison]} {', '.join(values)}"
 
 
 def _statistics(study: Study) -> list[str]:
