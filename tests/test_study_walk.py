@@ -31,7 +31,7 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
-from p2pmpc.study.command import evidence_folder
+from p2pmpc.study.command import evidence_folder, run_invite
 from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
@@ -511,6 +511,22 @@ def test_the_evidence_is_for_its_owner_alone(
     for folder, mode in ((None, 0o700), (tmp_path / "own", 0o700), (shared, 0o755)):
         made = evidence_folder(StudyOptions(log_dir=folder))
         assert made.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("option", ["csv", "report"])
+def test_a_result_that_could_not_be_written_is_said_before_anybody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """A file in a folder that is not there ends with 2, and not after all others have come."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    study = tmp_path / "study.toml"
+    study.write_text(
+        TEXT.replace("parties = 3", 'parties = 3\nreceives = "parties-and-coordinator"')
+    )
+    file = tmp_path / "nowhere" / "file"
+    options = StudyOptions(csv=file) if option == "csv" else StudyOptions(report=file)
+    assert run_invite(study, options=options) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_a_coordinator_is_what_the_study_says() -> None:

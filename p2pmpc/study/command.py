@@ -31,7 +31,7 @@ from p2pmpc.keys import load
 from p2pmpc.node import ask_at_terminal, report_failure
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
-from p2pmpc.storage import make_folder, new_run_directory
+from p2pmpc.storage import check_output, make_folder, new_run_directory
 from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.explaining import show_study
@@ -190,6 +190,8 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
+    check_output(options.csv)
+    check_output(options.report)
     invited = None if invitation is None else Invitation.parse(invitation)
     study = load_study(path)
     check_deadline(study, dt.datetime.now(dt.UTC))
@@ -204,11 +206,8 @@ def _take_part(
         check_listed(study, identity.id)
         weight = weight_of(study, identity.id, read_weight(None)[0])
     is_asked = data.data is not None and not options.yes and not dry_run
-    if is_asked and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigurationError(
-            "nobody can be asked here: standard input or standard error is no terminal",
-            hint="read the study with `p2pmpc study show`, then say --yes",
-        )
+    if is_asked:
+        _check_terminal()
     lines = StudyLines(
         sys.stderr, study, lambda line: _show_invitation(line, path, options), asks=is_asked
     )
@@ -238,6 +237,14 @@ def _take_part(
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(
+            "nobody can be asked here: standard input or standard error is no terminal",
+            hint="read the study with `p2pmpc study show`, then say --yes",
+        )
 
 
 def _node(
