@@ -191,6 +191,8 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
+    check_output(options.csv)
+    check_output(options.report)
     invited = None if invitation is None else Invitation.parse(invitation)
     study = load_study(path)
     check_deadline(study, dt.datetime.now(dt.UTC))
@@ -208,8 +210,6 @@ def _take_part(
     is_asked = data.data is not None and not options.yes and not dry_run
     if is_asked:
         _check_terminal()
-    check_output(options.csv)
-    check_output(options.report)
     lines = StudyLines(
         sys.stderr, study, lambda line: _show_invitation(line, path, options), asks=is_asked
     )
