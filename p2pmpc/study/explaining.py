@@ -23,7 +23,17 @@ from p2pmpc.study.model import (
     WeightPolicy,
 )
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.terms import ROWS, Bins, Is, Monomial, Pairs, Term, Value, is_matrix
+from p2pmpc.study.terms import (
+    ROWS,
+    Bins,
+    Is,
+    Monomial,
+    Pairs,
+    Term,
+    Value,
+    is_matrix,
+    watched_columns,
+)
 
 WIDTH = 92
 
@@ -175,8 +185,7 @@ def _leaves(plan: Plan) -> list[str]:
 
 
 def _watched(plan: Plan) -> str:
-    factors = [factor for term in plan.watched for factor in term.factors]
-    names = dict.fromkeys(factor.column for factor in factors)
+    names = watched_columns(plan.study)
     return f", also by each category of {' and of '.join(names)}" if names else ""
 
 
