@@ -44,7 +44,7 @@ CORE = (
     ),
     ("study.parsing", "study.result", "study.terms", "study.words"),
     (
-        "study.asked",
+        "study.described",
         "study.disclosure",
         "study.learned",
         "study.remarks",
@@ -53,7 +53,7 @@ CORE = (
         "study.statistic_tables",
         "study.svg",
     ),
-    ("study.levels", "study.plan", "study.plots"),
+    ("study.asked", "study.levels", "study.plan", "study.plots"),
     ("study.explaining", "study.plausible", "study.statistics.exact", "study.study_file"),
     (
         "study.questions",

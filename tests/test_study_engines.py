@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -108,4 +112,78 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
     with pytest.raises(ConfigurationError) as caught, open_duckdb():
         pass
-    assert caught.value.hint == "pip install 'p2pmpc[data]'"
+    assert caught.value.hint == "in the folder of the README: pip install '.[data]'"
+
+
+_ONLY_DECLARED = """
+import importlib.metadata as metadata, re, sys, tomllib
+from pathlib import Path
+
+def name_of(requirement):
+    return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
+
+root, folder = map(Path, sys.argv[1:3])
+project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+waiting = [*project["dependencies"], *project["optional-dependencies"]["data"]]
+declared = set()
+while waiting:
+    name = name_of(waiting.pop())
+    if name not in declared:
+        declared.add(name)
+        try:
+            needed = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:  # one that only another system needs
+            continue
+        waiting += [one for one in needed if "extra ==" not in one]
+installed = metadata.packages_distributions()
+
+class OnlyDeclared:
+    def find_spec(self, name, path=None, target=None):
+        owners = installed.get(name.partition(".")[0])
+        if owners and declared.isdisjoint(map(name_of, owners)) and not name.startswith("p2pmpc"):
+            raise ModuleNotFoundError(f"No module named {name!r}: not declared", name=name)
+        return None
+
+sys.meta_path.insert(0, OnlyDeclared())
+try:
+    import pytest
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit("nothing is held back")
+from p2pmpc.cli import app
+study = folder / "study.toml"
+app(["join", sys.argv[3], "--study", str(study), "--data", str(folder / "rows.csv"), "--dry-run"])
+"""
+"""Runs ``join --dry-run`` where no package can be imported that the extra does not bring."""
+
+_SMALL = """
+title = "t"
+purpose = "p"
+parties = 3
+[columns.x]
+type = "integer"
+minimum = 0
+maximum = 9
+[[statistic]]
+kind = "mean"
+column = "x"
+"""
+
+
+def test_the_extra_brings_all_that_summing_imports(tmp_path: Path) -> None:
+    """With the declared packages alone a table is read and summed: the tests' own packages hide none."""
+    (tmp_path / "study.toml").write_text(_SMALL)
+    (tmp_path / "rows.csv").write_text("x\n" + "1\n" * 7)
+    root = Path(__file__).parent.parent
+    invitation = f"127.0.0.1:9#{'0' * 64}/{hashlib.sha256(_SMALL.encode()).hexdigest()}"
+    done = subprocess.run(
+        [sys.executable, "-c", _ONLY_DECLARED, str(root), str(tmp_path), invitation],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(root), "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "7 rows count" in done.stderr
+    assert "dry run" in done.stderr

@@ -479,4 +479,4 @@ def test_without_ibis_the_command_to_install_it_is_named(
     monkeypatch.setitem(sys.modules, "ibis", None)
     with pytest.raises(ConfigurationError) as caught:
         duckdb_source(connection, "made-up.csv")
-    assert caught.value.hint == "pip install 'p2pmpc[data]'"
+    assert caught.value.hint == "in the folder of the README: pip install '.[data]'"

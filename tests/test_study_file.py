@@ -545,6 +545,61 @@ def test_questions_make_a_study() -> None:
     assert kinds == ["count", "mean", "t-test", "quantiles", "regression"]
 
 
+_HEAD = ("Pay", "Why", "4", "no", "6", "1000", "leave-out")
+
+
+def test_questions_take_numbers_as_people_write_them() -> None:
+    """What Python reads and TOML does not is written as TOML; bounds the wrong way round are asked again."""
+    read, said = answering(
+        [
+            *(*_HEAD, "x", "number", "", "9", ".5", ".5", "+007", "1", ""),
+            *("x", ">", "1e0", "", "mean", "x", ""),
+        ]
+    )
+    study = parse_study(ask_study(read, said.append).encode())
+    assert (study.columns["x"].minimum, study.columns["x"].maximum) == (Decimal("0.5"), Decimal(7))
+    assert [one.values for one in study.filters] == [(Decimal(1),)]
+    assert "  the largest value is to be above the smallest" in said
+
+
+@pytest.mark.parametrize(
+    "kind", ["crosstab", "proportion", "covariance", "correlation", "t-test", "regression"]
+)
+def test_questions_offer_no_statistic_that_lacks_its_columns(kind: str) -> None:
+    """A statistic without columns to choose from is not asked for: there would be no way out."""
+    read, said = answering(
+        [*_HEAD, "x", "number", "", "0", "9", "1", "", "", kind, "mean", "x", ""]
+    )
+    study = parse_study(ask_study(read, said.append).encode())
+    assert [statistic.kind for statistic in study.statistics] == ["mean"]
+    assert any(line.startswith("  that takes ") for line in said)
+
+
+def test_questions_drop_only_the_statistic_that_does_not_do() -> None:
+    """A refused statistic is told at once, and those before it stay."""
+    read, said = answering(
+        [
+            *(*_HEAD, "x", "number", "", "0", "9", "1", "g", "category", "a, b, c", "", "g", ""),
+            *("mean", "x", "regression", "x", "x, g"),
+            *("t-test", "x", "g", "b", "b", "a", ""),
+        ]
+    )
+    text = ask_study(read, said.append)
+    study = parse_study(text.encode())
+    assert [statistic.kind for statistic in study.statistics] == ["mean", "t-test"]
+    assert study.statistics[1] == TTest("x", "g", ("b", "a"))
+    assert any(line.startswith("This does not do: ") for line in said)
+
+
+def test_questions_whose_head_does_not_do_still_write_a_file() -> None:
+    """What was typed is not lost where something at the top is refused."""
+    read, said = answering(
+        ["t" * 200, *_HEAD[1:], "x", "number", "", "0", "9", "1", "", "", "mean", "x", ""]
+    )
+    assert 'kind = "mean"' in ask_study(read, said.append)
+    assert "The file is written as it is: correct it there." in said
+
+
 def test_a_column_scales_towards_its_bounds() -> None:
     """Bounds and edges are the smallest scaled integers that are not below them."""
     column = Column(

@@ -482,7 +482,7 @@ def test_without_psycopg_the_command_to_install_it_is_named(
     """Where psycopg is not installed, the error says how to install it."""
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     error = _error("")
-    assert error.hint == "pip install 'p2pmpc[postgres]'"
+    assert error.hint == "in the folder of the README: pip install '.[postgres]'"
 
 
 def test_a_whole_regression_by_groups(server: Server) -> None:

@@ -389,4 +389,4 @@ def test_long_work_is_told(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the engine the command says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
-    assert "pip install 'p2pmpc[data]'" in refusal(written(tmp_path, f"{HEADER}\n{GOOD}\n")).hint
+    assert "pip install '.[data]'" in refusal(written(tmp_path, f"{HEADER}\n{GOOD}\n")).hint

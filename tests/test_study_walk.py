@@ -34,9 +34,11 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
+from p2pmpc.study.command import evidence_folder, run_invite
 from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
+from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.running import _kept
@@ -568,6 +570,34 @@ async def test_a_result_stands_whatever_cannot_be_written_down(tmp_path: Path) -
 
 
 # -- seats ----------------------------------------------------------------------------------------
+
+
+def test_the_evidence_is_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that a study makes nobody else can look into; one that is there stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    shared = tmp_path / "shared"
+    shared.mkdir(0o755)
+    for folder, mode in ((None, 0o700), (tmp_path / "own", 0o700), (shared, 0o755)):
+        made = evidence_folder(StudyOptions(log_dir=folder))
+        assert made.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("option", ["csv", "report"])
+def test_a_result_that_could_not_be_written_is_said_before_anybody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """A file in a folder that is not there ends with 2, and not after all others have come."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    study = tmp_path / "study.toml"
+    study.write_text(
+        TEXT.replace("parties = 3", 'parties = 3\nreceives = "parties-and-coordinator"')
+    )
+    file = tmp_path / "nowhere" / "file"
+    options = StudyOptions(csv=file) if option == "csv" else StudyOptions(report=file)
+    assert run_invite(study, options=options) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_a_coordinator_is_what_the_study_says() -> None:

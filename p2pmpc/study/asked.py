@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import prod
 
+from p2pmpc.study.described import describe_column, describe_filter, describe_span
 from p2pmpc.study.model import (
-    Column,
-    ColumnType,
-    Comparison,
-    Filter,
     Missing,
     OnGrid,
     Quantiles,
@@ -21,16 +18,6 @@ from p2pmpc.study.model import (
 )
 from p2pmpc.study.terms import is_matrix
 from p2pmpc.study.words import format_number, plain
-
-_COMPARED = {
-    Comparison.EQUAL: "is",
-    Comparison.UNEQUAL: "is not",
-    Comparison.BELOW: "is below",
-    Comparison.AT_MOST: "is at most",
-    Comparison.ABOVE: "is above",
-    Comparison.AT_LEAST: "is at least",
-    Comparison.IN: "is one of",
-}
 
 _MISSING = {
     Missing.LEAVE_OUT: (
@@ -65,7 +52,7 @@ def asked(study: Study) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """
     return (
         ("Statistics", tuple(_statistics(study))),
-        ("Columns", tuple(_column(study.columns[name]) for name in study.used)),
+        ("Columns", tuple(describe_column(study.columns[name]) for name in study.used)),
         ("Groups", tuple(_groups(study))),
         ("Rows", tuple(_rows(study))),
         ("Missing values", (_MISSING[study.missing],)),
@@ -87,7 +74,7 @@ def _detail(study: Study, statistic: Statistic) -> str:
         details.append(", ".join(_percent(p) for p in statistic.probabilities))
     if isinstance(statistic, OnGrid):
         column, edges = study.columns[statistic.column], statistic.edges
-        span = f"{value_of(column, edges[0])} to {value_of(column, edges[-1])}"
+        span = describe_span(column, edges[0], edges[-1])
         details.append(f"on a grid of {len(edges) - 1} cells from {span}")
     confidence = getattr(statistic, "confidence", None)
     if isinstance(confidence, Decimal):
@@ -97,25 +84,6 @@ def _detail(study: Study, statistic: Statistic) -> str:
 
 def _percent(share: Decimal) -> str:
     return f"{format_number(float(share * 100), digits=6)} %"
-
-
-def value_of(column: Column, value: Decimal) -> str:
-    """Return a value of a column as people write it: with its unit, or as a date."""
-    if column.type is ColumnType.DATE:
-        return column.date_of(int(value)).isoformat()
-    number = f"{value:f}"
-    return f"{number} {plain(column.unit)}" if column.unit else number
-
-
-def _column(column: Column) -> str:
-    about = f": {plain(column.description)}" if column.description else ""
-    if column.minimum is None or column.maximum is None:
-        named = ", ".join(plain(one) for one in column.categories)
-        return f"{plain(column.name)}, one of {named}{about}"
-    span = f"{value_of(column, column.minimum)} to {value_of(column, column.maximum)}"
-    carried = f" with {column.decimals} decimals" if column.decimals > 1 else ""
-    carried = " with 1 decimal" if column.decimals == 1 else carried
-    return f"{plain(column.name)}, {column.type} from {span}{carried}{about}"
 
 
 def _groups(study: Study) -> Iterator[str]:
@@ -135,16 +103,7 @@ def _rows(study: Study) -> Iterator[str]:
     if not study.filters:
         yield "All rows of every party."
         return
-    yield f"Only rows where {', and '.join(_filter(study, one) for one in study.filters)}."
-
-
-def _filter(study: Study, one: Filter) -> str:
-    column = study.columns[one.column]
-    values = [
-        value_of(column, value) if isinstance(value, Decimal) else plain(value)
-        for value in one.values
-    ]
-    return f"{plain(one.column)} {_COMPARED[one.comparison]} {', '.join(values)}"
+    yield f"Only rows where {', and '.join(describe_filter(one, study) for one in study.filters)}."
 
 
 def _minimum(study: Study) -> Iterator[str]:

@@ -6,11 +6,12 @@ import datetime as dt
 import json as json_module
 import os
 import resource
+import shlex
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import trio
 from cyclopts import App, Parameter
@@ -30,6 +31,7 @@ from p2pmpc.keys import load
 from p2pmpc.node import ask_at_terminal, report_failure
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
+from p2pmpc.storage import check_output, make_folder, new_run_directory
 from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.tables import is_in_database
@@ -51,6 +53,8 @@ from p2pmpc.study.seat import (
 )
 from p2pmpc.study.telling import StudyLines
 from p2pmpc.study.walk import Part, Walked
+
+_PRIVATE: Final = 0o700
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
@@ -187,6 +191,8 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
+    check_output(options.csv)
+    check_output(options.report)
     invited = None if invitation is None else Invitation.parse(invitation)
     study = load_study(path)
     check_deadline(study, dt.datetime.now(dt.UTC))
@@ -202,13 +208,10 @@ def _take_part(
         check_listed(study, identity.id)
         weight = weight_of(study, identity.id, read_weight(None)[0])
     is_asked = data.data is not None and not options.yes and not dry_run
-    if is_asked and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigurationError(
-            "nobody can be asked here: standard input is no terminal",
-            hint="read the study with `p2pmpc study show`, then say --yes",
-        )
+    if is_asked:
+        _check_terminal()
     lines = StudyLines(
-        sys.stderr, study, lambda line: _show_invitation(line, options), asks=is_asked
+        sys.stderr, study, lambda line: _show_invitation(line, path, options), asks=is_asked
     )
     home = None
     if data.data is not None:
@@ -229,6 +232,7 @@ def _take_part(
         ask_at_terminal if is_asked else None,
         None if invited is None else invited.study,
     )
+    node = replace(node, log_dir=str(evidence_folder(options)))
     walked = _run_privately(node, identity, part, lines)
     trouble = write_result(study, walked.result, options) or walked.trouble
     if trouble is not None:
@@ -265,6 +269,14 @@ def _check_outputs(options: StudyOptions, study: Path, data: DataOptions) -> Non
         taken[path.resolve()] = f"what {name} writes"
 
 
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(
+            "nobody can be asked here: standard input or standard error is no terminal",
+            hint="read the study with `p2pmpc study show`, then say --yes",
+        )
+
+
 def _node(
     plan: Plan, invited: Invitation | None, options: StudyOptions, *, dry_run: bool
 ) -> tuple[Identity, NodeOptions]:
@@ -292,6 +304,13 @@ def _node(
     return identity, with_parameters(plan, node)
 
 
+def evidence_folder(options: StudyOptions) -> Path:
+    """Make the folder of the evidence: a new one is nobody else's, since it holds small groups' totals."""
+    if options.log_dir is None:
+        return new_run_directory(Path("logs"), _PRIVATE)
+    return make_folder(Path(options.log_dir), _PRIVATE)
+
+
 def _with_source(node: NodeOptions, home: Home) -> NodeOptions:
     """Return options of one that contributes: its rows are weighed at home, so its weight is 1."""
     return replace(node, weight=1, made_of=home.made_of)
@@ -313,7 +332,7 @@ def _show_all(plan: Plan, home: Home | None, own_minimum: int) -> None:
         print(f"\n{show_home(plan, home, own_minimum)}\n", file=sys.stderr)
 
 
-def _show_invitation(invitation: Invitation, options: StudyOptions) -> None:
+def _show_invitation(invitation: Invitation, path: Path, options: StudyOptions) -> None:
     """Print the line that the others join with: to a pipe as it is, to people with what to do."""
     local = options.listen is None and options.advertise is None
     if local:
@@ -322,6 +341,7 @@ def _show_invitation(invitation: Invitation, options: StudyOptions) -> None:
             file=sys.stderr,
         )
     print("send this line, and the study file, to the parties; they type\n", file=sys.stderr)
-    print(f"    p2pmpc join {invitation} --study study.toml --data FILE\n", file=sys.stderr)
+    study = shlex.quote(path.name)
+    print(f"    p2pmpc join {invitation} --study {study} --data FILE\n", file=sys.stderr)
     if not options.json:
         print(invitation, flush=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from decimal import Decimal
+from typing import Final
 
 from p2pmpc.identity import format_id
+from p2pmpc.study.described import describe_column, describe_filter
 from p2pmpc.study.model import (
-    Column,
-    ColumnType,
-    Comparison,
     CrossTab,
-    Filter,
     Missing,
     OnGrid,
     Proportion,
@@ -26,7 +23,17 @@ from p2pmpc.study.model import (
     WeightPolicy,
 )
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.terms import Bins, Is, Monomial, Pairs, Term, Value, is_matrix
+from p2pmpc.study.terms import (
+    ROWS,
+    Bins,
+    Is,
+    Monomial,
+    Pairs,
+    Term,
+    Value,
+    is_matrix,
+    watched_columns,
+)
 
 WIDTH = 92
 
@@ -127,50 +134,6 @@ def _rows(study: Study) -> list[str]:
     return lines
 
 
-def describe_column(column: Column) -> str:
-    """Return a column in words: type, unit, bounds or categories."""
-    about = f" - {' '.join(column.description.split())}" if column.description else ""
-    if column.type is ColumnType.CATEGORY:
-        return f"{column.name}: one of {', '.join(column.categories)}{about}"
-    unit = f" {column.unit}" if column.unit else ""
-    low, high = (describe_value(column, bound) for bound in (column.minimum, column.maximum))
-    digits = f", {_decimals(column.decimals)}" if column.type is ColumnType.NUMBER else ""
-    return f"{column.name}: {column.type} from {low} to {high}{unit}{digits}{about}"
-
-
-def _decimals(number: int) -> str:
-    return "1 decimal" if number == 1 else f"{number} decimals"
-
-
-def describe_value(column: Column, value: Decimal | None) -> str:
-    """Return a value of a column as people write it."""
-    assert value is not None
-    if column.type is ColumnType.DATE:
-        return column.date_of(int(value)).isoformat()
-    return f"{value.normalize():f}"
-
-
-_COMPARISONS = {
-    Comparison.EQUAL: "is",
-    Comparison.UNEQUAL: "is not",
-    Comparison.BELOW: "is below",
-    Comparison.AT_MOST: "is at most",
-    Comparison.ABOVE: "is above",
-    Comparison.AT_LEAST: "is at least",
-    Comparison.IN: "is one of",
-}
-
-
-def describe_filter(one: Filter, study: Study) -> str:
-    """Return a filter in words."""
-    column = study.columns[one.column]
-    values = [
-        describe_value(column, value) if isinstance(value, Decimal) else value
-        for value in one.values
-    ]
-    return f"{one.column} {_COMPARISONS[one.comparison]} {', '.join(values)}"
-
-
 def _statistics(study: Study) -> list[str]:
     lines = [f"- {describe_statistic(statistic)}" for statistic in study.statistics]
     if study.group_by:
@@ -214,13 +177,15 @@ def _leaves(plan: Plan) -> list[str]:
         "parties is put together.",
         f"First round: how many rows you have in {_each(groups)}{_watched(plan)}, and whether you hold it "
         "back.",
-        f"Second round: {_listed_terms(plan)}; zero for every group that is left out.",
+        f"Second round: in {_each(groups)}, and zero for every group that is left out,"
+        if groups > 1
+        else "Second round, unless it is left out:",
+        *[f"- {line}" for line in _second_round(plan) or ["nothing"]],
     ]
 
 
 def _watched(plan: Plan) -> str:
-    factors = [factor for term in plan.watched for factor in term.factors]
-    names = dict.fromkeys(factor.column for factor in factors)
+    names = watched_columns(plan.study)
     return f", also by each category of {' and of '.join(names)}" if names else ""
 
 
@@ -228,13 +193,31 @@ def _each(groups: int) -> str:
     return "all" if groups == 1 else f"each of {groups} groups"
 
 
-def _listed_terms(plan: Plan) -> str:
-    described = list(dict.fromkeys(describe_term(term) for term in plan.terms))
-    where = " for " + _each(len(plan.cells)) if len(plan.cells) > 1 else ""
-    if len(described) > 12:
-        more = len(described) - 10
-        described = [*described[:10], f"{more} more sums of products of the same columns"]
-    return "; ".join(described) + where if described else "nothing"
+_LISTED_PRODUCTS: Final = 12
+
+
+def _second_round(plan: Plan) -> list[str]:
+    """Return every sum of the second round; products of two columns, where they are many, by their columns."""
+    terms = dict.fromkeys(term for block in plan.blocks for term in block.terms)
+    products = [t for t in terms if isinstance(t, Monomial) and len(t.factors) == 2]
+    sums = [t.factors[0] for t in terms if isinstance(t, Monomial) and len(t.factors) == 1]
+    summed = [_factor(factor) for factor in sums if isinstance(factor, Value)]
+    counted = [_factor(factor) for factor in sums if isinstance(factor, Is)]
+    out = [describe_term(ROWS)] if ROWS in terms else []
+    if summed:
+        out.append(f"the sum{'s' if len(summed) > 1 else ''} of {', '.join(summed)}")
+    if counted:
+        out.append(
+            f"the number{'s' if len(counted) > 1 else ''} of rows with {', with '.join(counted)}"
+        )
+    out += dict.fromkeys(describe_term(t) for t in terms if not isinstance(t, Monomial))
+    if len(products) <= _LISTED_PRODUCTS:
+        return [*out, *map(describe_term, products)]
+    factors = dict.fromkeys(factor for t in products for factor in t.factors)
+    names = ", ".join(dict.fromkeys(factor.column for factor in factors))
+    coded = any(isinstance(factor, Is) for factor in factors)
+    ones = " (a category is 1 in its rows, and 0 in others)" if coded else ""
+    return [*out, f"{len(products)} sums of squares, and of products of two, of {names}{ones}"]
 
 
 def describe_term(term: Term) -> str:
@@ -301,14 +284,20 @@ def _learned(plan: Plan) -> list[str]:
             f"What multiplies values with a category, or with a column of two values, is left out where one "
             f"of these has 1 to {study.minimum_group - 1} rows."
         )
+        if several:
+            lines.append(
+                "Groups that are too small for it by themselves are put together as one for it."
+            )
+    lines.append("Who takes part: IDs, names and network addresses.")
     return lines
 
 
 def _not_learned(study: Study) -> list[str]:
     others = study.number_of_parties - 1
+    own = "counts, sums and weight" if study.weights is WeightPolicy.PRIVATE else "counts and sums"
     return [
-        "Rows, and any party's own counts and sums. That holds against all others but one: if all "
-        f"{others} others pool what they know, they can subtract their own sums from the totals, "
+        f"Rows, and any party's own {own}. That holds as long as one other party keeps its sums to itself: "
+        f"if all {others} others pool what they know, they can subtract their own sums from the totals, "
         "whatever the method.",
         *_of_one_party(study),
         "Nobody checks that the numbers that a party brings are true.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Final
 
 from p2pmpc.study.model import (
     Correlation,
@@ -21,6 +22,7 @@ from p2pmpc.study.model import (
     WeightedMean,
     WeightPolicy,
 )
+from p2pmpc.study.terms import watched_columns
 from p2pmpc.study.words import plain
 
 Point = tuple[str, tuple[str, ...]]
@@ -47,6 +49,11 @@ def _learned(study: Study) -> Iterator[Point]:
     else:
         first = (
             "First: how many rows all parties have together, and how many parties hold them back."
+        )
+    if names := watched_columns(study):
+        first += (
+            f" The same by each category of {' and of '.join(map(plain, names))}, since a regression opens "
+            "nothing about few rows."
         )
     yield first, ()
     totals = [opened_for(statistic) for statistic in study.statistics]
@@ -114,21 +121,13 @@ def not_learned(study: Study) -> tuple[str, ...]:
     return tuple(out)
 
 
-def limit_of_secrecy(study: Study) -> str:
-    """Return where that ends.
-
-    Args:
-        study: The study.
-    """
-    if study.number_of_parties == 2:
-        return (
-            "There were two parties: each can subtract its own numbers from the totals, and has the "
-            "other's. No method that tells a total can prevent it."
-        )
-    return (
-        "A total is a total: if all parties but one put their own numbers together and subtract them, "
-        "they have that one's. No method that tells a total can prevent it."
-    )
+LIMIT_OF_SECRECY: Final = (
+    "A total is a total: if all parties but one put their own numbers together and subtract them, "
+    "they have that one's. No method that tells a total can prevent it. Nor did anybody check that the "
+    "numbers that a party brought are true. A total may say something of a single person where it is over "
+    "few, or where one value is far from all others."
+)
+"""Where that ends."""
 
 
 def exactness(study: Study) -> tuple[str, ...]:

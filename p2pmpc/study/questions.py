@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from p2pmpc.errors import InputRefused
@@ -20,6 +21,10 @@ _KINDS: Final = (
     "count", *_SIMPLE, "weighted-mean", "proportion", *_GRIDS, "crosstab", "covariance",
     "correlation", "t-test", "regression",
 )  # fmt: skip
+
+_COUNT: Final = '[[statistic]]\nkind = "count"\n'
+_LONGEST_NUMBER: Final = 30
+"""Decimal places before or behind the point."""
 
 
 def ask_study(read: Read, say: Say) -> str:
@@ -41,28 +46,37 @@ class _Questions:
         self._say = say
         self._columns: dict[str, tuple[str, tuple[str, ...]]] = {}
         """Type and categories by name."""
+        self._groups: list[str] = []
 
     def ask(self) -> str:
         self._say("An empty answer takes what stands in [brackets].")
         parts = [self._head(), *self._ask_columns()]
-        groups = self._names("Group by which category columns", kinds=("category",), least=0)
-        if groups:
-            parts[0] += f"group_by = {_list(groups)}\n"
+        self._groups = self._names(
+            "Group by which category columns, if any", kinds=("category",), least=0
+        )
+        if self._groups:
+            parts[0] += f"group_by = {_list(self._groups)}\n"
         parts += self._ask_filters()
-        while True:
-            parts += self._ask_statistics()
-            text = "\n".join(parts)
-            try:
-                parse_study(text.encode(), "the study")
-            except InputRefused as error:
-                self._say(f"This does not do yet: {error.message}")
+        does = self._does([*parts, _COUNT])
+        if not does:
+            self._say("The file is written as it is: correct it there.")
+        parts += self._ask_statistics(parts if does else None)
+        self._say(
+            "Not asked: a deadline, the parties' IDs, weights, and what columns mean. docs/coordinator.md says "
+            "how the file states them."
+        )
+        return "\n".join(parts)
+
+    def _does(self, parts: Sequence[str]) -> bool:
+        """Return whether these parts are a study; where not, say why."""
+        try:
+            parse_study("\n".join(parts).encode(), "the study")
+        except InputRefused as error:
+            self._say(f"This does not do: {error.message}")
+            if error.hint:
                 self._say(f"  {error.hint}")
-                parts = [part for part in parts if not part.startswith("[[statistic]]")]
-                if "statistic" not in error.message:
-                    self._say("The file is written as it is: correct it there.")
-                    return text
-                continue
-            return text
+            return False
+        return True
 
     # -- questions of one kind ----------------------------------------------------------------
 
@@ -98,16 +112,16 @@ class _Questions:
             try:
                 if is_date:
                     return dt.date.fromisoformat(answer).isoformat()
-                float(answer)
-            except ValueError:
+                value = Decimal(answer)
+            except (ValueError, InvalidOperation):
                 self._say(
                     "  a date is expected: 2026-12-31" if is_date else "  a number is expected"
                 )
                 continue
-            if answer.lower().lstrip("+-")[:1] in ("n", "i"):
-                self._say("  a finite number is expected")
+            if not value.is_finite() or abs(value.adjusted()) > _LONGEST_NUMBER:
+                self._say("  a finite number is expected, and no longer one than people write")
                 continue
-            return answer.lstrip("+")
+            return f"{value:f}"  # what TOML takes: no .5, no 007
 
     def _names(self, question: str, *, kinds: Sequence[str] = (), least: int = 1) -> list[str]:
         fitting = [n for n, (kind, _) in self._columns.items() if not kinds or kind in kinds]
@@ -169,8 +183,13 @@ class _Questions:
         is_date = kind == "date"
         unit = [] if is_date else [self._line("  Unit", "")]
         lines = [f"unit = {_text(unit[0])}"] if unit and unit[0] else []
-        lines.append(f"minimum = {self._number('  Smallest value', is_date=is_date)}")
-        lines.append(f"maximum = {self._number('  Largest value', is_date=is_date)}")
+        while True:
+            least = self._number("  Smallest value", is_date=is_date)
+            most = self._number("  Largest value", is_date=is_date)
+            if least < most if is_date else Decimal(least) < Decimal(most):
+                break
+            self._say("  the largest value is to be above the smallest")
+        lines += [f"minimum = {least}", f"maximum = {most}"]
         if kind == "number":
             lines.append(f"decimals = {self._whole('  Decimals', 2, least=0)}")
         return lines
@@ -193,15 +212,43 @@ class _Questions:
             out.append(f"[[filter]]\ncolumn = {_text(name)}\nop = {_text(sign)}\nvalue = {value}\n")
         return out
 
-    def _ask_statistics(self) -> list[str]:
+    def _ask_statistics(self, before: Sequence[str] | None) -> list[str]:
+        """Ask for statistics.
+
+        Args:
+            before: The parts that each has to fit; None where they do not even fit each other.
+        """
         self._say("What is computed; an empty kind ends the list.")
         out: list[str] = []
         while True:
             kind = self._choice("Statistic", _KINDS, "" if out else "count")
             if not kind:
                 return out
+            if lacking := self._lacking(kind):
+                self._say(f"  that takes {lacking}")
+                continue
             lines = [f"[[statistic]]\nkind = {_text(kind)}", *self._ask_statistic(kind)]
-            out.append("\n".join(lines) + "\n")
+            statistic = "\n".join(lines) + "\n"
+            if before is None or self._does([*before, *out, statistic]):
+                out.append(statistic)
+
+    def _lacking(self, kind: str) -> str:
+        """Return which columns a statistic would need that the study does not have."""
+        categories = [name for name, (type_, _) in self._columns.items() if type_ == "category"]
+        numbers = len(self._columns) - len(categories)
+        if kind in ("covariance", "correlation") and numbers < 2:
+            return "two columns of numbers or dates"
+        if kind == "crosstab" and len(categories) < 2:
+            return "two category columns"
+        if kind == "proportion" and not categories:
+            return "a category column"
+        if kind == "t-test" and not self._groups:
+            return "a column that is grouped by"
+        if kind == "regression" and len(self._columns) < 2:
+            return "two columns"
+        if kind not in ("count", "proportion", "crosstab") and not numbers:
+            return "a column of numbers or dates"
+        return ""
 
     def _ask_statistic(self, kind: str) -> list[str]:
         numeric = ("number", "integer", "date")
@@ -229,14 +276,24 @@ class _Questions:
         if kind in ("covariance", "correlation"):
             return [f"columns = {_list(self._names('  Of which columns', kinds=numeric, least=2))}"]
         if kind == "t-test":
-            return [
-                f"column = {self._one('  Of which column', numeric)}",
-                f"between = {self._one('  Between the groups of', ('category',))}",
-            ]
+            return self._ask_t_test()
         return [
             f"outcome = {self._one('  Outcome', numeric)}",
             f"predictors = {_list(self._names('  Predictors'))}",
         ]
+
+    def _ask_t_test(self) -> list[str]:
+        column = self._one("  Of which column", ("number", "integer", "date"))
+        between = self._choice("  Between the groups of", self._groups)
+        lines = [f"column = {column}", f"between = {_text(between)}"]
+        categories = self._columns[between][1]
+        if len(categories) > 2:
+            first = self._choice("  One group", categories)
+            second = self._choice(
+                "  The other", [category for category in categories if category != first]
+            )
+            lines.append(f"categories = {_list([first, second])}")
+        return lines
 
 
 def _text(value: str) -> str:

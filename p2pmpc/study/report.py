@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from p2pmpc.study.asked import asked
-from p2pmpc.study.learned import Point, exactness, learned, limit_of_secrecy, not_learned
+from p2pmpc.study.learned import LIMIT_OF_SECRECY, Point, exactness, learned, not_learned
 from p2pmpc.study.model import Study
 from p2pmpc.study.pictures import pictures_of_answer, pictures_of_section
 from p2pmpc.study.remarks import shared_remarks
@@ -264,7 +264,7 @@ def _learned(study: Study) -> str:
     return (
         f"<h4>Every participant learned</h4>{_points(learned(study))}"
         f"<h4>Nobody learned</h4>{_points(nobody)}<h4>The limit of this</h4>"
-        f"<p>{clean(limit_of_secrecy(study))}</p>"
+        f"<p>{clean(LIMIT_OF_SECRECY)}</p>"
     )
 
 

@@ -244,6 +244,12 @@ def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
     return tuple(terms)
 
 
+def watched_columns(study: Study) -> tuple[str, ...]:
+    """Return the columns whose categories the first round counts, in every group."""
+    watched = (term for statistic in study.statistics for term in watched_of(statistic, study))
+    return tuple(dict.fromkeys(factor.column for term in watched for factor in term.factors))
+
+
 def is_matrix(statistic: Statistic) -> bool:
     """Return whether a statistic needs more rows, the more columns it has."""
     return isinstance(statistic, Regression | Covariance | Correlation)

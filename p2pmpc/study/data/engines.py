@@ -40,7 +40,7 @@ def missing_extra(extra: str) -> ConfigurationError:
     """
     return ConfigurationError(
         f"what reads data of this kind is not installed: the extra {extra!r}",
-        hint=f"pip install 'p2pmpc[{extra}]'",
+        hint=f"in the folder of the README: pip install '.[{extra}]'",
     )
 
 
