@@ -22,6 +22,7 @@ from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.disclosure import Opening
 from p2pmpc.study.evidence import verify_study
 from p2pmpc.study.explaining import show_study
+from p2pmpc.study.learned import not_learned
 from p2pmpc.study.model import (
     Column,
     ColumnType,
@@ -432,3 +433,13 @@ def test_what_the_coordinator_writes_cannot_pass_for_what_the_program_says() -> 
     assert lines.count("What leaves your machine") == 1
     assert "| What leaves your machine" in lines
     assert "Nothing." not in lines
+
+
+def test_a_group_of_one_party_is_said_to_tell_that_partys_totals() -> None:
+    """Nobody looks at how many parties share a group, so whoever agrees, and whoever reads, is told."""
+    grouped = study_of([SITE, PAY], [Mean("pay")], group_by=("site",))
+    for study, is_said in ((grouped, True), (study_of([PAY], [Mean("pay")]), False)):
+        shown = " ".join(show_study(Plan(study)).split())
+        assert ("a group whose rows are all one party's" in shown) is is_said
+        report = " ".join(not_learned(study))
+        assert ("all rows of a group are one party's" in report) is is_said

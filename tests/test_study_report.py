@@ -210,7 +210,7 @@ def test_the_page_says_what_its_readers_ask() -> None:
         "sex = diverse: fewer than 5 rows",
         "the number of rows with each pair of sex and smoker",
         "every participant's program has seen them",
-        "The same by each category of smoker, since a regression",
+        "The same by each category of smoker, since nothing is opened about few",
         "the tables never left the parties' machines",
         "Nor did anybody check that the numbers that a party brought are true.",
         "several of one column may tell together what each hides",

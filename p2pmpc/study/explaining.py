@@ -279,15 +279,15 @@ def _learned(plan: Plan) -> list[str]:
             f"A regression, covariance or correlation is left out where there are fewer than "
             f"{study.rows_per_coefficient} rows for each of its coefficients or columns."
         )
+        if several:
+            lines.append(
+                "Groups that are too small for it by themselves are put together as one for it."
+            )
     if plan.watched:
         lines.append(
             f"What multiplies values with a category, or with a column of two values, is left out where one "
             f"of these has 1 to {study.minimum_group - 1} rows."
         )
-        if several:
-            lines.append(
-                "Groups that are too small for it by themselves are put together as one for it."
-            )
     lines.append("Who takes part: IDs, names and network addresses.")
     return lines
 

@@ -52,8 +52,8 @@ def _learned(study: Study) -> Iterator[Point]:
         )
     if names := watched_columns(study):
         first += (
-            f" The same by each category of {' and of '.join(map(plain, names))}, since a regression opens "
-            "nothing about few rows."
+            f" The same by each category of {' and of '.join(map(plain, names))}, since "
+            "nothing is opened about few rows of these."
         )
     yield first, ()
     totals = [opened_for(statistic) for statistic in study.statistics]

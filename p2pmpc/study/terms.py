@@ -235,6 +235,8 @@ def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
     is that row's outcome. A column of two values is a category under another name.
     """
     terms: list[Monomial] = []
+    if not (is_matrix(statistic) or _has_flag(statistic, study)):
+        return ()
     for name in statistic.columns:
         column = study.columns[name]
         if column.is_numeric:
@@ -245,7 +247,7 @@ def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
 
 
 def watched_columns(study: Study) -> tuple[str, ...]:
-    """Return the columns whose categories the first round counts, in every group."""
+    """Return the columns whose categories, or two values, the first round counts, in every group."""
     watched = (term for statistic in study.statistics for term in watched_of(statistic, study))
     return tuple(dict.fromkeys(factor.column for term in watched for factor in term.factors))
 
