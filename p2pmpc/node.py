@@ -23,7 +23,6 @@ from p2pmpc.consent import Ask
 from p2pmpc.errors import (
     ConfigurationError,
     Interrupted,
-    LocalProtocolError,
     P2PMPCError,
     ResourceExhausted,
     exit_code_of,
@@ -32,6 +31,7 @@ from p2pmpc.inputs import (
     read_numbers,
     read_weight,
 )
+from p2pmpc.interruption import until_signal
 from p2pmpc.network import Network, TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.outcome import Outcome
@@ -90,32 +90,18 @@ async def _run_until_signal(
 ) -> Outcome:
     """Run a peer; SIGINT and SIGTERM end it in good order."""
     at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    outcome: Outcome | None = None
-    failure: P2PMPCError | None = None
-    async with trio.open_nursery() as nursery:
-
-        async def watch(peer: Peer) -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for number in signals:
-                    await peer.interrupt(Interrupted(number))
-
-        try:
-            outcome = await run_options(
-                options,
-                numbers,
-                network=TcpNetwork(),
-                entropy=os.urandom,
-                observer=observer,
-                ask=ask_at_terminal if at_terminal else None,
-                on_peer=lambda peer: nursery.start_soon(watch, peer),
-                told=results.take,
-            )
-        except P2PMPCError as error:
-            failure = error
-        nursery.cancel_scope.cancel()
-    if outcome is None:
-        raise failure or LocalProtocolError("the run ended without an outcome")
-    return outcome
+    return await until_signal(
+        lambda on_peer: run_options(
+            options,
+            numbers,
+            network=TcpNetwork(),
+            entropy=os.urandom,
+            observer=observer,
+            ask=ask_at_terminal if at_terminal else None,
+            on_peer=on_peer,
+            told=results.take,
+        )
+    )
 
 
 class _Results:

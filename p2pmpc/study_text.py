@@ -17,6 +17,9 @@ LONGEST_STUDY: Final = (1 << 16) - 1
 
 _LONGEST_SHOWN: Final = 80
 
+_MOST_COMPARED: Final = 1 << 20
+"""Lines of one text times lines of the other: beyond that only the first line that differs is looked for."""
+
 
 def study_digest(text: bytes) -> bytes:
     """Return the SHA-256 of a study, or nothing where the session has none."""
@@ -60,6 +63,10 @@ def first_difference(here: bytes, there: bytes) -> str:
         there: The other, of the founder.
     """
     mine, theirs = here.split(b"\n"), there.split(b"\n")
+    if len(mine) * len(theirs) > _MOST_COMPARED:  # what is sent must not keep this peer busy
+        place = _first_unlike(mine, theirs)
+        one, two = (lines[place] if place < len(lines) else b"" for lines in (mine, theirs))
+        return f"line {place + 1} is {_shown(one)} here and {_shown(two)} there"
     matcher = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
     blocks = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     _, mine_at, mine_stop, theirs_at, theirs_stop = blocks[0]
@@ -72,6 +79,12 @@ def first_difference(here: bytes, there: bytes) -> str:
         f"line {mine_at + 1} is {_shown(mine[mine_at])} here and {_shown(theirs[theirs_at])} there"
         f"{more}"
     )
+
+
+def _first_unlike(mine: list[bytes], theirs: list[bytes]) -> int:
+    both = enumerate(zip(mine, theirs, strict=False))
+    shorter = min(len(mine), len(theirs))
+    return next((place for place, (one, two) in both if one != two), shorter)
 
 
 def _shown_digest(text: bytes) -> str:

@@ -176,7 +176,7 @@ def test_too_many_rows_are_refused() -> None:
 
 def test_too_many_numbers_are_refused(monkeypatch: Any) -> None:
     """The refusal says how many and what makes fewer."""
-    monkeypatch.setattr("p2pmpc.study.plan.LARGEST_LENGTH", 20)
+    monkeypatch.setattr("p2pmpc.study.plan.MOST_NUMBERS", 20)
     with pytest.raises(InputRefused, match="and 20 are the most") as refused:
         Plan(grouped())
     assert "fewer groups" in refused.value.hint
@@ -395,3 +395,25 @@ def test_a_group_of_the_minimum_is_shown_and_one_row_fewer_is_not(rows: int, sho
     few = [k for k, n in enumerate(ran.opening.counts) if n == rows]
     assert [ran.opening.shown[k] for k in few] == [shown]
     assert bool(ran.opening.suppressed) is not shown
+
+
+@pytest.mark.parametrize(("rows", "opened"), [(19, False), (20, True)])
+def test_a_matrix_of_just_enough_rows_is_opened(rows: int, opened: bool) -> None:
+    """Ten rows for each of two columns, and not one fewer."""
+    study = grouped(statistics=(MANY[5],), group_by=("sex",))
+    (matrix,) = [block for block in blocks_of(study) if block.watched or block.has_rest]
+    assert matrix.rows_needed == 20
+    ran = run(study, split(people({("f", "north"): 60, ("m", "south"): rows})))
+    assert ran.opening.blocks[-1].own == (True, opened)
+
+
+@pytest.mark.parametrize("parties", [1, 2, 3])
+def test_a_group_is_held_back_by_however_many(parties: int) -> None:
+    """One party is enough, and more are no fewer."""
+    study = grouped()
+    plan = Plan(study)
+    counts = [50] * len(plan.cells)
+    held = [0] * len(counts)
+    held[1] = parties
+    watched = [50] * (len(plan.watched) * len(counts))
+    assert plan.opening([*counts, *held, *watched]).shown == tuple(h == 0 for h in held)

@@ -279,12 +279,12 @@ def test_what_rounding_leaves_open_is_withheld() -> None:
     assert not ran.answer().figures
 
 
-@pytest.mark.parametrize("rare", ["f", "x"])
-def test_a_predictor_with_a_rare_category_opens_nothing(rare: str) -> None:
+@pytest.mark.parametrize(("rare", "size"), [("f", 1), ("x", 1), ("f", 4), ("x", 3)])
+def test_a_predictor_with_a_rare_category_opens_nothing(rare: str, size: int) -> None:
     """The sum of the outcome over one row is that row's outcome: so no sum of the block is opened."""
-    rows = [row | {"sex": rare if k < 3 else "m"} for k, row in enumerate(ROWS)]
+    rows = [row | {"sex": rare if k < size else "m"} for k, row in enumerate(ROWS)]
     ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)]), split(rows))
-    assert "a category of a predictor has fewer than 5 rows" in ran.answer().withheld
+    assert "a category, or a value of two, has fewer than 5 rows" in ran.answer().withheld
     assert not any(ran.vectors[1])
 
 

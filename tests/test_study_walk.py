@@ -6,10 +6,12 @@ import datetime as dt
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from p2pmpc.errors import (
     ConfigurationError,
     InputRefused,
     P2PMPCError,
+    Revealed,
     VerificationFailed,
     exit_code_of,
 )
@@ -31,12 +34,14 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
-from p2pmpc.study.command import evidence_folder, run_invite
+from p2pmpc.study.command import run_invite
 from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
 from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Aggregates, Plan
+from p2pmpc.study.plausible import check_counts
+from p2pmpc.study.running import _kept
 from p2pmpc.study.seat import (
     check_coordinator,
     check_deadline,
@@ -77,6 +82,21 @@ column = "wage"
 [[statistic]]
 kind = "variance"
 column = "wage"
+"""
+
+
+LONGER = """
+[[statistic]]
+kind = "histogram"
+column = "wage"
+bins = 5
+"""
+
+REGRESSION = """
+[[statistic]]
+kind = "regression"
+outcome = "wage"
+predictors = ["sex"]
 """
 
 
@@ -168,6 +188,7 @@ class Gathering:
             ) as peer:
                 walked = await walk(peer, part, observer)
                 folder, session = Path(walked.result.files), peer.runner.session
+                self.session = session
                 stem = file_stem(made.name, identity)
                 keep_study(folder, stem, identity, session, study, walked.result)
             self.walked[number] = walked
@@ -423,6 +444,7 @@ async def test_the_ledger_knows_the_data_whatever_is_asked_of_them(tmp_path: Pat
     again = Gathering(tmp_path, "again")
     await again.run([Seat(rows_of(k, f=8), other, made_of=sources[k]) for k in range(3)])
     assert again.codes() == [8, 8, 8]
+    assert {error.revealed for error in again.errors.values()} == {Revealed.NOTHING}
     same = Gathering(tmp_path, "same")
     text = other.replace("parties = 3", "parties = 4")
     await same.run([Seat(rows_of(k), text, made_of=sources[k]) for k in range(4)])
@@ -451,20 +473,25 @@ async def test_what_a_study_leaves_is_verified_again(tmp_path: Path) -> None:
     verify_directory(folder)
     verdict = verify_study(folder)
     assert verdict is not None
-    assert verdict.peers == ("member-0", "member-1", "member-2")
+    assert [peer.split()[0] for peer in verdict.peers] == ["member-0", "member-1", "member-2"]
     assert verdict.answers == len(gathering.walked[0].result.answers)
-    for name, old, new in (
-        ("member-1.study.toml", b"Who earns what?", b"Who earns That?"),
-        ("member-1.result.json", b'"value": ', b'"value":  '),
-        ("member-1.study-receipt.json", b'"result": "', b'"result": "0'),
+    signed = json.loads((folder / "member-1.study-receipt.json").read_text())
+    for name, old, new, said in (
+        ("member-1.study.toml", "Who earns what?", "Who earns That?", "not the study that all"),
+        ("member-1.result.json", '"value": ', '"value":  ', "not the result that the receipt"),
+        ("member-1.study-receipt.json", signed["result"], "0" * 64, "signature does not verify"),
+        ("member-1.study-receipt.json", signed["counts"], signed["sums"], "does not verify"),
+        ("member-1.study-receipt.json", "receipt 1", "receipt 2", "another version"),
+        ("member-1.study-receipt.json", signed["peer"], "nobody", "nobody in the roster"),
     ):
-        changed = tmp_path / f"changed-{name}"
+        changed = tmp_path / "changed"
         shutil.copytree(folder, changed)
-        text = (changed / name).read_bytes()
+        text = (changed / name).read_text()
         assert old in text
-        (changed / name).write_bytes(text.replace(old, new, 1))
-        with pytest.raises(VerificationFailed, match="member-1"):
+        (changed / name).write_text(text.replace(old, new, 1))
+        with pytest.raises(VerificationFailed, match=f"member-1.*{said}"):
             verify_study(changed)
+        shutil.rmtree(changed)
 
 
 @at_once
@@ -498,19 +525,51 @@ def _forge(folder: Path, identity: Identity) -> None:
     receipt.write_text(json.dumps(signed, indent=2) + "\n")
 
 
+@at_once
+async def test_no_number_of_a_party_is_in_what_is_left_or_told(tmp_path: Path) -> None:
+    """Neither logs, transcripts, receipts and results nor progress hold a party's own counts and sums."""
+    text = TEXT.replace("parties = 3", 'parties = 3\nweights = "private"\nweight_bound = 100000')
+    sizes = [(101, 102), (203, 104), (305, 106)]
+    seats = [Seat(rows_of(k, *size), text, weight=70_001 + k) for k, size in enumerate(sizes)]
+    gathering = Gathering(tmp_path)
+    await gathering.run(seats)
+    assert gathering.codes() == [0, 0, 0]
+    plan = Plan(parse_study(text.encode()))
+    opening = plan.opening([609, 312, 0, 0, 0, 0])
+    left = b"".join(path.read_bytes() for path in (tmp_path / "log").rglob("*") if path.is_file())
+    left += repr(gathering.told).encode()
+    left += repr(list(gathering.walked.values())).encode()
+    for seat in seats:
+        aggregates = aggregates_of(plan, seat.rows or [])
+        every = {*plan.second_round(aggregates, opening, seat.weight), seat.weight}
+        numbers = [number for number in every if abs(number) > 10_000]  # others are there by chance
+        assert len(numbers) > 6
+        for number in numbers:
+            shown = re.findall(rb"(?<![0-9a-f.])%d(?![0-9a-f.])" % number, left)
+            assert not shown, f"{number} of a party is somewhere"
+
+
+@at_once
+async def test_a_result_stands_whatever_cannot_be_written_down(tmp_path: Path) -> None:
+    """Where the disk refuses the files of a study the answer is still there, with what went wrong."""
+    gathering = Gathering(tmp_path)
+    await gathering.run([Seat(rows_of(k)) for k in range(3)])
+    identity = load_or_create(tmp_path / "0.key", os.urandom)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "me.result.json").mkdir(parents=True)
+    walked = gathering.walked[0]
+    assert walked.trouble is None
+    walked = replace(walked, result=replace(walked.result, files=str(elsewhere)))
+    part = Part(Plan(parse_study(TEXT.encode())), None)
+    peer: Any = SimpleNamespace(runner=SimpleNamespace(session=gathering.session))
+    kept = _kept(walked, NodeOptions(name="me"), identity, part, peer)
+    assert kept.result is walked.result
+    assert kept.trouble is not None
+    assert exit_code_of(kept.trouble) == 7
+    assert kept.trouble.revealed is Revealed.TOTAL
+
+
 # -- seats ----------------------------------------------------------------------------------------
-
-
-def test_the_evidence_is_for_its_owner_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Folders that a study makes nobody else can look into; one that is there stays as it is."""
-    monkeypatch.chdir(tmp_path)
-    shared = tmp_path / "shared"
-    shared.mkdir(0o755)
-    for folder, mode in ((None, 0o700), (tmp_path / "own", 0o700), (shared, 0o755)):
-        made = evidence_folder(StudyOptions(log_dir=folder))
-        assert made.stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("option", ["csv", "report"])
@@ -541,6 +600,31 @@ def test_a_coordinator_is_what_the_study_says() -> None:
         check_coordinator(with_data, brings_data=False)
     with pytest.raises(ConfigurationError, match="brings no data"):
         check_coordinator(without, brings_data=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [(0, -1), (1, 3001), (3, -1), (4, 4), (6, 1), (-1, 1)],
+)
+def test_totals_that_honest_parties_cannot_have(place: int, number: int) -> None:
+    """Negative or too many rows, more parties that hold back than there are, and anything behind."""
+    plan = Plan(parse_study((TEXT + LONGER).encode()))
+    good = [10, 20, 30, 0, 1, 3] + [0] * (plan.length - 6)
+    check_counts(plan, good)
+    with pytest.raises(VerificationFailed, match="counts of the first round"):
+        check_counts(plan, [*good[:place], number, *good[place:][1:]])
+    with pytest.raises(VerificationFailed, match="counts of the first round"):
+        check_counts(plan, [2000, 2000, 0, *good[3:]])
+
+
+def test_categories_have_no_more_rows_than_their_group() -> None:
+    """What is counted beside the rows of a group is a part of them."""
+    plan = Plan(parse_study((TEXT + REGRESSION).encode()))
+    good = [10, 20, 30, 0, 0, 0, 10, 0, 0, 0, 20, 0, 0, 0, 30] + [0] * (plan.length - 15)
+    check_counts(plan, good)
+    for place, number in ((6, 11), (10, 21), (7, -1)):
+        with pytest.raises(VerificationFailed, match="counts of the first round"):
+            check_counts(plan, [*good[:place], number, *good[place + 1 :]])
 
 
 def test_a_study_ends_at_its_deadline() -> None:

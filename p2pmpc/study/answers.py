@@ -152,8 +152,8 @@ def _why_not(block: int, totals: Totals, level: Level) -> str:
     needed = totals.plan.blocks[block].rows_needed
     if set(level.cells) & set(totals.opening.blocks[block].few):
         return (
-            f"a category of a predictor has fewer than {totals.plan.study.minimum_group} rows, but some: "
-            "its coefficient would speak of these few"
+            f"a category, or a value of two, has fewer than {totals.plan.study.minimum_group} rows, but "
+            "some: it would speak of these few"
         )
     rows = sum(totals.opening.counts[k] for k in level.cells)
     if rows >= needed and len(level.cells) > 1:
@@ -171,7 +171,7 @@ def _left_out(block: int, totals: Totals, level: Level, summed: Summed) -> list[
     cells = totals.plan.cells
     labels = [label_of(totals.plan.study, cells[k]) for k in level.cells if not own[k]]
     few = set(level.cells) & set(totals.opening.blocks[block].few)
-    rare = ", or with a rare category of a predictor," if few else ""
+    rare = ", or with a rare category or value," if few else ""
     return [
         f"of {summed.rows} of {within} rows: groups of fewer than {needed} rows{rare} are left out "
         f"({named(labels)})"

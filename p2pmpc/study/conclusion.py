@@ -8,6 +8,7 @@ from p2pmpc.study.answers import answer, levels_of
 from p2pmpc.study.disclosure import Opening
 from p2pmpc.study.model import Study
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.plausible import check_counts, check_sums
 from p2pmpc.study.result import Participant, Result
 
 
@@ -33,8 +34,13 @@ def make_result(
         transcripts: Digests of both rounds' transcripts, hex.
         date: When it was opened.
         files: Where the evidence is.
+
+    Raises:
+        VerificationFailed: No honest parties can have these totals.
     """
+    check_counts(plan, counts)
     opening = plan.opening(counts)
+    check_sums(plan, opening, total)
     return Result(
         answers=answer(plan, plan.totals(opening, total)),
         levels=levels_of(plan.study, opening),

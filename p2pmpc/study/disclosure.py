@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from p2pmpc.study.model import Study
-from p2pmpc.study.terms import Block, Monomial
+from p2pmpc.study.terms import Block, Monomial, Value
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,13 @@ def open_groups(
 
     def is_opened(block: Block, together: Sequence[int]) -> bool:
         """Return whether some groups together have enough rows, and not few of any category."""
-        numbers = (sum(watched[term][k] for k in together) for term in block.watched)
+        rows, numbers = sum(counts[k] for k in together), []
+        for term in block.watched:
+            number = sum(watched[term][k] for k in together)
+            # A column of two values is watched by how many rows have one of them.
+            numbers += [number, rows - number] if isinstance(term.factors[0], Value) else [number]
         few = any(0 < number < study.minimum_group for number in numbers)
-        return sum(counts[k] for k in together) >= block.rows_needed and not few
+        return rows >= block.rows_needed and not few
 
     owns = [tuple(shown[k] and is_opened(block, [k]) for k in groups) for block in blocks]
     opened = []
@@ -110,7 +114,11 @@ def _left_together(
     """
 
     def opening(group: int) -> tuple[bool, ...]:
-        return tuple(own[group] for block, own in zip(blocks, owns, strict=True) if block.has_rest)
+        return tuple(
+            own[group]
+            for block, own in zip(blocks, owns, strict=True)
+            if block.watched or block.has_rest
+        )
 
     left = [k for k, is_own in enumerate(owns[place]) if shown[k] and not is_own]
     if len({opening(k) for k in left}) > 1:

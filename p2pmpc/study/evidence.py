@@ -65,7 +65,7 @@ class StudyVerdict:
     Args:
         title: Of the study.
         study: SHA-256 of the study file, hex.
-        peers: Stems of the files of those whose result was computed again.
+        peers: Name and ID of those whose result was computed again: who signed it, whatever files are called.
         answers: How many answers the result has.
     """
 
@@ -107,19 +107,30 @@ def verify_study(folder: Path) -> StudyVerdict | None:
         VerificationFailed: Names the file that does not hold.
     """
     receipts = sorted(folder.glob(f"*{RECEIPT}"))
+    for ending in (_RESULT, _STUDY):
+        for path in sorted(folder.glob(f"*{ending}")):
+            if path.with_name(path.name.removesuffix(ending) + RECEIPT) not in receipts:
+                raise VerificationFailed(
+                    f"{path}: nobody signed it: the receipt beside it is missing"
+                )
     if not receipts:
         return None
     checked = [_verify_peer(path, path.name.removesuffix(RECEIPT)) for path in receipts]
-    study, result = checked[0]
-    for path, (_, other) in zip(receipts, checked, strict=True):
+    study, result, _ = checked[0]
+    signers: list[str] = []
+    for path, (_, other, signer) in zip(receipts, checked, strict=True):
         if other["answers"] != result["answers"] or other["session"] != result["session"]:
             raise VerificationFailed(f"{path}: another result than {receipts[0].name}'s")
-    stems = tuple(path.name.removesuffix(RECEIPT) for path in receipts)
-    return StudyVerdict(study.title, study.digest.hex(), stems, len(result["answers"]))
+        if signer in signers:
+            raise VerificationFailed(
+                f"{path}: {signer} signed {receipts[signers.index(signer)].name}"
+            )
+        signers.append(signer)
+    return StudyVerdict(study.title, study.digest.hex(), tuple(signers), len(result["answers"]))
 
 
-def _verify_peer(path: Path, stem: str) -> tuple[Study, dict[str, Any]]:
-    """Return the study and the result that one peer's receipt speaks of."""
+def _verify_peer(path: Path, stem: str) -> tuple[Study, dict[str, Any], str]:
+    """Return the study and the result that one peer's receipt speaks of, and what that peer is called."""
     counts, sums = (_transcript(path.with_name(f"{stem}.r{n:04}.transcript")) for n in (1, 2))
     session = sums.session
     try:
@@ -134,7 +145,8 @@ def _verify_peer(path: Path, stem: str) -> tuple[Study, dict[str, Any]]:
     if hashlib.sha256(text.encode()).hexdigest() != receipt["result"]:
         raise VerificationFailed(f"{result}: it is not the result that the receipt speaks of")
     confirmed = _confirmed(path.with_name(f"{stem}.r0002.receipt.json"))
-    return study, _recomputed(result, text, study, (counts, sums), confirmed)
+    signer = next(m.label for m in session.members if format_id(m.id) == receipt["peer"])
+    return study, _recomputed(result, text, study, (counts, sums), confirmed), signer
 
 
 def _recomputed(
@@ -168,7 +180,9 @@ def _recomputed(
             date=str(content["date"]),
             files=str(content["files"]),
         )
-    except (LookupError, TypeError, ValueError, RecursionError):
+    except VerificationFailed as error:
+        raise VerificationFailed(f"{path}: {error.message}") from None
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
         raise VerificationFailed(f"{path}: it is no result of a study") from None
     if to_json(study, made) != text:
         raise VerificationFailed(f"{path}: it is not what the opened totals give")

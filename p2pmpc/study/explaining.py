@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from p2pmpc.identity import format_id
-from p2pmpc.study.described import describe_column, describe_filter
+from p2pmpc.study.described import describe_column, describe_filter, describe_watched
 from p2pmpc.study.model import (
     CrossTab,
     Missing,
@@ -32,7 +32,6 @@ from p2pmpc.study.terms import (
     Term,
     Value,
     is_matrix,
-    watched_columns,
 )
 
 WIDTH = 92
@@ -46,7 +45,7 @@ def show_study(plan: Plan) -> str:
     """
     study = plan.study
     sections = [
-        (study.title, [study.purpose]),
+        (study.title, []),
         ("Who takes part", _who(study)),
         ("Which rows count", _rows(study)),
         ("What is computed", _statistics(study)),
@@ -58,7 +57,17 @@ def show_study(plan: Plan) -> str:
     lines: list[str] = []
     for heading, items in sections:
         lines += [heading, "-" * len(heading), *_wrapped(items), ""]
+        if heading is study.title:
+            lines[-1:] = [*_quoted(study.purpose), ""]
     return "\n".join(lines[:-1])
+
+
+def _quoted(text: str) -> Iterable[str]:
+    """Yield the lines of a text that the coordinator wrote, so that it cannot pass for this program's."""
+    for line in text.split("\n"):
+        yield from textwrap.wrap(
+            line, WIDTH, initial_indent="| ", subsequent_indent="| ", break_on_hyphens=False
+        ) or ["|"]
 
 
 def _wrapped(items: Iterable[str]) -> Iterable[str]:
@@ -175,8 +184,8 @@ def _leaves(plan: Plan) -> list[str]:
 
 
 def _watched(plan: Plan) -> str:
-    names = watched_columns(plan.study)
-    return f", also by each category of {' and of '.join(names)}" if names else ""
+    counted = describe_watched(plan.study)
+    return f", also {counted}" if counted else ""
 
 
 def _each(groups: int) -> str:
@@ -267,13 +276,17 @@ def _learned(plan: Plan) -> list[str]:
     if matrices:
         lines.append(
             f"A regression, covariance or correlation is left out where there are fewer than "
-            f"{study.rows_per_coefficient} rows for each of its coefficients or columns, and a regression "
-            f"where a category of a predictor has 1 to {study.minimum_group - 1} rows."
+            f"{study.rows_per_coefficient} rows for each of its coefficients or columns."
         )
         if several:
             lines.append(
                 "Groups that are too small for it by themselves are put together as one for it."
             )
+    if plan.watched:
+        lines.append(
+            f"What multiplies values with a category, or with a column of two values, is left out where one "
+            f"of these has 1 to {study.minimum_group - 1} rows."
+        )
     lines.append("Who takes part: IDs, names and network addresses.")
     return lines
 
@@ -285,9 +298,20 @@ def _not_learned(study: Study) -> list[str]:
         f"Rows, and any party's own {own}. That holds as long as one other party keeps its sums to itself: "
         f"if all {others} others pool what they know, they can subtract their own sums from the totals, "
         "whatever the method.",
+        *_of_one_party(study),
         "Nobody checks that the numbers that a party brings are true.",
         "A total may say something of a single person where it is over few, or where one value is far "
         "from all others: read what is asked with that in mind.",
+    ]
+
+
+def _of_one_party(study: Study) -> list[str]:
+    if not study.group_by:
+        return []
+    return [
+        "It does not hold for a group whose rows are all one party's: the totals of that group are then "
+        f"that party's own. Nobody looks at how many parties share a group: see whether "
+        f"{' and '.join(study.group_by)} may tell you apart from all others."
     ]
 
 

@@ -83,6 +83,11 @@ class Column:
         """Whether its values can be summed."""
         return self.type is not ColumnType.CATEGORY
 
+    @property
+    def is_flag(self) -> bool:
+        """Whether it has two values: then its sum counts rows, and a sum of products is over these."""
+        return self.is_numeric and self.high - self.low == 1
+
     @cached_property
     def low(self) -> int:
         """The smallest scaled integer."""

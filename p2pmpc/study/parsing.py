@@ -236,11 +236,14 @@ class Table:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as people read it: tables of an array are counted from 1."""
+    """Return a path as people read it: tables of an array are counted from 1.
+
+    Others write the keys, and TOML takes signs in them that would steer a terminal.
+    """
     out = ""
     for part in path:
         if isinstance(part, int):
             out += f"[{part + 1}]"
         else:
             out += f".{part}" if out else part
-    return out
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in out)

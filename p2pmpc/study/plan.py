@@ -18,7 +18,6 @@ from typing import Final
 
 from p2pmpc.encoding import LARGEST_SCALED
 from p2pmpc.errors import InputRefused
-from p2pmpc.parameters import LARGEST_LENGTH
 from p2pmpc.product import FIELDS
 from p2pmpc.study.disclosure import BlockOpening, Opening, holds_back, open_groups
 from p2pmpc.study.model import Study
@@ -30,12 +29,20 @@ from p2pmpc.study.terms import (
     Value,
     blocks_of,
     cells_of,
+    coefficients_of,
+    is_matrix,
     largest_of,
     size_of,
 )
 
 LARGEST_HALF_RANGE: Final = 1 << 52
 """Of a column that is multiplied: so that any engine sums its products in 38 decimal digits."""
+
+MOST_NUMBERS: Final = 1 << 22
+"""In a vector: whoever reads a study, and every party, must have room for it."""
+
+MOST_PRODUCTS: Final = 1 << 18
+"""Of the regressions, covariances and correlations of a study, for one group."""
 
 ROUNDS: Final = 2
 
@@ -137,14 +144,15 @@ class Plan:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        _check_products(study)
         self.cells: tuple[Cell, ...] = cells_of(study)
         self.blocks: tuple[Block, ...] = blocks_of(study)
         self.shifts: tuple[dict[Term, int], ...] = tuple(
             {term: self._shift(term) for term in block.terms} for block in self.blocks
         )
-        if self.length > LARGEST_LENGTH:
+        if self.length > MOST_NUMBERS:
             raise InputRefused(
-                f"the study opens {self.length} numbers, and {LARGEST_LENGTH} are the most",
+                f"the study opens {self.length} numbers, and {MOST_NUMBERS} are the most",
                 hint="declare fewer groups, coarser grids or fewer statistics",
             )
 
@@ -156,7 +164,7 @@ class Plan:
         return study.maximum_rows * study.weight_bound * max(1, largest_of(term, study))
 
     def _shift(self, term: Term) -> int:
-        self._check_products(term)
+        self._check_factors(term)
         largest = self._largest(term)
         shift = max(0, largest.bit_length() - LARGEST_SCALED.bit_length())
         shift += rounded(largest, shift) > LARGEST_SCALED  # rounding up may need one bit more
@@ -164,7 +172,7 @@ class Plan:
             raise self._does_not_fit(term)
         return shift
 
-    def _check_products(self, term: Term) -> None:
+    def _check_factors(self, term: Term) -> None:
         if not isinstance(term, Monomial) or len(term.factors) < 2:
             return
         for factor in term.factors:
@@ -324,6 +332,18 @@ class Plan:
 
     def _padded(self, numbers: list[int]) -> list[int]:
         return numbers + [0] * (self.length - len(numbers))
+
+
+def _check_products(study: Study) -> None:
+    """Refuse more products than anybody has room for, before any of them is made."""
+    sizes = [coefficients_of(s, study) for s in study.statistics if is_matrix(s)]
+    products = sum(size * (size + 1) // 2 for size in sizes)
+    if products > MOST_PRODUCTS:
+        raise InputRefused(
+            f"the regressions, covariances and correlations need up to {products} sums of products, and "
+            f"{MOST_PRODUCTS} are the most",
+            hint="leave some of their columns out, or join categories of the predictors",
+        )
 
 
 def _numbers(

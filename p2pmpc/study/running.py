@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import trio
-
 from p2pmpc.archive import file_stem
-from p2pmpc.errors import Interrupted, LocalProtocolError, P2PMPCError, ResourceExhausted, Revealed
+from p2pmpc.errors import P2PMPCError, ResourceExhausted, Revealed
 from p2pmpc.identity import Identity
+from p2pmpc.interruption import until_signal
 from p2pmpc.network import TcpNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.peer import Peer
@@ -28,7 +28,7 @@ from p2pmpc.study.showing import show
 from p2pmpc.study.walk import Part, Walked, walk
 
 
-async def run_until_signal(
+async def take_part(
     options: NodeOptions, identity: Identity, part: Part, observer: Observer
 ) -> Walked:
     """Take part in a study; SIGINT and SIGTERM end it in good order, and the others are told.
@@ -42,39 +42,34 @@ async def run_until_signal(
     Raises:
         P2PMPCError: Why there is no result.
     """
-    walked: Walked | None = None
-    failure: P2PMPCError | None = None
-    async with trio.open_nursery() as nursery:
 
-        async def watch(peer: Peer) -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for number in signals:
-                    await peer.interrupt(Interrupted(number))
+    async def run(on_peer: Callable[[Peer], None]) -> Walked:
+        with peer_of(
+            options,
+            None,
+            network=TcpNetwork(),
+            entropy=os.urandom,
+            observer=observer,
+            brings_later=True,
+        ) as peer:
+            on_peer(peer)
+            walked = await walk(peer, part, observer)
+            return _kept(walked, options, identity, part, peer)
 
-        try:
-            with peer_of(
-                options,
-                None,
-                network=TcpNetwork(),
-                entropy=os.urandom,
-                observer=observer,
-                brings_later=True,
-            ) as peer:
-                nursery.start_soon(watch, peer)
-                walked = await walk(peer, part, observer)
-                keep_study(
-                    Path(walked.result.files),
-                    file_stem(options.name, identity),
-                    identity,
-                    peer.runner.session,
-                    part.plan.study,
-                    walked.result,
-                )
-        except P2PMPCError as error:
-            failure = error
-        nursery.cancel_scope.cancel()
-    if walked is None:
-        raise failure or LocalProtocolError("the study ended without a result")
+    return await until_signal(run)
+
+
+def _kept(
+    walked: Walked, options: NodeOptions, identity: Identity, part: Part, peer: Peer
+) -> Walked:
+    """Write down what a study came to; the result stands whatever cannot be written."""
+    stem, session = file_stem(options.name, identity), peer.runner.session
+    folder, study = Path(walked.result.files), part.plan.study
+    try:
+        keep_study(folder, stem, identity, session, study, walked.result)
+    except ResourceExhausted as error:
+        error.revealed = Revealed.TOTAL
+        return replace(walked, unkept=error)
     return walked
 
 

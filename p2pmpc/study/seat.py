@@ -1,11 +1,10 @@
-"""What a study asks of the session below it: its parameters, who may sit in it, and what its totals may be."""
+"""What a study asks of the session below it: its parameters, and who may sit in it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 
-from p2pmpc.errors import AgreementFailed, ConfigurationError, InputRefused, VerificationFailed
+from p2pmpc.errors import AgreementFailed, ConfigurationError, InputRefused
 from p2pmpc.identity import format_id, short_id
 from p2pmpc.options import NodeOptions
 from p2pmpc.session import Session
@@ -140,30 +139,6 @@ def check_members(plan: Plan, session: Session) -> None:
     founder = session.founder
     if any(founder is None or m.id != session.member(founder).id for m in observers):
         raise AgreementFailed("somebody observes who is not the coordinator")
-
-
-def check_counts(plan: Plan, total: Sequence[int]) -> None:
-    """Refuse counts that no honest parties can have.
-
-    Raises:
-        VerificationFailed: They are negative, or larger than all parties together may bring.
-    """
-    groups, parties = len(plan.cells), plan.study.number_of_parties
-    counts, held_back = total[:groups], total[groups : 2 * groups]
-    watched, rest = total[2 * groups : plan.first_length], total[plan.first_length :]
-    most = plan.study.maximum_rows * parties
-    if (
-        any(not 0 <= n <= most for n in counts)
-        or sum(counts) > most
-        or any(not 0 <= n <= parties for n in held_back)
-        or any(not 0 <= n <= counts[k % groups] for k, n in enumerate(watched))
-        or any(rest)
-    ):
-        raise VerificationFailed(
-            "the counts of the first round are none that honest parties can have: somebody brought "
-            "something else",
-            hint="nothing but these counts was opened; look at who takes part before another try",
-        )
 
 
 def name_of(study: Study, own: bytes, given: str) -> str:

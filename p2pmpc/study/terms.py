@@ -203,41 +203,50 @@ def _moments(factors: tuple[Factor, ...]) -> tuple[Term, ...]:
 
 
 def blocks_of(study: Study) -> tuple[Block, ...]:
-    """Return the blocks of a study: one for all simple statistics, one for every matrix."""
+    """Return the blocks of a study: one for all simple statistics, one for each that may be left out."""
     weighted: tuple[Term, ...] = () if study.weights is WeightPolicy.ROWS else (ROWS,)
-    simple = [s for s in study.statistics if not is_matrix(s)]
+    simple = [s for s in study.statistics if not is_matrix(s) and not _has_flag(s, study)]
     shared = dict.fromkeys(weighted)
     for statistic in simple:
         shared |= dict.fromkeys(terms_of(statistic, study))
     blocks = [Block(tuple(simple), tuple(shared), study.minimum_group, has_rest=False)]
     for statistic in study.statistics:
-        if is_matrix(statistic):
-            needed = study.rows_per_coefficient * coefficients_of(statistic, study)
+        if statistic not in simple:
+            rows, has_rest = study.minimum_group, False
+            if is_matrix(statistic):
+                needed = study.rows_per_coefficient * coefficients_of(statistic, study)
+                rows, has_rest = max(rows, needed), bool(study.group_by)
             terms = tuple(dict.fromkeys((*weighted, *terms_of(statistic, study))))
-            rows = max(study.minimum_group, needed)
             watched = watched_of(statistic, study)
-            blocks.append(Block((statistic,), terms, rows, bool(study.group_by), watched))
+            blocks.append(Block((statistic,), terms, rows, has_rest, watched))
     return tuple(blocks)
 
 
+def _has_flag(statistic: Statistic, study: Study) -> bool:
+    """Return whether products with a column of two values are summed for a weighted mean."""
+    columns = [study.columns[name] for name in statistic.columns]
+    return isinstance(statistic, WeightedMean) and any(column.is_flag for column in columns)
+
+
 def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
-    """Return how many rows each category of a regression's predictors has.
+    """Return how many rows each value of a statistic's columns has, where these are few.
 
     The sum of the outcome over the rows of a category is opened for its coefficient; of one row, it
-    is that row's outcome.
+    is that row's outcome. A column of two values is a category under another name.
     """
-    if not isinstance(statistic, Regression):
-        return ()
-    return tuple(
-        Monomial.of(Is(name, category))
-        for name in statistic.predictors
-        for category in study.columns[name].categories
-    )
+    terms: list[Monomial] = []
+    for name in statistic.columns:
+        column = study.columns[name]
+        if column.is_numeric:
+            terms += [Monomial.of(Value(name))] if column.is_flag else []
+        else:
+            terms += [Monomial.of(Is(name, category)) for category in column.categories]
+    return tuple(terms)
 
 
 def watched_columns(study: Study) -> tuple[str, ...]:
-    """Return the columns whose categories the first round counts, in every group."""
-    watched = (term for statistic in study.statistics for term in watched_of(statistic, study))
+    """Return the columns whose values the first round counts, in every group."""
+    watched = (term for block in blocks_of(study) for term in block.watched)
     return tuple(dict.fromkeys(factor.column for term in watched for factor in term.factors))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
@@ -21,8 +21,9 @@ from p2pmpc.study.conclusion import make_result
 from p2pmpc.study.evidence import participants_of
 from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.result import Result
-from p2pmpc.study.seat import check_counts, check_members
+from p2pmpc.study.seat import check_members
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; the text says what is agreed to."""
@@ -43,7 +44,7 @@ class Part:
 
     plan: Plan
     home: Home | None
-    weight: int = 1
+    weight: int = field(default=1, repr=False)
     own_minimum: int = 0
     ask: Ask | None = None
     invited_to: bytes | None = None
@@ -56,15 +57,18 @@ class Walked:
     Args:
         result: The answer.
         rounds: What each round came to: totals, transcripts, trouble with files.
+        unkept: What of the study could not be written down, if anything.
     """
 
     result: Result
     rounds: tuple[Outcome, Outcome]
+    unkept: P2PMPCError | None = None
 
     @property
     def trouble(self) -> P2PMPCError | None:
         """What went wrong after a total was known, if anything did."""
-        return next((outcome.trouble for outcome in self.rounds if outcome.trouble), None)
+        troubles = [outcome.trouble for outcome in self.rounds]
+        return next(filter(None, [*troubles, self.unkept]), None)
 
 
 async def walk(peer: Peer, part: Part, observer: Observer) -> Walked:

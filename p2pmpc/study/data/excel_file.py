@@ -16,6 +16,7 @@ from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.value_rows import Row, ValueFile
 from p2pmpc.study.model import Study
+from p2pmpc.study.words import plain
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -82,19 +83,22 @@ class ExcelFile(ValueFile):
     def place(self, number: int, cell: int) -> Place:
         """See :class:`ValueFile`."""
         number = number or self._options.header_row
-        return Place(self._at(number, cell), number, f"{self._sheet.name}!{letters(cell)}{number}")
+        return Place(
+            self._at(number, cell), number, f"{plain(self._sheet.name)}!{letters(cell)}{number}"
+        )
 
     def _mark_merged(self) -> None:
         """Note which cells are empty because others were merged over them."""
+        last_row, last_column = self._sheet.end or (-1, -1)
         for (top, left), (bottom, right) in self._sheet.merged_cell_ranges or ():
-            for row in range(top, bottom + 1):
+            for row in range(top, min(bottom, last_row) + 1):  # a file may merge a billion cells
                 marks = self._errors.setdefault(row + 1, {})
-                for cell in range(left, right + 1):
+                for cell in range(left, min(right, last_column) + 1):
                     if (row, cell) != (top, left):
                         marks.setdefault(cell, Fault.MERGED)
 
     def _at(self, number: int, cell: int) -> str:
-        return f"{self._name}:{self._sheet.name}!{letters(cell)}{number}"
+        return f"{self._name}:{plain(self._sheet.name)}!{letters(cell)}{number}"
 
     def _opened(self, path: Path) -> CalamineSheet:
         try:

@@ -15,8 +15,11 @@ from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.value_rows import Row, ValueFile
 from p2pmpc.study.model import Study
+from p2pmpc.study.words import plain
 
 TOLD = 50_000
+
+_STEPS = 1 << 20
 
 
 class SQLiteFile(ValueFile):
@@ -43,7 +46,7 @@ class SQLiteFile(ValueFile):
             self._count = int(str(self._one(f"SELECT count(*) FROM {sql.name(self._table)}")[0]))
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
-        where = f"{self._name}:{self._table}"
+        where = f"{self._name}:{plain(self._table)}"
         self._places = find_columns(study, options.renamed, self._headers, lambda _: where)
 
     def close(self) -> None:
@@ -66,17 +69,19 @@ class SQLiteFile(ValueFile):
 
     def place(self, number: int, cell: int) -> Place:
         """See :class:`ValueFile`."""
-        where = f"{self._name}:{self._table}"
+        where = f"{self._name}:{plain(self._table)}"
         if not number:
             return Place(where, 0)
         kind = "rowid" if self._numbered else "row"
-        return Place(f"{where}:{kind} {number}", number, self._headers[cell])
+        return Place(f"{where}:{kind} {number}", number, plain(self._headers[cell]))
 
     def _open(self, path: Path) -> sqlite3.Connection:
         address = f"file:{quoted_url(str(path.resolve()))}?mode=ro"
         try:
             database = sqlite3.connect(address, uri=True, isolation_level=None)
             database.text_factory = _text
+            # A view may never end: only between such steps does an interrupt from the terminal reach it.
+            database.set_progress_handler(lambda: 0, _STEPS)
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA query_only = ON")
             database.execute("BEGIN")  # all that is read is of one moment

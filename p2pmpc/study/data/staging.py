@@ -20,8 +20,8 @@ from p2pmpc.study.model import Column, ColumnType, Study
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-OK = "row_is_good"
-"""A name that no column of a study has beside it: of whether a row is not rejected."""
+OK = '" good"'
+"""Whether a row is not rejected, quoted: no column of a study has a name that begins with a blank."""
 
 ENGINE_TYPES = {
     ColumnType.NUMBER: "DOUBLE",
