@@ -24,12 +24,11 @@ from p2pmpc.record import Record
 from p2pmpc.totals import OpenedTotal
 
 
-def new_run_directory(base: Path, mode: int = 0o777) -> Path:
+def new_run_directory(base: Path) -> Path:
     """Make the folder of a new run, named by the UTC time, and point ``latest`` at it.
 
     Args:
         base: Usually ``logs``.
-        mode: Of the folder, less the umask.
 
     Raises:
         ResourceExhausted: It cannot be made.
@@ -40,7 +39,7 @@ def new_run_directory(base: Path, mode: int = 0o777) -> Path:
         path = base / stamp
         for number in range(2, 1000):
             try:
-                path.mkdir(mode)
+                path.mkdir()
                 break
             except FileExistsError:
                 path = base / f"{stamp}-{number}"
@@ -63,18 +62,14 @@ def _point_latest(base: Path, name: str) -> None:
         temporary.unlink(missing_ok=True)  # a convenience; the run does not depend on it
 
 
-def make_folder(path: Path, mode: int = 0o777) -> Path:
+def make_folder(path: Path) -> Path:
     """Make a folder, unless it is there, and return it.
-
-    Args:
-        path: The folder.
-        mode: Of a new one, less the umask.
 
     Raises:
         ResourceExhausted: It cannot be made.
     """
     try:
-        path.mkdir(mode, parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceExhausted(f"cannot make {path}: {error.strerror}") from None
     return path

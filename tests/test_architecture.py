@@ -46,14 +46,13 @@ CORE = (
     (
         "study.described",
         "study.disclosure",
-        "study.learned",
         "study.remarks",
         "study.result_csv",
         "study.result_json",
         "study.statistic_tables",
         "study.svg",
     ),
-    ("study.asked", "study.levels", "study.plan", "study.plots"),
+    ("study.asked", "study.learned", "study.levels", "study.plan", "study.plots"),
     ("study.explaining", "study.plausible", "study.statistics.exact", "study.study_file"),
     (
         "study.questions",

@@ -210,7 +210,7 @@ def test_the_page_says_what_its_readers_ask() -> None:
         "sex = diverse: fewer than 5 rows",
         "the number of rows with each pair of sex and smoker",
         "every participant's program has seen them",
-        "The same by each category of smoker, since nothing is opened about few",
+        "The same by each category of smoker",
         "the tables never left the parties' machines",
         "Nor did anybody check that the numbers that a party brought are true.",
         "several of one column may tell together what each hides",
@@ -377,7 +377,8 @@ def test_the_plots_of_the_page_are_within_their_frames() -> None:
         check_within(one)
 
 
-NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
+NUMBERS = st.floats(-1e12, 1e12, allow_nan=False).map(lambda x: round(x, 12))
+"""A study carries 12 decimals at most: no cell of a grid is so narrow that rows per unit overflow."""
 
 
 @given(st.data())

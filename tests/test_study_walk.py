@@ -34,7 +34,7 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
-from p2pmpc.study.command import evidence_folder, run_invite
+from p2pmpc.study.command import run_invite
 from p2pmpc.study.evidence import keep_study, verify_study
 from p2pmpc.study.home import Home
 from p2pmpc.study.invitation import Invitation
@@ -570,18 +570,6 @@ async def test_a_result_stands_whatever_cannot_be_written_down(tmp_path: Path) -
 
 
 # -- seats ----------------------------------------------------------------------------------------
-
-
-def test_the_evidence_is_for_its_owner_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Folders that a study makes nobody else can look into; one that is there stays as it is."""
-    monkeypatch.chdir(tmp_path)
-    shared = tmp_path / "shared"
-    shared.mkdir(0o755)
-    for folder, mode in ((None, 0o700), (tmp_path / "own", 0o700), (shared, 0o755)):
-        made = evidence_folder(StudyOptions(log_dir=folder))
-        assert made.stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("option", ["csv", "report"])

@@ -11,7 +11,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import trio
 from cyclopts import App, Parameter
@@ -31,7 +31,7 @@ from p2pmpc.keys import load
 from p2pmpc.node import ask_at_terminal, report_failure
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
-from p2pmpc.storage import check_output, make_folder, new_run_directory
+from p2pmpc.storage import check_output
 from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.tables import is_in_database
@@ -53,8 +53,6 @@ from p2pmpc.study.seat import (
 )
 from p2pmpc.study.telling import StudyLines
 from p2pmpc.study.walk import Part, Walked
-
-_PRIVATE: Final = 0o700
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
@@ -191,8 +189,7 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
-    check_output(options.csv)
-    check_output(options.report)
+    _check_outputs(options, path, data)
     invited = None if invitation is None else Invitation.parse(invitation)
     study = load_study(path)
     check_deadline(study, dt.datetime.now(dt.UTC))
@@ -201,7 +198,6 @@ def _take_part(
         check_coordinator(study, brings_data=data.data is not None)
     elif data.data is None:
         raise ConfigurationError("no data is named", hint="name your file with --data FILE")
-    _check_outputs(options, path, data)
     identity, node = _node(plan, invited, options, dry_run=dry_run)
     weight = 1
     if data.data is not None:
@@ -224,15 +220,9 @@ def _take_part(
         return 0
     if home is not None:
         node = _with_source(node, home)
-    part = Part(
-        plan,
-        home,
-        weight,
-        options.own_minimum,
-        ask_at_terminal if is_asked else None,
-        None if invited is None else invited.study,
-    )
-    node = replace(node, log_dir=str(evidence_folder(options)))
+    ask = ask_at_terminal if is_asked else None
+    invited_to = None if invited is None else invited.study
+    part = Part(plan, home, weight, options.own_minimum, ask, invited_to)
     walked = _run_privately(node, identity, part, lines)
     trouble = write_result(study, walked.result, options) or walked.trouble
     if trouble is not None:
@@ -251,15 +241,16 @@ def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: Stu
 
 
 def _check_outputs(options: StudyOptions, study: Path, data: DataOptions) -> None:
-    """Refuse to write a result over what it is made of, or over another one.
+    """Refuse files of a result that could not be written, or over what it is made of, or over each other.
 
     Raises:
-        ConfigurationError: Two options name one file.
+        ConfigurationError: There is one.
     """
     taken = {study.resolve(): "the study file", (options.key or default_key()).resolve(): "the key"}
     if data.data is not None and not is_in_database(data):
         taken[Path(data.data).resolve()] = "the data"
     for name, path in (("--csv", options.csv), ("--report", options.report)):
+        check_output(path)
         if path is None:
             continue
         if path.resolve() in taken:
@@ -302,13 +293,6 @@ def _node(
         log_dir=None if options.log_dir is None else str(options.log_dir),
     )
     return identity, with_parameters(plan, node)
-
-
-def evidence_folder(options: StudyOptions) -> Path:
-    """Make the folder of the evidence: a new one is nobody else's, since it holds small groups' totals."""
-    if options.log_dir is None:
-        return new_run_directory(Path("logs"), _PRIVATE)
-    return make_folder(Path(options.log_dir), _PRIVATE)
 
 
 def _with_source(node: NodeOptions, home: Home) -> NodeOptions:

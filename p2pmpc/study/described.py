@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from p2pmpc.study.model import Column, ColumnType, Comparison, Filter, Study
+from p2pmpc.study.terms import watched_columns
 from p2pmpc.study.words import plain
 
 _COMPARED: Final = {
@@ -55,3 +56,13 @@ def describe_filter(one: Filter, study: Study) -> str:
         for value in one.values
     ]
     return f"{plain(one.column)} {_COMPARED[one.comparison]} {', '.join(values)}"
+
+
+def describe_watched(study: Study) -> str:
+    """Return by what the first round counts rows beside their groups, in words; empty where by nothing."""
+    names = watched_columns(study)
+    categories = [plain(name) for name in names if not study.columns[name].is_numeric]
+    flags = [plain(name) for name in names if study.columns[name].is_numeric]
+    parts = [f"by each category of {' and of '.join(categories)}"] if categories else []
+    parts += [f"by the two values of {' and of '.join(flags)}"] if flags else []
+    return " and ".join(parts)

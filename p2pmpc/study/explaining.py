@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from p2pmpc.identity import format_id
-from p2pmpc.study.described import describe_column, describe_filter
+from p2pmpc.study.described import describe_column, describe_filter, describe_watched
 from p2pmpc.study.model import (
     CrossTab,
     Missing,
@@ -32,7 +32,6 @@ from p2pmpc.study.terms import (
     Term,
     Value,
     is_matrix,
-    watched_columns,
 )
 
 WIDTH = 92
@@ -185,8 +184,8 @@ def _leaves(plan: Plan) -> list[str]:
 
 
 def _watched(plan: Plan) -> str:
-    names = watched_columns(plan.study)
-    return f", also by each category of {' and of '.join(names)}" if names else ""
+    counted = describe_watched(plan.study)
+    return f", also {counted}" if counted else ""
 
 
 def _each(groups: int) -> str:

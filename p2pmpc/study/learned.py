@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Final
 
+from p2pmpc.study.described import describe_watched
 from p2pmpc.study.model import (
     Correlation,
     Covariance,
@@ -22,7 +23,6 @@ from p2pmpc.study.model import (
     WeightedMean,
     WeightPolicy,
 )
-from p2pmpc.study.terms import watched_columns
 from p2pmpc.study.words import plain
 
 Point = tuple[str, tuple[str, ...]]
@@ -50,11 +50,8 @@ def _learned(study: Study) -> Iterator[Point]:
         first = (
             "First: how many rows all parties have together, and how many parties hold them back."
         )
-    if names := watched_columns(study):
-        first += (
-            f" The same by each category of {' and of '.join(map(plain, names))}, since "
-            "nothing is opened about few rows of these."
-        )
+    if counted := describe_watched(study):
+        first += f" The same {counted}, so that no sum over few rows had to be opened."
     yield first, ()
     totals = [opened_for(statistic) for statistic in study.statistics]
     if study.weights is not WeightPolicy.ROWS:

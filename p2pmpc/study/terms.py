@@ -247,8 +247,8 @@ def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
 
 
 def watched_columns(study: Study) -> tuple[str, ...]:
-    """Return the columns whose categories, or two values, the first round counts, in every group."""
-    watched = (term for statistic in study.statistics for term in watched_of(statistic, study))
+    """Return the columns whose values the first round counts, in every group."""
+    watched = (term for block in blocks_of(study) for term in block.watched)
     return tuple(dict.fromkeys(factor.column for term in watched for factor in term.factors))
 
 
