@@ -57,6 +57,7 @@ def study_of(
         weights=WeightPolicy.ROWS,
         weight_bound=1,
         minimum_group=5,
+        minimum_parties=1,
         rows_per_coefficient=10,
         maximum_rows=maximum_rows,
         missing=missing,

@@ -81,6 +81,7 @@ def a_study(title: str = "Blood pressure in five hospitals", purpose: str = "") 
         weights=WeightPolicy.ROWS,
         weight_bound=1,
         minimum_group=5,
+        minimum_parties=1,
         rows_per_coefficient=10,
         maximum_rows=1_000_000,
         missing=Missing.LEAVE_OUT,

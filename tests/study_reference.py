@@ -79,6 +79,7 @@ def study_of(columns: Iterable[Column], statistics: Iterable[Statistic], **chang
         "weights": WeightPolicy.ROWS,
         "weight_bound": 1,
         "minimum_group": 5,
+        "minimum_parties": 1,
         "rows_per_coefficient": 10,
         "maximum_rows": 10_000,
         "missing": Missing.LEAVE_OUT,

@@ -80,6 +80,7 @@ def study_of(columns: Sequence[Column], *statistics: Statistic, **more: Any) -> 
         weights=WeightPolicy.ROWS,
         weight_bound=1,
         minimum_group=5,
+        minimum_parties=1,
         rows_per_coefficient=10,
         maximum_rows=1000,
         missing=Missing.LEAVE_OUT,

@@ -230,6 +230,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ('group_by = ["sex"]', 'group_by = ["sexe"]', "group_by", "no column 'sexe'"),
     ('group_by = ["sex"]', 'group_by = ["sex", "sex"]', "group_by", "twice"),
     ("minimum_group = 10", "minimum_group = 1", "minimum_group", "from 2 to"),
+    ("minimum_group = 10", "minimum_parties = 6", "minimum_parties", "from 1 to 5"),
     ("maximum_rows = 50_000", "maximum_rows = 0", "maximum_rows", "from 1 to"),
     ("2026-12-31T18:00:00Z", "2026-12-31T18:00:00", "deadline", "with its offset"),
     ('missing = "refuse"', 'missing = "drop"', "missing", "one of"),

@@ -22,6 +22,7 @@ purpose = "To be laid out."
 parties = 4
 group_by = ["sex", "ward"]
 minimum_group = 3
+minimum_parties = 2
 rows_per_coefficient = 6
 maximum_rows = 2_000_000
 columns.sex = {type = "category", categories = ["f", "m"]}
@@ -196,6 +197,7 @@ class Layout:
         held = [0 < len(rows) < own_minimum for rows in within]
         watched = [] if self.weighted else self.columns["ward"]["categories"]
         out = [len(rows) for rows in within] + [int(one) for one in held]
+        out += [int(len(rows) > 0) for rows in within]
         for category in watched:
             out += [
                 0 if h else sum(row["ward"] == category for row in rows)

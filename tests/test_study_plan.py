@@ -417,3 +417,18 @@ def test_a_group_is_held_back_by_however_many(parties: int) -> None:
     held[1] = parties
     watched = [50] * (len(plan.watched) * len(counts))
     assert plan.opening([*counts, *held, *watched]).shown == tuple(h == 0 for h in held)
+
+
+@pytest.mark.parametrize(("least", "shown"), [(1, True), (2, True), (3, False)])
+def test_a_group_needs_rows_of_as_many_parties_as_the_study_says(least: int, shown: bool) -> None:
+    """The totals of a group that few parties have are these parties' own; 1 does not even count them."""
+    study = grouped(minimum_parties=least)
+    everywhere = people({("f", "north"): 30})
+    tables = [everywhere, [*everywhere, *people({("m", "west"): 30})]] * 2
+    ran = run(study, [tables[0], tables[1], tables[3]])
+    few = next(k for k, n in enumerate(ran.opening.counts) if n == 60)
+    assert ran.opening.shown[few] is shown
+    assert bool(ran.opening.parties) is (least > 1)
+    if least > 1:
+        assert ran.opening.parties[few] == 2
+    assert ran.plan.first_length == len(ran.plan.cells) * (2 + (least > 1) + len(ran.plan.watched))

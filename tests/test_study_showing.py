@@ -221,7 +221,9 @@ def test_the_keys_of_json_are_those_of_the_documents() -> None:
         *("format", "study", "session", "date", "field", "transcripts", "files", "participants"),
         *("rows", "levels", "suppressed", "answers"),
     ]
-    assert list(found["study"]) == ["title", "purpose", "digest", "group_by", "minimum_group"]
+    assert list(found["study"]) == [
+        *("title", "purpose", "digest", "group_by", "minimum_group", "minimum_parties")
+    ]
     assert list(found["participants"][0]) == ["name", "id", "brings_data", "confirmed", "invited"]
     assert list(found["suppressed"][0]) == ["group", "reason"]
     answer = found["answers"][0]

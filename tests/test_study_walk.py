@@ -604,17 +604,20 @@ def test_a_coordinator_is_what_the_study_says() -> None:
 
 @pytest.mark.parametrize(
     ("place", "number"),
-    [(0, -1), (1, 3001), (3, -1), (4, 4), (6, 1), (-1, 1)],
+    [(0, -1), (1, 3001), (3, -1), (4, 4), (9, 1), (6, 4), (7, -1), (8, 1), (-1, 1)],
 )
 def test_totals_that_honest_parties_cannot_have(place: int, number: int) -> None:
     """Negative or too many rows, more parties that hold back than there are, and anything behind."""
-    plan = Plan(parse_study((TEXT + LONGER).encode()))
-    good = [10, 20, 30, 0, 1, 3] + [0] * (plan.length - 6)
+    text = TEXT.replace("minimum_group", "minimum_parties = 2\nminimum_group")
+    plan = Plan(parse_study((text + LONGER).encode()))
+    good = [10, 20, 0, 0, 1, 3, 3, 1, 0] + [0] * (plan.length - 9)
     check_counts(plan, good)
     with pytest.raises(VerificationFailed, match="counts of the first round"):
         check_counts(plan, [*good[:place], number, *good[place:][1:]])
     with pytest.raises(VerificationFailed, match="counts of the first round"):
         check_counts(plan, [2000, 2000, 0, *good[3:]])
+    with pytest.raises(VerificationFailed, match="counts of the first round"):
+        check_counts(plan, [2, *good[1:]])
 
 
 def test_categories_have_no_more_rows_than_their_group() -> None:

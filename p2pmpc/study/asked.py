@@ -111,6 +111,8 @@ def _minimum(study: Study) -> Iterator[str]:
         f"Groups of fewer than {study.minimum_group} rows over all parties are suppressed, and so is a "
         "group that a party holds back by a stricter rule of its own."
     )
+    if study.minimum_parties > 1:
+        yield f"So are groups of which fewer than {study.minimum_parties} parties have rows."
     if any(is_matrix(statistic) for statistic in study.statistics):
         yield (
             "A regression, covariance or correlation needs at least "

@@ -63,6 +63,8 @@ def _suppressed(plan: Plan, opening: Opening) -> list[tuple[str, str]]:
         reasons = []
         if opening.counts[index] < study.minimum_group:
             reasons.append(f"fewer than {study.minimum_group} rows")
+        if opening.parties and opening.parties[index] < study.minimum_parties:
+            reasons.append(f"rows of fewer than {study.minimum_parties} parties")
         if opening.held_back[index]:
             reasons.append("held back by a party's own rule")
         out.append((group_label(study, plan.cells[index].categories), " and ".join(reasons)))

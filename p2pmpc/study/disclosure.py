@@ -40,12 +40,14 @@ class Opening:
     Args:
         counts: Rows of each group, over all parties.
         held_back: How many parties hold each group back by a rule of their own.
+        parties: How many parties have rows of each group; empty where the study does not look.
         shown: Whether each group takes part in the second round at all.
         blocks: What is opened of each block.
     """
 
     counts: tuple[int, ...]
     held_back: tuple[int, ...]
+    parties: tuple[int, ...]
     shown: tuple[bool, ...]
     blocks: tuple[BlockOpening, ...]
 
@@ -65,6 +67,7 @@ def open_groups(
     blocks: Sequence[Block],
     counts: Sequence[int],
     held_back: Sequence[int],
+    parties: Sequence[int],
     watched: Mapping[Monomial, Sequence[int]],
 ) -> Opening:
     """Return what the second round opens.
@@ -74,10 +77,16 @@ def open_groups(
         blocks: Its blocks.
         counts: Rows of each group, over all parties.
         held_back: How many parties hold each group back.
+        parties: How many parties have rows of each group; empty where the study does not look.
         watched: For each watched term, how many rows of each group it counts.
     """
     groups = range(len(counts))
-    shown = tuple(counts[k] >= study.minimum_group and held_back[k] == 0 for k in groups)
+    shown = tuple(
+        counts[k] >= study.minimum_group
+        and held_back[k] == 0
+        and (not parties or parties[k] >= study.minimum_parties)
+        for k in groups
+    )
 
     def is_opened(block: Block, together: Sequence[int]) -> bool:
         """Return whether some groups together have enough rows, and not few of any category."""
@@ -100,7 +109,7 @@ def open_groups(
             if shown[k] and counts[k] >= block.rows_needed and not own[k] and k not in rest
         )
         opened.append(BlockOpening(own, rest, few))
-    return Opening(tuple(counts), tuple(held_back), shown, tuple(opened))
+    return Opening(tuple(counts), tuple(held_back), tuple(parties), shown, tuple(opened))
 
 
 def _left_together(

@@ -265,6 +265,13 @@ def _learned(plan: Plan) -> list[str]:
         else f"Fewer than {study.minimum_group} rows, or a party that holds back, and nothing more is "
         "opened."
     )
+    if study.minimum_parties > 1:
+        first += " And how many parties have rows of each group, not which."
+        rule += (
+            f" So are groups of which fewer than {study.minimum_parties} parties have rows."
+            if several
+            else f" Nor where fewer than {study.minimum_parties} parties have rows."
+        )
     lines = [
         first,
         rule,
@@ -306,11 +313,16 @@ def _not_learned(study: Study) -> list[str]:
 
 
 def _of_one_party(study: Study) -> list[str]:
-    if not study.group_by:
+    if not study.group_by or study.minimum_parties > 2:
         return []
+    if study.minimum_parties == 2:
+        return [
+            "It does not hold for a group whose rows are those of two parties: each of the two can subtract "
+            "its own."
+        ]
     return [
         "It does not hold for a group whose rows are all one party's: the totals of that group are then "
-        f"that party's own. Nobody looks at how many parties share a group: see whether "
+        f"that party's own. Nobody looks at how many parties share a group (minimum_parties is 1): see whether "
         f"{' and '.join(study.group_by)} may tell you apart from all others."
     ]
 

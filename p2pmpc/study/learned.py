@@ -50,6 +50,8 @@ def _learned(study: Study) -> Iterator[Point]:
         first = (
             "First: how many rows all parties have together, and how many parties hold them back."
         )
+    if study.minimum_parties > 1:
+        first += " And how many parties have rows of it."
     if counted := describe_watched(study):
         first += f" The same {counted}, so that no sum over few rows had to be opened."
     yield first, ()

@@ -419,6 +419,7 @@ class Study:
         weights: What a row of a party counts.
         weight_bound: The largest weight of a party; 1 where every row counts one.
         minimum_group: Groups of fewer rows are suppressed.
+        minimum_parties: Groups of which fewer parties have rows are suppressed; 1 does not look.
         rows_per_coefficient: A regression, covariance or correlation of k coefficients or columns is
             computed only for groups of at least k times as many rows.
         maximum_rows: The most rows of one party.
@@ -439,6 +440,7 @@ class Study:
     weights: WeightPolicy
     weight_bound: int
     minimum_group: int
+    minimum_parties: int
     rows_per_coefficient: int
     maximum_rows: int
     missing: Missing

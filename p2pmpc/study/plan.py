@@ -259,7 +259,12 @@ class Plan:
     @property
     def first_length(self) -> int:
         """Numbers that the first round uses."""
-        return len(self.cells) * (2 + len(self.watched))
+        return len(self.cells) * (2 + self.counts_parties + len(self.watched))
+
+    @property
+    def counts_parties(self) -> bool:
+        """Whether the first round counts how many parties have rows of each group."""
+        return self.study.minimum_parties > 1
 
     @cached_property
     def watched(self) -> tuple[Monomial, ...]:
@@ -298,16 +303,28 @@ class Plan:
             for term in self.watched
             for group, held in enumerate(held_back)
         ]
-        return self._padded([*counts, *held_back, *watched])
+        present = [int(count > 0) for count in counts] if self.counts_parties else []
+        return self._padded([*counts, *held_back, *present, *watched])
 
     def opening(self, total: Sequence[int]) -> Opening:
         """Return what the first round's total lets the second open."""
-        groups = len(self.cells)
-        counts, held_back = total[:groups], total[groups : 2 * groups]
-        watched = {
-            term: total[(2 + k) * groups : (3 + k) * groups] for k, term in enumerate(self.watched)
-        }
-        return open_groups(self.study, self.blocks, list(counts), list(held_back), watched)
+        counts, held_back, parties, *numbers = self.first_parts(total)
+        watched = dict(zip(self.watched, numbers, strict=True))
+        return open_groups(self.study, self.blocks, counts, held_back, parties, watched)
+
+    def first_parts(self, total: Sequence[int]) -> list[list[int]]:
+        """Return the parts of the first round's total, each with a number for every group.
+
+        Args:
+            total: Opened.
+
+        Returns:
+            Rows, parties that hold back, parties that have rows (empty where these are not counted), and
+            behind these a part for each watched term.
+        """
+        groups, used = len(self.cells), self.first_length
+        parts = [list(total[k : k + groups]) for k in range(0, used, groups)]
+        return parts if self.counts_parties else [*parts[:2], [], *parts[2:]]
 
     def second_round(self, aggregates: Aggregates, opening: Opening, weight: int = 1) -> list[int]:
         """Return what a party sums in the second round.

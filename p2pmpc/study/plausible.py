@@ -22,16 +22,16 @@ def check_counts(plan: Plan, total: Sequence[int]) -> None:
     Raises:
         VerificationFailed: They are negative, or larger than all parties together may bring.
     """
-    groups, parties = len(plan.cells), plan.study.number_of_parties
-    counts, held_back = total[:groups], total[groups : 2 * groups]
-    watched, rest = total[2 * groups : plan.first_length], total[plan.first_length :]
+    parties = plan.study.number_of_parties
+    counts, held_back, present, *watched = plan.first_parts(total)
     most = plan.study.maximum_rows * parties
     if (
         any(not 0 <= n <= most for n in counts)
         or sum(counts) > most
         or any(not 0 <= n <= parties for n in held_back)
-        or any(not 0 <= n <= counts[k % groups] for k, n in enumerate(watched))
-        or any(rest)
+        or any(not 0 <= n <= min(rows, parties) for n, rows in zip(present, counts, strict=False))
+        or any(not 0 <= n <= rows for part in watched for n, rows in zip(part, counts, strict=True))
+        or any(total[plan.first_length :])
     ):
         raise VerificationFailed(
             "the counts of the first round are none that honest parties can have: somebody brought "

@@ -32,6 +32,7 @@ def to_json(study: Study, result: Result) -> str:
             "digest": result.study_digest,
             "group_by": list(study.group_by),
             "minimum_group": study.minimum_group,
+            "minimum_parties": study.minimum_parties,
         },
         "session": result.session,
         "date": result.date,

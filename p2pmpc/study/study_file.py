@@ -87,6 +87,7 @@ def _read(table: Table, text: bytes) -> Study:
         weights=weights,
         weight_bound=max([weight_bound, *(party.weight for party in parties)]),
         minimum_group=table.whole("minimum_group", DEFAULT_MINIMUM_GROUP, least=2, most=1_000_000),
+        minimum_parties=table.whole("minimum_parties", 1, least=1, most=number),
         rows_per_coefficient=table.whole(
             "rows_per_coefficient", DEFAULT_ROWS_PER_COEFFICIENT, least=2, most=1_000_000
         ),

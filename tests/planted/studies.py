@@ -67,13 +67,18 @@ STUDIES: Final[tuple[Bug, ...]] = (
         [
             (
                 "a group of one row fewer than the minimum is shown",
-                "counts[k] >= study.minimum_group and",
-                "counts[k] + 1 >= study.minimum_group and",
+                "counts[k] >= study.minimum_group\n",
+                "counts[k] + 1 >= study.minimum_group\n",
             ),
             (
                 "a group that two parties hold back is shown",
-                "and held_back[k] == 0 for k",
-                "and held_back[k] != 1 for k",
+                "and held_back[k] == 0\n",
+                "and held_back[k] != 1\n",
+            ),
+            (
+                "a group may be of one party fewer than the study says",
+                "parties[k] >= study.minimum_parties",
+                "parties[k] + 1 >= study.minimum_parties",
             ),
             (
                 "a party holds back nothing of which it has but one row fewer",
