@@ -92,8 +92,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "a matrix needs a row fewer",
-                "together) >= block.rows_needed and not few",
-                "together) >= block.rows_needed - 1 and not few",
+                "return rows >= block.rows_needed and not few",
+                "return rows >= block.rows_needed - 1 and not few",
             ),
             (
                 "what one block leaves may be had from another",
@@ -108,8 +108,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
         [
             (
                 "the first category of a predictor is not watched",
-                "        for category in study.columns[name].categories\n    )",
-                "        for category in study.columns[name].categories[1:]\n    )",
+                "for category in column.categories]\n    return tuple(terms)",
+                "for category in column.categories[1:]]\n    return tuple(terms)",
             ),
             (
                 "an indicator's first category has a coefficient",
@@ -174,11 +174,6 @@ STUDIES: Final[tuple[Bug, ...]] = (
                 "if any(member.weight < 1 for member in contributors):",
             ),
             (
-                "counts may be negative",
-                "any(not 0 <= n <= most for n in counts)",
-                "any(n > most for n in counts)",
-            ),
-            (
                 "the deadline does not count",
                 "if study.deadline is not None and now > study.deadline:",
                 "if study.deadline is None and now is None:",
@@ -192,6 +187,17 @@ STUDIES: Final[tuple[Bug, ...]] = (
                 "anybody may found or join a study of listed parties",
                 "    if founds and allowed:\n",
                 "    if founds and not allowed:\n",
+            ),
+        ],
+    ),
+    *bugs(
+        "study/plausible",
+        "study_walk study_attacks",
+        [
+            (
+                "counts may be negative",
+                "any(not 0 <= n <= most for n in counts)",
+                "any(n > most for n in counts)",
             ),
         ],
     ),
