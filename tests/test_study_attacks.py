@@ -22,6 +22,7 @@ from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.disclosure import Opening
 from p2pmpc.study.evidence import verify_study
 from p2pmpc.study.explaining import show_study
+from p2pmpc.study.learned import not_learned
 from p2pmpc.study.model import (
     Column,
     ColumnType,
@@ -42,7 +43,7 @@ from p2pmpc.study.options import StudyOptions
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts, check_sums
 from p2pmpc.study.study_file import parse_study
-from p2pmpc.study.terms import Is, Monomial, Value
+from p2pmpc.study.terms import Bins, Is, Monomial, Value
 from p2pmpc.study_text import first_difference
 from tests.a_study import checked, refusal
 from tests.a_study import study_of as a_study_of
@@ -205,6 +206,7 @@ def test_sums_just_beyond_what_is_possible_are_refused() -> None:
     """A category of more rows than there are, squares below the mean's, a number for a group left out."""
     rare, pay = Monomial.of(Is("rare", "yes")), Monomial.of(Value("pay"))
     squares = Monomial.of(Value("pay"), Value("pay"))
+    cells = Bins("age", tuple(map(int, EDGES)))
     _changed(rare, lambda _: 40)
     for term, value, group in (
         (rare, 41, 0),
@@ -212,6 +214,7 @@ def test_sums_just_beyond_what_is_possible_are_refused() -> None:
         (rare, 1, 2),
         (pay, 40 * PAY.half_range + 1, 0),
         (squares, 0, 0),
+        (cells, 0, 0),  # fewer than there are rows: a quantile would look for the others in vain
     ):
         with pytest.raises(VerificationFailed):
             _changed(term, lambda _, value=value: value, group=group)  # type: ignore[misc]
@@ -430,3 +433,13 @@ def test_what_the_coordinator_writes_cannot_pass_for_what_the_program_says() -> 
     assert lines.count("What leaves your machine") == 1
     assert "| What leaves your machine" in lines
     assert "Nothing." not in lines
+
+
+def test_a_group_of_one_party_is_said_to_tell_that_partys_totals() -> None:
+    """Nobody looks at how many parties share a group, so whoever agrees, and whoever reads, is told."""
+    grouped = study_of([SITE, PAY], [Mean("pay")], group_by=("site",))
+    for study, is_said in ((grouped, True), (study_of([PAY], [Mean("pay")]), False)):
+        shown = " ".join(show_study(Plan(study)).split())
+        assert ("a group whose rows are all one party's" in shown) is is_said
+        report = " ".join(not_learned(study))
+        assert ("all rows of a group are one party's" in report) is is_said

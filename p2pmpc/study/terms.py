@@ -235,6 +235,8 @@ def watched_of(statistic: Statistic, study: Study) -> tuple[Monomial, ...]:
     is that row's outcome. A column of two values is a category under another name.
     """
     terms: list[Monomial] = []
+    if not (is_matrix(statistic) or _has_flag(statistic, study)):
+        return ()
     for name in statistic.columns:
         column = study.columns[name]
         if column.is_numeric:

@@ -108,8 +108,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
         [
             (
                 "the first category of a predictor is not watched",
-                "for category in column.categories]\n    return tuple(terms)",
-                "for category in column.categories[1:]]\n    return tuple(terms)",
+                "Is(name, category)) for category in column.categories]",
+                "Is(name, category)) for category in column.categories[1:]]",
             ),
             (
                 "an indicator's first category has a coefficient",
@@ -198,6 +198,21 @@ STUDIES: Final[tuple[Bug, ...]] = (
                 "counts may be negative",
                 "any(not 0 <= n <= most for n in counts)",
                 "any(n > most for n in counts)",
+            ),
+            (
+                "a group that is left out may have sums",
+                "if rows else _is_zero(slots)",
+                "if rows else True",
+            ),
+            (
+                "the cells of a grid may hold fewer than there are",
+                "if min(numbers) < 0 or sum(numbers) != n:",
+                "if min(numbers) < 0 or sum(numbers) > n:",
+            ),
+            (
+                "squares may be less than their mean allows",
+                "return first * first <= n * (value + error) and value <= most",
+                "return value <= most",
             ),
         ],
     ),
