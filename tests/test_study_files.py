@@ -472,3 +472,10 @@ def test_blanks_around_cells_and_names_are_taken_off_when_told_to(tmp_path: Path
     study = study_of(AGE, SEX)
     assert "no column 'age'" in refusal(path, study).message
     assert rows_of(path, study, trim=True, missing=["-9"]) == [(None, "f"), (30, "m")]
+
+
+def test_a_text_for_a_missing_value_is_said_by_an_option(tmp_path: Path) -> None:
+    """Whoever wrote NA is told of --missing, and with it the row counts as one that lacks a value."""
+    path = written(tmp_path, f"{HEADER}\n{GOOD}\n30,NA,1990-01-31,f\n{GOOD}\n")
+    assert "--missing NA" in checked(path).to_text()
+    assert "--missing NA" not in checked(path, missing=("NA",)).to_text()

@@ -31,7 +31,10 @@ class StudyOptions:
         _option("A key file, made if there is none; by default the one of `p2pmpc init`.", _WHO),
     ] = None
     name: Annotated[
-        str, _option("What people call you; by default as the study names your ID.", _WHO)
+        str,
+        _option(
+            "What people call you; by default as the study names your ID.", _WHO, show_default=False
+        ),
     ] = ""
     listen: Annotated[
         str | None, _option("Listen at HOST:PORT; port 0 takes a free one.", _WHO)

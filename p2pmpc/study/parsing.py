@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable
 from decimal import Decimal
@@ -17,6 +18,9 @@ from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.identity import parse_id
 from p2pmpc.study.model import EPOCH
 from p2pmpc.study.places import Path, lines_of_keys
+
+_TOML_PLACE: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
+"""Where the standard library's reader stumbled."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -62,8 +66,11 @@ class Table:
                 f"{source}:{line}: the text is not UTF-8", hint="save the file as UTF-8"
             ) from None
         except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+            place = _TOML_PLACE.search(str(error))
+            where = f"{source}:{place[1]}:{place[2]}" if place else source
+            what = _TOML_PLACE.sub("", str(error))
             raise InputRefused(
-                f"{source} is not TOML: {error}", hint="see the example in docs/coordinator.md"
+                f"{where}: this is not TOML: {what}", hint="see the example in docs/coordinator.md"
             ) from None
         return cls(source, (), content, lines_of_keys(decoded))
 

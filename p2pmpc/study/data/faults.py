@@ -37,6 +37,7 @@ class Fault(StrEnum):
 
 HINTS = {
     Fault.MISSING: "the study refuses missing values: complete the row, or leave it out of the file",
+    Fault.NOT_A_NUMBER: "if the text stands for a missing value, say it by --missing, as in --missing NA",
     Fault.DECIMAL_COMMA: "say --decimal , (and --thousands . for groups of digits) if the file is written so",
     Fault.THOUSANDS: "say --thousands , or another sign if the file is written so",
     Fault.UNIT: "leave the unit out of the cells",
