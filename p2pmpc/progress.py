@@ -126,7 +126,7 @@ _OF_OTHERS = {
     "silent": "... {peer} is silent: {reason}",
     "reconnected": "... {peer} is connected again",
     "heard again": "... {peer} is heard again",
-    "refused": "... {peer} does not take part: {reason}",
+    "refused": "... {peer} does not take part, and says: {reason}",
 }
 
 

@@ -569,6 +569,16 @@ async def test_a_result_stands_whatever_cannot_be_written_down(tmp_path: Path) -
     assert kept.trouble.revealed is Revealed.TOTAL
 
 
+@at_once
+async def test_the_deadline_counts_until_all_have_joined(tmp_path: Path) -> None:
+    """A study that is over by the time the last one joins ends with 8, before anything is shared."""
+    over = TEXT.replace("parties = 3", "parties = 3\ndeadline = 2020-01-01T00:00:00Z")
+    gathering = Gathering(tmp_path)
+    await gathering.run([Seat(rows_of(k), over) for k in range(3)])
+    assert gathering.codes() == [8, 8, 8]
+    assert {error.revealed for error in gathering.errors.values()} == {Revealed.NOTHING}
+
+
 # -- seats ----------------------------------------------------------------------------------------
 
 

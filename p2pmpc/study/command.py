@@ -190,6 +190,8 @@ def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
     _check_outputs(options, path, data)
+    if options.own_minimum < 0:
+        raise ConfigurationError("--own-minimum is a number of rows, not below zero")
     invited = None if invitation is None else Invitation.parse(invitation)
     study = load_study(path)
     check_deadline(study, dt.datetime.now(dt.UTC))

@@ -23,7 +23,7 @@ from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.result import Result
-from p2pmpc.study.seat import check_members
+from p2pmpc.study.seat import check_deadline, check_members
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; the text says what is agreed to."""
@@ -93,6 +93,7 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
     plan, session = part.plan, peer.runner.session
     try:
         check_members(plan, session)
+        check_deadline(plan.study, dt.datetime.now(dt.UTC))  # joining may have taken long
         if part.invited_to not in (None, plan.study.digest):
             raise AgreementFailed(
                 "the invitation names another study than the coordinator's and this peer's file",
