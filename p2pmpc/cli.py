@@ -10,7 +10,7 @@ from p2pmpc.app import run_app
 app = App(
     name="p2pmpc", help="Private weighted sums between peers, with no server.", version=__version__
 )
-for _name, _where, _help in (
+_COMMANDS = (
     ("init", "study.command:run_init", "Make your lasting identity, and show its ID."),
     ("id", "inspecting:run_id", "Show the ID of a key."),
     ("study", "study.command:study_app", "Write a study file, and read what it asks."),
@@ -22,8 +22,9 @@ for _name, _where, _help in (
     ("ledger", "inspecting:run_ledger", "Show the sums that your inputs may have been opened in."),
     ("node", "node:run_node", "Run one peer of a private weighted sum."),
     ("swarm", "swarm.command:run_swarm", "Run N peers on this machine, and check their total."),
-):
-    app.command(f"p2pmpc.{_where}", name=_name, help=_help)
+)
+for _place, (_name, _where, _help) in enumerate(_COMMANDS):  # in the order in which they are used
+    app.command(f"p2pmpc.{_where}", name=_name, help=_help, sort_key=_place)
 
 
 def main() -> None:

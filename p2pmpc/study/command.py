@@ -329,5 +329,5 @@ def _show_invitation(invitation: Invitation, path: Path, options: StudyOptions) 
     print("send this line, and the study file, to the parties; they type\n", file=sys.stderr)
     study = shlex.quote(path.name)
     print(f"    p2pmpc join {invitation} --study {study} --data FILE\n", file=sys.stderr)
-    if not options.json:
-        print(invitation, flush=True)
+    # A script finds it alone on a line: of stdout, or of stderr where stdout is one JSON object.
+    print(invitation, flush=True, file=sys.stderr if options.json else sys.stdout)

@@ -306,7 +306,8 @@ def _not_learned(study: Study) -> list[str]:
         f"if all {others} others pool what they know, they can subtract their own sums from the totals, "
         "whatever the method.",
         *_of_one_party(study),
-        "Nobody checks that the numbers that a party brings are true.",
+        "Nobody checks that the numbers that a party brings are true, nor how many rows it really has.",
+        "The same parties may be asked again, with another filter: nothing here looks at the difference.",
         "A total may say something of a single person where it is over few, or where one value is far "
         "from all others: read what is asked with that in mind.",
     ]
