@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import ConfigurationError, InputRefused
-from p2pmpc.study.explaining import show_study
+from p2pmpc.study.file.places import lines_of_keys
+from p2pmpc.study.file.questions import ask_study
+from p2pmpc.study.file.reading import load_study
+from p2pmpc.study.file.study_file import parse_study
 from p2pmpc.study.model import (
     Column,
     Comparison,
@@ -24,11 +27,8 @@ from p2pmpc.study.model import (
     TTest,
     WeightPolicy,
 )
-from p2pmpc.study.places import lines_of_keys
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.questions import ask_study
-from p2pmpc.study.reading import load_study
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.report.explaining import show_study
 
 TEXT = """\
 title = "Wages in five firms"

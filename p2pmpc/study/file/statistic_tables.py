@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
+from p2pmpc.study.file.parsing import Table
 from p2pmpc.study.model import (
     Column,
     ColumnType,
@@ -27,7 +28,6 @@ from p2pmpc.study.model import (
     WeightedMean,
     WeightPolicy,
 )
-from p2pmpc.study.parsing import Table
 
 MOST_GRID_CELLS: Final = 10_000
 MOST_MATRIX_COLUMNS: Final = 50

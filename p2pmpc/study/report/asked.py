@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import prod
 
-from p2pmpc.study.described import describe_column, describe_filter, describe_span
 from p2pmpc.study.model import (
     Missing,
     OnGrid,
@@ -16,8 +15,9 @@ from p2pmpc.study.model import (
     Study,
     WeightPolicy,
 )
+from p2pmpc.study.report.described import describe_column, describe_filter, describe_span
+from p2pmpc.study.report.words import format_number, plain
 from p2pmpc.study.terms import is_matrix
-from p2pmpc.study.words import format_number, plain
 
 _MISSING = {
     Missing.LEAVE_OUT: (

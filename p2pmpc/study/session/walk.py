@@ -18,12 +18,12 @@ from p2pmpc.progress import Observer
 from p2pmpc.session import Session
 from p2pmpc.sources import ArrayNumbers, Numbers
 from p2pmpc.study.conclusion import make_result
-from p2pmpc.study.evidence import participants_of
-from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.result import Result
-from p2pmpc.study.seat import check_deadline, check_members
+from p2pmpc.study.session.evidence import participants_of
+from p2pmpc.study.session.home import Home
+from p2pmpc.study.session.seat import check_deadline, check_members
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; the text says what is agreed to."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from p2pmpc.identity import format_id
-from p2pmpc.study.described import describe_column, describe_filter, describe_watched
 from p2pmpc.study.model import (
     CrossTab,
     Missing,
@@ -23,6 +22,7 @@ from p2pmpc.study.model import (
     WeightPolicy,
 )
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.report.described import describe_column, describe_filter, describe_watched
 from p2pmpc.study.terms import (
     ROWS,
     Bins,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from math import prod
 from typing import Final
 
-from p2pmpc.study.described import describe_watched
 from p2pmpc.study.model import (
     Correlation,
     Covariance,
@@ -23,7 +22,8 @@ from p2pmpc.study.model import (
     WeightedMean,
     WeightPolicy,
 )
-from p2pmpc.study.words import plain
+from p2pmpc.study.report.described import describe_watched
+from p2pmpc.study.report.words import plain
 
 Point = tuple[str, tuple[str, ...]]
 """A sentence, and what is listed below it."""

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from p2pmpc.study.model import Statistic, Study
+from p2pmpc.study.report.words import is_defined
 from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
-from p2pmpc.study.words import is_defined
 
 FORMAT: Final = "p2pmpc study result 1"
 

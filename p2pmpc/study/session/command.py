@@ -32,18 +32,18 @@ from p2pmpc.node import ask_at_terminal, report_failure
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
 from p2pmpc.storage import check_output
-from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.tables import is_in_database
-from p2pmpc.study.explaining import show_study
-from p2pmpc.study.home import Home, show_home
-from p2pmpc.study.invitation import Invitation
-from p2pmpc.study.options import StudyOptions
+from p2pmpc.study.file.questions import ask_study
+from p2pmpc.study.file.reading import load_study
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.questions import ask_study
-from p2pmpc.study.reading import load_study
-from p2pmpc.study.running import take_part, write_result
-from p2pmpc.study.seat import (
+from p2pmpc.study.report.explaining import show_study
+from p2pmpc.study.session.bringing import bring
+from p2pmpc.study.session.home import Home, show_home
+from p2pmpc.study.session.invitation import Invitation
+from p2pmpc.study.session.options import StudyOptions
+from p2pmpc.study.session.running import take_part, write_result
+from p2pmpc.study.session.seat import (
     check_coordinator,
     check_deadline,
     check_listed,
@@ -51,8 +51,8 @@ from p2pmpc.study.seat import (
     weight_of,
     with_parameters,
 )
-from p2pmpc.study.telling import StudyLines
-from p2pmpc.study.walk import Part, Walked
+from p2pmpc.study.session.telling import StudyLines
+from p2pmpc.study.session.walk import Part, Walked
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
