@@ -35,14 +35,15 @@ CORE = (
     ("exhibit", "receipt"),
     (
         "study.file.places",
+        "study.kinds",
         "study.masking",
-        "study.model",
         "study.report.style",
         "study.session.invitation",
         "study.session.study_receipt",
         "study.statistics.sweeping",
     ),
-    ("study.file.parsing", "study.report.words", "study.result", "study.terms"),
+    ("study.model", "study.result"),
+    ("study.file.parsing", "study.report.words", "study.terms"),
     (
         "study.disclosure",
         "study.file.statistic_tables",

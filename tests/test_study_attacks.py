@@ -19,9 +19,7 @@ from p2pmpc.errors import InputRefused, Revealed, VerificationFailed
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.disclosure import Opening
 from p2pmpc.study.file.study_file import parse_study
-from p2pmpc.study.model import (
-    Column,
-    ColumnType,
+from p2pmpc.study.kinds import (
     Count,
     Covariance,
     CrossTab,
@@ -33,8 +31,8 @@ from p2pmpc.study.model import (
     Statistic,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import Column, ColumnType, WeightPolicy
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts, check_sums
 from p2pmpc.study.report.explaining import show_study

@@ -16,17 +16,8 @@ from p2pmpc.study.file.places import lines_of_keys
 from p2pmpc.study.file.questions import ask_study
 from p2pmpc.study.file.reading import load_study
 from p2pmpc.study.file.study_file import parse_study
-from p2pmpc.study.model import (
-    Column,
-    Comparison,
-    Missing,
-    Party,
-    Quantiles,
-    Receives,
-    Regression,
-    TTest,
-    WeightPolicy,
-)
+from p2pmpc.study.kinds import Quantiles, Regression, TTest
+from p2pmpc.study.model import Column, Comparison, Missing, Party, Receives, WeightPolicy
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.report.explaining import show_study
 

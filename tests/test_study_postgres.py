@@ -22,18 +22,17 @@ from p2pmpc.study.data.postgres import open_postgres
 from p2pmpc.study.data.tables import check_table
 from p2pmpc.study.data.violations import ColumnCheck
 from p2pmpc.study.file.study_file import parse_study
-from p2pmpc.study.model import (
-    ColumnType,
+from p2pmpc.study.kinds import (
     Count,
     CrossTab,
     Histogram,
     Mean,
     Quantiles,
     Regression,
-    Study,
     Sum,
     Variance,
 )
+from p2pmpc.study.model import ColumnType, Study
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.session.bringing import bring
 from tests.postgres_server import PASSWORD, READER, Server, running

@@ -22,19 +22,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.study.model import (
-    EPOCH,
+from p2pmpc.study.kinds import (
     Covariance,
     Histogram,
     Mean,
     Quantiles,
     Range,
     Statistic,
-    Study,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import EPOCH, Study, WeightPolicy
 from p2pmpc.study.report.page import report
 from p2pmpc.study.report.plots import Mark, Words, bars, boxes, dots, matrix, shares
 from p2pmpc.study.report.result_csv import to_csv

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from p2pmpc.study.model import (
-    EPOCH,
-    ColumnType,
+from p2pmpc.study.kinds import (
     Correlation,
     CrossTab,
     Histogram,
@@ -17,11 +15,10 @@ from p2pmpc.study.model import (
     Quantiles,
     Regression,
     Statistic,
-    Study,
     TTest,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import EPOCH, ColumnType, Study, WeightPolicy
 from p2pmpc.study.report.plots import Mark, Words, bars, boxes, dots, matrix, shares
 from p2pmpc.study.report.sections import Section, measured_by
 from p2pmpc.study.report.svg import DAYS, NUMBERS, Measure, number_label

@@ -7,7 +7,8 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from p2pmpc.study.model import Statistic, Study
+from p2pmpc.study.kinds import Statistic
+from p2pmpc.study.model import Study
 from p2pmpc.study.report.words import is_defined
 from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
+from p2pmpc.study.kinds import Quantiles, Statistic
+from p2pmpc.study.model import Column, ColumnType, Study
 from p2pmpc.study.report.remarks import remarks_of, said_of, shared
 from p2pmpc.study.report.words import (
     HIDDEN,
