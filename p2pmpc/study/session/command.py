@@ -189,17 +189,8 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
-    _check_outputs(options, path, data)
-    if options.own_minimum < 0:
-        raise ConfigurationError("--own-minimum is a number of rows, not below zero")
-    invited = None if invitation is None else Invitation.parse(invitation)
-    study = load_study(path)
-    check_deadline(study, dt.datetime.now(dt.UTC))
-    plan = Plan(study)
-    if invited is None:
-        check_coordinator(study, brings_data=data.data is not None)
-    elif data.data is None:
-        raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    plan, invited = _check_request(path, invitation, options, data)
+    study = plan.study
     identity, node = _node(plan, invited, options, dry_run=dry_run)
     weight = 1
     if data.data is not None:
@@ -231,6 +222,28 @@ def _take_part(
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _check_request(
+    path: Path, invitation: str | None, options: StudyOptions, data: DataOptions
+) -> tuple[Plan, Invitation | None]:
+    """Return the plan of the study and what the invitation says, once what was typed can be done.
+
+    Raises:
+        P2PMPCError: It cannot.
+    """
+    _check_outputs(options, path, data)
+    if options.own_minimum < 0:
+        raise ConfigurationError("--own-minimum is a number of rows, not below zero")
+    invited = None if invitation is None else Invitation.parse(invitation)
+    study = load_study(path)
+    check_deadline(study, dt.datetime.now(dt.UTC))
+    plan = Plan(study)
+    if invited is None:
+        check_coordinator(study, brings_data=data.data is not None)
+    elif data.data is None:
+        raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    return plan, invited
 
 
 def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: StudyLines) -> Walked:
