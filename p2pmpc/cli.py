@@ -11,13 +11,17 @@ app = App(
     name="p2pmpc", help="Private weighted sums between peers, with no server.", version=__version__
 )
 _COMMANDS = (
-    ("init", "study.command:run_init", "Make your lasting identity, and show its ID."),
+    ("init", "study.session.command:run_init", "Make your lasting identity, and show its ID."),
     ("id", "inspecting:run_id", "Show the ID of a key."),
-    ("study", "study.command:study_app", "Write a study file, and read what it asks."),
+    ("study", "study.session.command:study_app", "Write a study file, and read what it asks."),
     ("data", "study.data.command:data_app", "Check your data for a study; nothing leaves."),
-    ("invite", "study.command:run_invite", "Found a study's session; print the line to join with."),
-    ("join", "study.command:run_join", "Take part in a study."),
-    ("demo", "study.demo:run_demo", "See a whole study, with made-up data."),
+    (
+        "invite",
+        "study.session.command:run_invite",
+        "Found a study's session; print the line to join with.",
+    ),
+    ("join", "study.session.command:run_join", "Take part in a study."),
+    ("demo", "study.demo.command:run_demo", "See a whole study, with made-up data."),
     ("verify", "inspecting:run_verify", "Check what a run has left: signatures, sums, results."),
     ("ledger", "inspecting:run_ledger", "Show the sums that your inputs may have been opened in."),
     ("node", "node:run_node", "Run one peer of a private weighted sum."),

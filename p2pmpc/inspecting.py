@@ -16,8 +16,8 @@ from p2pmpc.identity_file import default_key, lasting_key
 from p2pmpc.keys import load
 from p2pmpc.ledger import ledger_json, ledger_table
 from p2pmpc.ledger_file import ledger_path, read_ledger
-from p2pmpc.study.command import show_error
-from p2pmpc.study.evidence import verify_study
+from p2pmpc.study.session.command import show_error
+from p2pmpc.study.session.evidence import verify_study
 from p2pmpc.verify import verify_directory
 
 

@@ -13,18 +13,8 @@ from p2pmpc.study.data.check import check
 from p2pmpc.study.data.files import load
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.report import Report
-from p2pmpc.study.model import (
-    Column,
-    ColumnType,
-    Filter,
-    Mean,
-    Missing,
-    Proportion,
-    Receives,
-    Statistic,
-    Study,
-    WeightPolicy,
-)
+from p2pmpc.study.kinds import Mean, Proportion, Statistic
+from p2pmpc.study.model import Column, ColumnType, Filter, Missing, Receives, Study, WeightPolicy
 
 AGE = Column("age", ColumnType.INTEGER, "years", Decimal(0), Decimal(120))
 WEIGHT = Column("weight", ColumnType.NUMBER, "kg", Decimal(0), Decimal(300), 1)

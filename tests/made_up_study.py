@@ -5,26 +5,28 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+from p2pmpc.study.kinds import (
+    Correlation,
+    Count,
+    CrossTab,
+    Histogram,
+    Mean,
+    Proportion,
+    Quantiles,
+    Regression,
+    Statistic,
+    Sum,
+    TTest,
+)
 from p2pmpc.study.model import (
     Column,
     ColumnType,
     Comparison,
-    Correlation,
-    Count,
-    CrossTab,
     Filter,
-    Histogram,
-    Mean,
     Missing,
     Party,
-    Proportion,
-    Quantiles,
     Receives,
-    Regression,
-    Statistic,
     Study,
-    Sum,
-    TTest,
     WeightPolicy,
 )
 from p2pmpc.study.result import Answer, Figure, Level, Participant, Result, Table

@@ -14,6 +14,7 @@ from typing import Any
 
 from p2pmpc.study.answers import answer
 from p2pmpc.study.disclosure import Opening
+from p2pmpc.study.kinds import Statistic
 from p2pmpc.study.model import (
     EPOCH,
     Column,
@@ -22,7 +23,6 @@ from p2pmpc.study.model import (
     Filter,
     Missing,
     Receives,
-    Statistic,
     Study,
     WeightPolicy,
 )

@@ -16,25 +16,27 @@ from typing import Any
 import duckdb
 
 from p2pmpc.study.data.engines import Source, duckdb_source
+from p2pmpc.study.kinds import (
+    Correlation,
+    CrossTab,
+    Histogram,
+    Mean,
+    Proportion,
+    Quantiles,
+    Regression,
+    Statistic,
+    Variance,
+    WeightedMean,
+)
 from p2pmpc.study.model import (
     EPOCH,
     Column,
     ColumnType,
     Comparison,
-    Correlation,
-    CrossTab,
     Filter,
-    Histogram,
-    Mean,
     Missing,
-    Proportion,
-    Quantiles,
     Receives,
-    Regression,
-    Statistic,
     Study,
-    Variance,
-    WeightedMean,
     WeightPolicy,
 )
 from p2pmpc.study.plan import Aggregates

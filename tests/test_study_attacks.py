@@ -16,16 +16,10 @@ from typing import Any
 import pytest
 
 from p2pmpc.errors import InputRefused, Revealed, VerificationFailed
-from p2pmpc.study.bringing import bring
-from p2pmpc.study.command import _run_privately, run_join
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.disclosure import Opening
-from p2pmpc.study.evidence import verify_study
-from p2pmpc.study.explaining import show_study
-from p2pmpc.study.learned import not_learned
-from p2pmpc.study.model import (
-    Column,
-    ColumnType,
+from p2pmpc.study.file.study_file import parse_study
+from p2pmpc.study.kinds import (
     Count,
     Covariance,
     CrossTab,
@@ -37,12 +31,16 @@ from p2pmpc.study.model import (
     Statistic,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
-from p2pmpc.study.options import StudyOptions
+from p2pmpc.study.model import Column, ColumnType, WeightPolicy
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts, check_sums
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.report.explaining import show_study
+from p2pmpc.study.report.learned import not_learned
+from p2pmpc.study.session.bringing import bring
+from p2pmpc.study.session.command import _run_privately, run_join
+from p2pmpc.study.session.evidence import verify_study
+from p2pmpc.study.session.options import StudyOptions
 from p2pmpc.study.terms import Bins, Is, Monomial, Value
 from p2pmpc.study_text import first_difference
 from tests.a_study import checked, refusal
@@ -299,7 +297,7 @@ def test_evidence_is_for_its_owner_alone(monkeypatch: Any) -> None:
     def ran(*_: object) -> None:
         seen.append(os.umask(0o077))
 
-    monkeypatch.setattr("p2pmpc.study.command.trio.run", ran)
+    monkeypatch.setattr("p2pmpc.study.session.command.trio.run", ran)
     before = os.umask(0o022)
     try:
         nothing: Any = None

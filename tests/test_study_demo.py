@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from p2pmpc.cli import main
-from p2pmpc.study.demo_data import (
+from p2pmpc.study.demo.data import (
     FEW,
     HOSPITALS,
     as_csv,
@@ -19,7 +19,7 @@ from p2pmpc.study.demo_data import (
     pooled_mean,
     study_text,
 )
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.file.study_file import parse_study
 from tests.processes import Ended, Processes, Shell, all_processes, children_of, wait_for
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from p2pmpc import errors
-from p2pmpc.study.model import OnGrid
-from p2pmpc.study.parsing import Table
-from p2pmpc.study.statistic_tables import KINDS
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.file.parsing import Table
+from p2pmpc.study.file.statistic_tables import KINDS
+from p2pmpc.study.file.study_file import parse_study
+from p2pmpc.study.kinds import OnGrid
 from p2pmpc.study.terms import size_of, terms_of
 from tests.processes import ROOT
 from tests.test_study_tutorials import blocks_of

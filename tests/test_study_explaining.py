@@ -7,9 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from p2pmpc.study.described import describe_column
-from p2pmpc.study.explaining import show_study
-from p2pmpc.study.model import (
+from p2pmpc.study.kinds import (
     Count,
     Covariance,
     CrossTab,
@@ -19,10 +17,11 @@ from p2pmpc.study.model import (
     Quantiles,
     Regression,
     Statistic,
-    Study,
-    WeightPolicy,
 )
+from p2pmpc.study.model import Study, WeightPolicy
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.report.described import describe_column
+from p2pmpc.study.report.explaining import show_study
 from tests.study_reference import category, number, study_of
 
 SEX, REGION = category("sex", "f", "m"), category("region", "north", "south", "west")

@@ -18,21 +18,18 @@ from p2pmpc.study.data.aggregating import aggregate, examine
 from p2pmpc.study.data.cubes import MOST_GROUPS, cubes_of
 from p2pmpc.study.data.engines import Source, duckdb_source, open_duckdb
 from p2pmpc.study.data.violations import ColumnCheck
-from p2pmpc.study.model import (
-    Comparison,
+from p2pmpc.study.kinds import (
     Count,
     Covariance,
     CrossTab,
-    Filter,
     Histogram,
     Mean,
-    Missing,
     Regression,
     Statistic,
-    Study,
     Sum,
     Variance,
 )
+from p2pmpc.study.model import Comparison, Filter, Missing, Study
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.terms import Bins
 from tests.study_tables import (

@@ -12,23 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pmpc.errors import ConfigurationError, InputRefused
-from p2pmpc.study.explaining import show_study
-from p2pmpc.study.model import (
-    Column,
-    Comparison,
-    Missing,
-    Party,
-    Quantiles,
-    Receives,
-    Regression,
-    TTest,
-    WeightPolicy,
-)
-from p2pmpc.study.places import lines_of_keys
+from p2pmpc.study.file.places import lines_of_keys
+from p2pmpc.study.file.questions import ask_study
+from p2pmpc.study.file.reading import load_study
+from p2pmpc.study.file.study_file import parse_study
+from p2pmpc.study.kinds import Quantiles, Regression, TTest
+from p2pmpc.study.model import Column, Comparison, Missing, Party, Receives, WeightPolicy
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.questions import ask_study
-from p2pmpc.study.reading import load_study
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.report.explaining import show_study
 
 TEXT = """\
 title = "Wages in five firms"

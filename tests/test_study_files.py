@@ -25,7 +25,8 @@ from p2pmpc.study.data.files import load
 from p2pmpc.study.data.options import DataOptions, Writing
 from p2pmpc.study.data.rejected import path_of
 from p2pmpc.study.data.text_source import TextSource
-from p2pmpc.study.model import Column, Count, Missing, Study
+from p2pmpc.study.kinds import Count
+from p2pmpc.study.model import Column, Missing, Study
 from tests.a_study import (
     AGE,
     BORN,

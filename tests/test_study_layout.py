@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from p2pmpc.study.file.study_file import parse_study
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.study_file import parse_study
 from tests.study_reference import aggregates_of
 
 TEXT = """

@@ -12,25 +12,21 @@ from hypothesis import strategies as st
 from p2pmpc.encoding import LARGEST_SCALED
 from p2pmpc.errors import InputRefused
 from p2pmpc.study.disclosure import holds_back
-from p2pmpc.study.levels import levels_of
-from p2pmpc.study.model import (
-    Column,
-    Comparison,
+from p2pmpc.study.kinds import (
     Correlation,
     Count,
     CrossTab,
-    Filter,
     Histogram,
     Mean,
     Regression,
     Statistic,
-    Study,
     Sum,
     TTest,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.levels import levels_of
+from p2pmpc.study.model import Column, Comparison, Filter, Study, WeightPolicy
 from p2pmpc.study.plan import Plan, rounded
 from p2pmpc.study.terms import (
     ROWS,

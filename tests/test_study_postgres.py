@@ -15,27 +15,26 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from p2pmpc.errors import ConfigurationError, InputRefused, P2PMPCError
-from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.aggregating import aggregate, examine
 from p2pmpc.study.data.engines import open_duckdb
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.postgres import open_postgres
 from p2pmpc.study.data.tables import check_table
 from p2pmpc.study.data.violations import ColumnCheck
-from p2pmpc.study.model import (
-    ColumnType,
+from p2pmpc.study.file.study_file import parse_study
+from p2pmpc.study.kinds import (
     Count,
     CrossTab,
     Histogram,
     Mean,
     Quantiles,
     Regression,
-    Study,
     Sum,
     Variance,
 )
+from p2pmpc.study.model import ColumnType, Study
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.session.bringing import bring
 from tests.postgres_server import PASSWORD, READER, Server, running
 from tests.processes import free_port
 from tests.study_tables import (

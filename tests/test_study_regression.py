@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
 
-from p2pmpc.study.model import Correlation, Count, Covariance, Regression
+from p2pmpc.study.kinds import Correlation, Count, Covariance, Regression
 from p2pmpc.study.statistics.sweeping import Fit, context, fit
 from tests.study_reference import Row, category, date, number, run, split, study_of
 

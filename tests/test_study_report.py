@@ -22,29 +22,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pmpc.study.model import (
-    EPOCH,
+from p2pmpc.study.kinds import (
     Covariance,
     Histogram,
     Mean,
     Quantiles,
     Range,
     Statistic,
-    Study,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
-from p2pmpc.study.plots import Mark, Words, bars, boxes, dots, matrix, shares
-from p2pmpc.study.report import report
+from p2pmpc.study.model import EPOCH, Study, WeightPolicy
+from p2pmpc.study.report.page import report
+from p2pmpc.study.report.plots import Mark, Words, bars, boxes, dots, matrix, shares
+from p2pmpc.study.report.result_csv import to_csv
+from p2pmpc.study.report.result_json import to_json
+from p2pmpc.study.report.sections import sections_of
+from p2pmpc.study.report.showing import show
+from p2pmpc.study.report.style import POLICY, STYLE
+from p2pmpc.study.report.svg import WIDTH, days_between, ticks_between, width_in_units
+from p2pmpc.study.report.words import day
 from p2pmpc.study.result import Answer, Figure, Result, Table
-from p2pmpc.study.result_csv import to_csv
-from p2pmpc.study.result_json import to_json
-from p2pmpc.study.sections import sections_of
-from p2pmpc.study.showing import show
-from p2pmpc.study.style import POLICY, STYLE
-from p2pmpc.study.svg import WIDTH, days_between, ticks_between, width_in_units
-from p2pmpc.study.words import day
 from tests.made_up_study import (
     ALL,
     EDGES,

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pmpc.study.report.result_csv import COLUMNS, to_csv
+from p2pmpc.study.report.result_json import FORMAT, to_json
+from p2pmpc.study.report.showing import show
+from p2pmpc.study.report.words import day, format_error, format_number, plain, width_of
 from p2pmpc.study.result import Answer, Figure, Level, Result, Table
-from p2pmpc.study.result_csv import COLUMNS, to_csv
-from p2pmpc.study.result_json import FORMAT, to_json
-from p2pmpc.study.showing import show
-from p2pmpc.study.words import day, format_error, format_number, plain, width_of
 from tests.made_up_study import (
     ALL,
     COUNT,

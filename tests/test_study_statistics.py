@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from p2pmpc.study.model import (
-    EPOCH,
-    Column,
+from p2pmpc.study.kinds import (
     Correlation,
     Count,
     Covariance,
@@ -28,8 +26,8 @@ from p2pmpc.study.model import (
     TTest,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import EPOCH, Column, WeightPolicy
 from tests.study_reference import Row, category, date, number, run, split, study_of
 
 SEX, REGION = category("sex", "f", "m"), category("region", "north", "south", "west")

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.file.study_file import parse_study
 from tests.forked_commands import write_client
 from tests.processes import ROOT, SECONDS, Processes
 

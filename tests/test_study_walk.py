@@ -34,15 +34,16 @@ from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
-from p2pmpc.study.command import run_invite
-from p2pmpc.study.evidence import keep_study, verify_study
-from p2pmpc.study.home import Home
-from p2pmpc.study.invitation import Invitation
-from p2pmpc.study.options import StudyOptions
+from p2pmpc.study.file.study_file import parse_study
 from p2pmpc.study.plan import Aggregates, Plan
 from p2pmpc.study.plausible import check_counts
-from p2pmpc.study.running import _kept
-from p2pmpc.study.seat import (
+from p2pmpc.study.session.command import run_invite
+from p2pmpc.study.session.evidence import keep_study, verify_study
+from p2pmpc.study.session.home import Home
+from p2pmpc.study.session.invitation import Invitation
+from p2pmpc.study.session.options import StudyOptions
+from p2pmpc.study.session.running import _kept
+from p2pmpc.study.session.seat import (
     check_coordinator,
     check_deadline,
     check_listed,
@@ -50,8 +51,7 @@ from p2pmpc.study.seat import (
     weight_of,
     with_parameters,
 )
-from p2pmpc.study.study_file import parse_study
-from p2pmpc.study.walk import Ask, Part, Walked, walk
+from p2pmpc.study.session.walk import Ask, Part, Walked, walk
 from p2pmpc.verify import verify_directory
 from tests.nodes import at_once
 from tests.study_reference import Row, aggregates_of, used_rows

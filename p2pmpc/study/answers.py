@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from p2pmpc.study.levels import is_within, label_of, levels_of, named
-from p2pmpc.study.model import (
+from p2pmpc.study.kinds import (
     Correlation,
     Count,
     Covariance,
@@ -22,6 +21,7 @@ from p2pmpc.study.model import (
     Variance,
     WeightedMean,
 )
+from p2pmpc.study.levels import is_within, label_of, levels_of, named
 from p2pmpc.study.plan import Plan, Summed, Totals
 from p2pmpc.study.result import Answer, Level
 from p2pmpc.study.statistics import grids, inference, matrices, moments, regression, tables

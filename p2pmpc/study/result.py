@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from p2pmpc.study.model import Statistic
+from p2pmpc.study.kinds import Statistic
 
 Entry = str | int | float | None
 """An entry of a table; None where it is not shown, since it speaks of fewer rows than the minimum."""

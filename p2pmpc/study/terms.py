@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from p2pmpc.study.model import (
+from p2pmpc.study.kinds import (
     Correlation,
     Covariance,
     CrossTab,
@@ -23,13 +23,12 @@ from p2pmpc.study.model import (
     Proportion,
     Regression,
     Statistic,
-    Study,
     Sum,
     TTest,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import Study, WeightPolicy
 
 
 @dataclass(frozen=True, order=True)

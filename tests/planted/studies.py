@@ -165,7 +165,7 @@ STUDIES: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "study/seat",
+        "study/session/seat",
         "study_walk",
         [
             (
@@ -222,7 +222,7 @@ STUDIES: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "study/walk",
+        "study/session/walk",
         "study_walk",
         [
             (
@@ -249,7 +249,7 @@ STUDIES: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "study/evidence",
+        "study/session/evidence",
         "study_walk",
         [
             (
@@ -270,7 +270,7 @@ STUDIES: Final[tuple[Bug, ...]] = (
         ],
     ),
     *bugs(
-        "study/study_receipt",
+        "study/session/study_receipt",
         "study_walk",
         [
             (

@@ -16,7 +16,7 @@ from p2pmpc.study.data.check import check
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.report import Report
 from p2pmpc.study.data.tables import TableReport, check_table, is_in_database
-from p2pmpc.study.reading import load_study
+from p2pmpc.study.file.reading import load_study
 
 data_app = App(name="data", help="Look at this party's data; nothing leaves the machine.")
 _DEFAULTS = DataOptions()

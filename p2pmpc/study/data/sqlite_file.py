@@ -15,7 +15,7 @@ from p2pmpc.study.data.headers import find_columns
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.value_rows import Row, ValueFile
 from p2pmpc.study.model import Study
-from p2pmpc.study.words import plain
+from p2pmpc.study.report.words import plain
 
 TOLD = 50_000
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
-from p2pmpc.study.model import Column, ColumnType, Histogram, OnGrid, Quantiles, Range
+from p2pmpc.study.kinds import Histogram, OnGrid, Quantiles, Range
+from p2pmpc.study.model import Column, ColumnType
 from p2pmpc.study.result import Entry, Figure, Table
 from p2pmpc.study.statistics.exact import Findings, Sums, unit_of
 from p2pmpc.study.statistics.moments import nothing_counts

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2pmpc.study.kinds import CrossTab, Histogram, Proportion, Statistic
 from p2pmpc.study.masking import Mask, masked
-from p2pmpc.study.model import CrossTab, Histogram, Proportion, Statistic, Study
+from p2pmpc.study.model import Study
 from p2pmpc.study.plan import Totals
 from p2pmpc.study.result import Level
 from p2pmpc.study.statistics.exact import Sums

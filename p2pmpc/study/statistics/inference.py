@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from p2pmpc.study.model import TTest
+from p2pmpc.study.kinds import TTest
 from p2pmpc.study.result import Entry, Table
 from p2pmpc.study.statistics.exact import (
     Findings,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from p2pmpc.study.model import Correlation, Covariance
+from p2pmpc.study.kinds import Correlation, Covariance
 from p2pmpc.study.result import Entry, Table
 from p2pmpc.study.statistics.exact import (
     Findings,

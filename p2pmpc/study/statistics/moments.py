@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from p2pmpc.study.model import Mean, Sum, Variance, WeightedMean
+from p2pmpc.study.kinds import Mean, Sum, Variance, WeightedMean
 from p2pmpc.study.result import Figure
 from p2pmpc.study.statistics.exact import (
     Findings,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from p2pmpc.study.model import ColumnType, Regression
+from p2pmpc.study.kinds import Regression
+from p2pmpc.study.model import ColumnType
 from p2pmpc.study.result import Entry, Figure, Table
 from p2pmpc.study.statistics.exact import Findings, Measured, Sums, resolution_remarks
 from p2pmpc.study.statistics.inference import f_above, t_quantile, t_two_sided

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import compress
 from statistics import NormalDist
 
+from p2pmpc.study.kinds import CrossTab, Proportion
 from p2pmpc.study.masking import Mask
-from p2pmpc.study.model import CrossTab, Proportion
 from p2pmpc.study.result import Entry, Figure, Table
 from p2pmpc.study.statistics.exact import Findings, Sums
 from p2pmpc.study.statistics.inference import chi_square_above

@@ -13,12 +13,12 @@ from p2pmpc.identity import Identity, format_id
 from p2pmpc.session import Session
 from p2pmpc.storage import read_partials, write_text
 from p2pmpc.study.conclusion import make_result
+from p2pmpc.study.file.study_file import parse_study
 from p2pmpc.study.model import Study
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.report.result_json import to_json
 from p2pmpc.study.result import Participant, Result
-from p2pmpc.study.result_json import to_json
-from p2pmpc.study.study_file import parse_study
-from p2pmpc.study.study_receipt import check_study_receipt, make_study_receipt
+from p2pmpc.study.session.study_receipt import check_study_receipt, make_study_receipt
 from p2pmpc.transcript import TranscriptFault, Verified, verify
 
 RECEIPT: Final = ".study-receipt.json"

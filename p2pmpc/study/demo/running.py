@@ -12,7 +12,7 @@ import trio
 
 from p2pmpc.swarm.forked import ForkedPeer, Spawner, open_spawner
 
-_ZYGOTE: Final = (sys.executable, "-m", "p2pmpc.study.demo_parties")
+_ZYGOTE: Final = (sys.executable, "-m", "p2pmpc.study.demo.parties")
 _SECONDS: Final = "60"
 """How long a party waits for the others."""
 

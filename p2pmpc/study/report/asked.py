@@ -6,18 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import prod
 
-from p2pmpc.study.described import describe_column, describe_filter, describe_span
-from p2pmpc.study.model import (
-    Missing,
-    OnGrid,
-    Quantiles,
-    Receives,
-    Statistic,
-    Study,
-    WeightPolicy,
-)
+from p2pmpc.study.kinds import OnGrid, Quantiles, Statistic
+from p2pmpc.study.model import Missing, Receives, Study, WeightPolicy
+from p2pmpc.study.report.described import describe_column, describe_filter, describe_span
+from p2pmpc.study.report.words import format_number, plain
 from p2pmpc.study.terms import is_matrix
-from p2pmpc.study.words import format_number, plain
 
 _MISSING = {
     Missing.LEAVE_OUT: (

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pmpc.study.model import Column, ColumnType, Quantiles, Statistic, Study
-from p2pmpc.study.remarks import remarks_of, said_of, shared
-from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
-from p2pmpc.study.statistics.exact import DATES
-from p2pmpc.study.words import (
+from p2pmpc.study.kinds import Quantiles, Statistic
+from p2pmpc.study.model import Column, ColumnType, Study
+from p2pmpc.study.report.remarks import remarks_of, said_of, shared
+from p2pmpc.study.report.words import (
     HIDDEN,
     NOT_SHOWN,
     day,
@@ -22,6 +21,8 @@ from p2pmpc.study.words import (
     plain,
     read_as,
 )
+from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
+from p2pmpc.study.statistics.exact import DATES
 
 COUNTS: Final = frozenset({"bins", "counts"})
 """Tables that count rows: an entry that is not shown is one of fewer rows than the minimum."""

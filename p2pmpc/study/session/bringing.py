@@ -8,8 +8,8 @@ from p2pmpc.study.data.engines import duckdb_source
 from p2pmpc.study.data.files import load
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.tables import is_in_database, open_table
-from p2pmpc.study.home import Home, check_rows, digest_of_file
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.session.home import Home, check_rows, digest_of_file
 
 
 def bring(

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from p2pmpc.study.model import (
-    EPOCH,
-    ColumnType,
+from p2pmpc.study.kinds import (
     Correlation,
     CrossTab,
     Histogram,
@@ -17,16 +15,15 @@ from p2pmpc.study.model import (
     Quantiles,
     Regression,
     Statistic,
-    Study,
     TTest,
     WeightedMean,
-    WeightPolicy,
 )
-from p2pmpc.study.plots import Mark, Words, bars, boxes, dots, matrix, shares
+from p2pmpc.study.model import EPOCH, ColumnType, Study, WeightPolicy
+from p2pmpc.study.report.plots import Mark, Words, bars, boxes, dots, matrix, shares
+from p2pmpc.study.report.sections import Section, measured_by
+from p2pmpc.study.report.svg import DAYS, NUMBERS, Measure, number_label
+from p2pmpc.study.report.words import HIDDEN, format_number, plain, read_as
 from p2pmpc.study.result import Answer, Entry, Level, Table
-from p2pmpc.study.sections import Section, measured_by
-from p2pmpc.study.svg import DAYS, NUMBERS, Measure, number_label
-from p2pmpc.study.words import HIDDEN, format_number, plain, read_as
 
 _ESTIMATES = {
     Mean.kind: "mean",

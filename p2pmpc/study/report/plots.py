@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from p2pmpc.study.svg import (
+from p2pmpc.study.report.svg import (
     NUMBERS,
     PERCENT,
     WIDTH,

@@ -32,18 +32,18 @@ from p2pmpc.node import ask_at_terminal, report_failure
 from p2pmpc.options import NodeOptions
 from p2pmpc.progress import Meter
 from p2pmpc.storage import check_output
-from p2pmpc.study.bringing import bring
 from p2pmpc.study.data.options import DataOptions
 from p2pmpc.study.data.tables import is_in_database
-from p2pmpc.study.explaining import show_study
-from p2pmpc.study.home import Home, show_home
-from p2pmpc.study.invitation import Invitation
-from p2pmpc.study.options import StudyOptions
+from p2pmpc.study.file.questions import ask_study
+from p2pmpc.study.file.reading import load_study
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.questions import ask_study
-from p2pmpc.study.reading import load_study
-from p2pmpc.study.running import take_part, write_result
-from p2pmpc.study.seat import (
+from p2pmpc.study.report.explaining import show_study
+from p2pmpc.study.session.bringing import bring
+from p2pmpc.study.session.home import Home, show_home
+from p2pmpc.study.session.invitation import Invitation
+from p2pmpc.study.session.options import StudyOptions
+from p2pmpc.study.session.running import take_part, write_result
+from p2pmpc.study.session.seat import (
     check_coordinator,
     check_deadline,
     check_listed,
@@ -51,8 +51,8 @@ from p2pmpc.study.seat import (
     weight_of,
     with_parameters,
 )
-from p2pmpc.study.telling import StudyLines
-from p2pmpc.study.walk import Part, Walked
+from p2pmpc.study.session.telling import StudyLines
+from p2pmpc.study.session.walk import Part, Walked
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
 
@@ -189,17 +189,8 @@ def _run(
 def _take_part(
     path: Path, invitation: str | None, options: StudyOptions, data: DataOptions, *, dry_run: bool
 ) -> int:
-    _check_outputs(options, path, data)
-    if options.own_minimum < 0:
-        raise ConfigurationError("--own-minimum is a number of rows, not below zero")
-    invited = None if invitation is None else Invitation.parse(invitation)
-    study = load_study(path)
-    check_deadline(study, dt.datetime.now(dt.UTC))
-    plan = Plan(study)
-    if invited is None:
-        check_coordinator(study, brings_data=data.data is not None)
-    elif data.data is None:
-        raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    plan, invited = _check_request(path, invitation, options, data)
+    study = plan.study
     identity, node = _node(plan, invited, options, dry_run=dry_run)
     weight = 1
     if data.data is not None:
@@ -231,6 +222,28 @@ def _take_part(
         print(trouble.describe(), file=sys.stderr)
         return exit_code_of(trouble)
     return 0
+
+
+def _check_request(
+    path: Path, invitation: str | None, options: StudyOptions, data: DataOptions
+) -> tuple[Plan, Invitation | None]:
+    """Return the plan of the study and what the invitation says, once what was typed can be done.
+
+    Raises:
+        P2PMPCError: It cannot.
+    """
+    _check_outputs(options, path, data)
+    if options.own_minimum < 0:
+        raise ConfigurationError("--own-minimum is a number of rows, not below zero")
+    invited = None if invitation is None else Invitation.parse(invitation)
+    study = load_study(path)
+    check_deadline(study, dt.datetime.now(dt.UTC))
+    plan = Plan(study)
+    if invited is None:
+        check_coordinator(study, brings_data=data.data is not None)
+    elif data.data is None:
+        raise ConfigurationError("no data is named", hint="name your file with --data FILE")
+    return plan, invited
 
 
 def _run_privately(node: NodeOptions, identity: Identity, part: Part, lines: StudyLines) -> Walked:

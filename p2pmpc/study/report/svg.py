@@ -1,6 +1,6 @@
 """Drawings in SVG, as text: signs, scales and ticks, with everything escaped.
 
-Colours and fonts are classes, whose rules stand in the page (:mod:`p2pmpc.study.style`), so that a drawing
+Colours and fonts are classes, whose rules stand in the page (:mod:`p2pmpc.study.report.style`), so that a drawing
 follows its light and dark.
 """
 
@@ -15,7 +15,7 @@ from html import escape
 from typing import Final
 
 from p2pmpc.study.model import EPOCH
-from p2pmpc.study.words import day, format_number, plain, width_of
+from p2pmpc.study.report.words import day, format_number, plain, width_of
 
 WIDTH: Final = 600
 

@@ -1,4 +1,4 @@
-"""The process that the parties of ``p2pmpc demo`` are forked from: ``python -m p2pmpc.study.demo_parties FD``.
+"""The process that the parties of ``p2pmpc demo`` are forked from: ``python -m p2pmpc.study.demo.parties FD``.
 
 It imports once what all of them need; see :mod:`p2pmpc.swarm.zygote` for its rules. Each child then is a
 process with a memory of its own that runs a command as it would be typed.
@@ -16,7 +16,7 @@ from typing import Final
 from cyclopts import App
 
 from p2pmpc.app import leave_at_once
-from p2pmpc.study.command import run_invite, run_join
+from p2pmpc.study.session.command import run_invite, run_join
 from p2pmpc.swarm.zygote import Zygote
 
 _LATE: Final = (

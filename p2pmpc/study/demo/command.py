@@ -22,8 +22,7 @@ from p2pmpc.errors import (
     VerificationFailed,
 )
 from p2pmpc.keys import load_or_create
-from p2pmpc.study.command import show_error
-from p2pmpc.study.demo_data import (
+from p2pmpc.study.demo.data import (
     FEW,
     HOSPITALS,
     SUPPRESSED,
@@ -33,8 +32,9 @@ from p2pmpc.study.demo_data import (
     pooled_mean,
     study_text,
 )
-from p2pmpc.study.demo_running import Parties
-from p2pmpc.study.evidence import verify_study
+from p2pmpc.study.demo.running import Parties
+from p2pmpc.study.session.command import show_error
+from p2pmpc.study.session.evidence import verify_study
 from p2pmpc.verify import verify_directory
 
 FEWEST_ROWS: Final = 50

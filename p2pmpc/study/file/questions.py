@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from p2pmpc.errors import InputRefused
-from p2pmpc.study.study_file import parse_study
+from p2pmpc.study.file.study_file import parse_study
 
 Read = Callable[[str], str]
 Say = Callable[[str], None]

@@ -18,12 +18,12 @@ from p2pmpc.progress import Observer
 from p2pmpc.session import Session
 from p2pmpc.sources import ArrayNumbers, Numbers
 from p2pmpc.study.conclusion import make_result
-from p2pmpc.study.evidence import participants_of
-from p2pmpc.study.home import Home
 from p2pmpc.study.plan import Plan
 from p2pmpc.study.plausible import check_counts
 from p2pmpc.study.result import Result
-from p2pmpc.study.seat import check_deadline, check_members
+from p2pmpc.study.session.evidence import participants_of
+from p2pmpc.study.session.home import Home
+from p2pmpc.study.session.seat import check_deadline, check_members
 
 Ask = Callable[[str], Awaitable[bool]]
 """Asks the person at the terminal; the text says what is agreed to."""
@@ -91,21 +91,7 @@ async def walk(peer: Peer, part: Part, observer: Observer) -> Walked:
 
 async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
     plan, session = part.plan, peer.runner.session
-    try:
-        check_members(plan, session)
-        check_deadline(plan.study, dt.datetime.now(dt.UTC))  # joining may have taken long
-        if part.invited_to not in (None, plan.study.digest):
-            raise AgreementFailed(
-                "the invitation names another study than the coordinator's and this peer's file",
-                hint="copy the whole line that `p2pmpc invite` printed",
-            )
-        if part.ask is not None and not await part.ask(_question(part, session)):
-            raise Declined(
-                f"{_called(session)} declined the study",
-                hint="nothing was sent; others see that you declined",
-            )
-    except P2PMPCError as error:
-        await _refuse(peer, error)
+    await _agree(peer, part)
     observer.tell("study", step="counts")
     counts = await peer.sum(lambda: _first(part))
     opened = list(counts.total.values())
@@ -134,6 +120,26 @@ async def _walk(peer: Peer, part: Part, observer: Observer) -> Walked:
         files=sums.log_dir,
     )
     return Walked(result, (counts, sums))
+
+
+async def _agree(peer: Peer, part: Part) -> None:
+    """Refuse members, a date or an invitation that the study does not allow, and ask whoever is to be asked."""
+    plan, session = part.plan, peer.runner.session
+    try:
+        check_members(plan, session)
+        check_deadline(plan.study, dt.datetime.now(dt.UTC))  # joining may have taken long
+        if part.invited_to not in (None, plan.study.digest):
+            raise AgreementFailed(
+                "the invitation names another study than the coordinator's and this peer's file",
+                hint="copy the whole line that `p2pmpc invite` printed",
+            )
+        if part.ask is not None and not await part.ask(_question(part, session)):
+            raise Declined(
+                f"{_called(session)} declined the study",
+                hint="nothing was sent; others see that you declined",
+            )
+    except P2PMPCError as error:
+        await _refuse(peer, error)
 
 
 def _first(part: Part) -> Numbers | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from p2pmpc.errors import ConfigurationError
+from p2pmpc.study.file.study_file import parse_study
 from p2pmpc.study.model import Study
-from p2pmpc.study.study_file import parse_study
 from p2pmpc.study_text import LONGEST_STUDY
 
 

@@ -9,6 +9,8 @@ from typing import Final
 
 from p2pmpc.errors import InputRefused
 from p2pmpc.parameters import MOST_PEERS
+from p2pmpc.study.file.parsing import LONGEST_NAME, LONGEST_TEXT, Table
+from p2pmpc.study.file.statistic_tables import read_statistic
 from p2pmpc.study.model import (
     DEFAULT_MAXIMUM_ROWS,
     DEFAULT_MINIMUM_GROUP,
@@ -23,9 +25,7 @@ from p2pmpc.study.model import (
     Study,
     WeightPolicy,
 )
-from p2pmpc.study.parsing import LONGEST_NAME, LONGEST_TEXT, Table
 from p2pmpc.study.plan import Plan
-from p2pmpc.study.statistic_tables import read_statistic
 from p2pmpc.study_text import LONGEST_STUDY
 from p2pmpc.weights import FEWEST_CONTRIBUTORS, LARGEST_WEIGHT
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from p2pmpc.study.model import Study
-from p2pmpc.study.remarks import shared_remarks
+from p2pmpc.study.report.remarks import shared_remarks
+from p2pmpc.study.report.sections import Grid, Section, aligned, sections_of
+from p2pmpc.study.report.words import format_number, plain, width_of
 from p2pmpc.study.result import Result
-from p2pmpc.study.sections import Grid, Section, aligned, sections_of
-from p2pmpc.study.words import format_number, plain, width_of
 
 WIDTH: Final = 100
 

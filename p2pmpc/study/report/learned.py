@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Final
 
-from p2pmpc.study.described import describe_watched
-from p2pmpc.study.model import (
+from p2pmpc.study.kinds import (
     Correlation,
     Covariance,
     CrossTab,
@@ -16,14 +15,14 @@ from p2pmpc.study.model import (
     Proportion,
     Regression,
     Statistic,
-    Study,
     Sum,
     TTest,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
-from p2pmpc.study.words import plain
+from p2pmpc.study.model import Study, WeightPolicy
+from p2pmpc.study.report.described import describe_watched
+from p2pmpc.study.report.words import plain
 
 Point = tuple[str, tuple[str, ...]]
 """A sentence, and what is listed below it."""

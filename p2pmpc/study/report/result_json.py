@@ -7,9 +7,10 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from p2pmpc.study.model import Statistic, Study
+from p2pmpc.study.kinds import Statistic
+from p2pmpc.study.model import Study
+from p2pmpc.study.report.words import is_defined
 from p2pmpc.study.result import Answer, Entry, Figure, Level, Result, Table
-from p2pmpc.study.words import is_defined
 
 FORMAT: Final = "p2pmpc study result 1"
 

@@ -7,22 +7,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from p2pmpc.identity import format_id
-from p2pmpc.study.described import describe_column, describe_filter, describe_watched
-from p2pmpc.study.model import (
+from p2pmpc.study.kinds import (
     CrossTab,
-    Missing,
     OnGrid,
     Proportion,
     Quantiles,
-    Receives,
     Regression,
     Statistic,
-    Study,
     TTest,
     WeightedMean,
-    WeightPolicy,
 )
+from p2pmpc.study.model import Missing, Receives, Study, WeightPolicy
 from p2pmpc.study.plan import Plan
+from p2pmpc.study.report.described import describe_column, describe_filter, describe_watched
 from p2pmpc.study.terms import (
     ROWS,
     Bins,

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from p2pmpc.study.model import Column, ColumnType, Comparison, Filter, Study
+from p2pmpc.study.report.words import plain
 from p2pmpc.study.terms import watched_columns
-from p2pmpc.study.words import plain
 
 _COMPARED: Final = {
     Comparison.EQUAL: "is",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 
-from p2pmpc.study.model import Statistic
+from p2pmpc.study.kinds import Statistic
+from p2pmpc.study.report.words import plain
 from p2pmpc.study.result import Answer, Result
-from p2pmpc.study.words import plain
 
 
 def shared_remarks(result: Result) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from p2pmpc.progress import TextLines
-from p2pmpc.study.invitation import Invitation
 from p2pmpc.study.model import Study
+from p2pmpc.study.session.invitation import Invitation
 
 
 class StudyLines:

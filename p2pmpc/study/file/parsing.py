@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from p2pmpc.errors import ConfigurationError, InputRefused
 from p2pmpc.identity import parse_id
+from p2pmpc.study.file.places import Path, lines_of_keys
 from p2pmpc.study.model import EPOCH
-from p2pmpc.study.places import Path, lines_of_keys
 
 _TOML_PLACE: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
 """Where the standard library's reader stumbled."""

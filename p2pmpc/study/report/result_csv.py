@@ -16,8 +16,8 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
+from p2pmpc.study.report.words import is_defined
 from p2pmpc.study.result import Answer, Entry, Result, Table
-from p2pmpc.study.words import is_defined
 
 COLUMNS: Final = (
     *("statistic", "columns", "level", "table", "row", "name", "value", "unit", "error", "rows"),

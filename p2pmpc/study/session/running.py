@@ -17,15 +17,15 @@ from p2pmpc.options import NodeOptions
 from p2pmpc.peer import Peer
 from p2pmpc.progress import Observer
 from p2pmpc.start import peer_of
-from p2pmpc.study.evidence import keep_study
 from p2pmpc.study.model import Study
-from p2pmpc.study.options import StudyOptions
-from p2pmpc.study.report import report
+from p2pmpc.study.report.page import report
+from p2pmpc.study.report.result_csv import to_csv
+from p2pmpc.study.report.result_json import to_json
+from p2pmpc.study.report.showing import show
 from p2pmpc.study.result import Result
-from p2pmpc.study.result_csv import to_csv
-from p2pmpc.study.result_json import to_json
-from p2pmpc.study.showing import show
-from p2pmpc.study.walk import Part, Walked, walk
+from p2pmpc.study.session.evidence import keep_study
+from p2pmpc.study.session.options import StudyOptions
+from p2pmpc.study.session.walk import Part, Walked, walk
 
 
 async def take_part(

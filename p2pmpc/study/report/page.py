@@ -1,6 +1,6 @@
 """A result as one page of HTML that needs nothing else: no script, no network, no other file.
 
-Everything that others wrote is escaped where it enters the page (:func:`~p2pmpc.study.svg.clean`), and the
+Everything that others wrote is escaped where it enters the page (:func:`~p2pmpc.study.report.svg.clean`), and the
 page's own policy forbids the browser whatever might slip through.
 """
 
@@ -10,16 +10,16 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from p2pmpc.study.asked import asked
-from p2pmpc.study.learned import LIMIT_OF_SECRECY, Point, exactness, learned, not_learned
 from p2pmpc.study.model import Study
-from p2pmpc.study.pictures import pictures_of_answer, pictures_of_section
-from p2pmpc.study.remarks import shared_remarks
+from p2pmpc.study.report.asked import asked
+from p2pmpc.study.report.learned import LIMIT_OF_SECRECY, Point, exactness, learned, not_learned
+from p2pmpc.study.report.pictures import pictures_of_answer, pictures_of_section
+from p2pmpc.study.report.remarks import shared_remarks
+from p2pmpc.study.report.sections import Grid, Part, Section, aligned, sections_of
+from p2pmpc.study.report.style import POLICY, STYLE
+from p2pmpc.study.report.svg import clean
+from p2pmpc.study.report.words import HIDDEN, NOT_SHOWN, format_number
 from p2pmpc.study.result import Participant, Result
-from p2pmpc.study.sections import Grid, Part, Section, aligned, sections_of
-from p2pmpc.study.style import POLICY, STYLE
-from p2pmpc.study.svg import clean
-from p2pmpc.study.words import HIDDEN, NOT_SHOWN, format_number
 
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
 

@@ -7,9 +7,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
-from p2pmpc.study.model import (
-    Column,
-    ColumnType,
+from p2pmpc.study.file.parsing import Table
+from p2pmpc.study.kinds import (
     Correlation,
     Count,
     Covariance,
@@ -25,9 +24,8 @@ from p2pmpc.study.model import (
     TTest,
     Variance,
     WeightedMean,
-    WeightPolicy,
 )
-from p2pmpc.study.parsing import Table
+from p2pmpc.study.model import Column, ColumnType, WeightPolicy
 
 MOST_GRID_CELLS: Final = 10_000
 MOST_MATRIX_COLUMNS: Final = 50
