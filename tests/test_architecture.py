@@ -184,6 +184,10 @@ MACHINES = frozenset(
 )
 
 ROOT = Path(p2pmpc.__file__).parent
+PACKAGES = frozenset(
+    ".".join(path.parent.relative_to(ROOT.parent).parts) for path in ROOT.rglob("__init__.py")
+)
+"""What one imports modules from by name."""
 
 
 def modules() -> dict[str, Path]:
@@ -204,7 +208,7 @@ def imported_by(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} has a relative import"
             assert node.module is not None
-            if node.module in {"p2pmpc", "p2pmpc.swarm"}:
+            if node.module in PACKAGES:
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
             else:
                 names.add(node.module)
