@@ -8,8 +8,8 @@ which holds the loop of the session itself.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -288,6 +288,18 @@ class Peer:
             return
         await self._finder.interrupt(error)
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask a person within the block, which a signal ends.
+
+        Raises:
+            Interrupted: A signal came.
+        """
+        with trio.CancelScope() as self._asking:
+            yield
+        if self._interrupted is not None:
+            raise self._interrupted
+
     async def _checkpoint(self, step: str) -> None:
         """Tell that a step is reached; its messages have not left yet."""
         self._log.info("step", step=step)
@@ -402,7 +414,7 @@ class Peer:
         try:
             brought, self._brought = self._brought, None
             if number == 0 and self._memory.round(0) is None:
-                with self._asking:
+                with self.asking():
                     await self._consent.confirm(runner.session)
             if self._interrupted is not None:
                 raise self._interrupted

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
     InputRefused,
+    Interrupted,
     P2PMPCError,
     Revealed,
     VerificationFailed,
@@ -32,6 +34,7 @@ from p2pmpc.keys import load_or_create
 from p2pmpc.ledger_file import ledger_path, read_ledger
 from p2pmpc.network import MemoryNetwork
 from p2pmpc.options import NodeOptions
+from p2pmpc.peer import Peer
 from p2pmpc.progress import Callback
 from p2pmpc.start import peer_of
 from p2pmpc.study.file.study_file import parse_study
@@ -133,6 +136,7 @@ class Gathering:
         self._bootstrap = ""
         self.walked: dict[int, Walked] = {}
         self.errors: dict[int, P2PMPCError] = {}
+        self.peers: dict[int, Peer] = {}
         self.told: dict[int, list[tuple[str, dict[str, Any]]]] = {}
 
     async def run(self, seats: Sequence[Seat]) -> None:
@@ -186,6 +190,7 @@ class Gathering:
                 observer=observer,
                 brings_later=True,
             ) as peer:
+                self.peers[number] = peer
                 walked = await walk(peer, part, observer)
                 folder, session = Path(walked.result.files), peer.runner.session
                 self.session = session
@@ -344,6 +349,25 @@ async def test_whoever_declines_ends_the_study_for_all_and_is_named(tmp_path: Pa
         assert "declined" in error.message
     assert "declined the study" in gathering.errors[1].message
     assert all(read_ledger(ledger_path(tmp_path / f"{k}.key"))[1] == () for k in range(3))
+
+
+@at_once
+async def test_a_signal_ends_the_question(tmp_path: Path) -> None:
+    """Whoever is interrupted while it reads ends at once, and the others are told that it did."""
+    gathering = Gathering(tmp_path)
+
+    async def interrupted(_question: str) -> bool:
+        peer = gathering.peers[1]
+        await trio.sleep(5)  # by then all links are up
+        await peer.interrupt(Interrupted(signal.SIGINT))
+        await trio.sleep_forever()
+        raise AssertionError
+
+    await gathering.run([Seat(rows_of(0)), Seat(rows_of(1), ask=interrupted), Seat(rows_of(2))])
+    assert exit_code_of(gathering.errors[1]) == 128 + signal.SIGINT
+    assert {gathering.codes()[0], gathering.codes()[2]} == {3}
+    told = [gathering.errors[k].message for k in (0, 2)]
+    assert all("interrupted" in text for text in told), told
 
 
 @at_once

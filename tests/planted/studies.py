@@ -227,8 +227,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
         [
             (
                 "nobody is asked",
-                "if part.ask is not None and not await",
-                "if part.ask is None and not await",
+                "            if not has_agreed:\n",
+                "            if has_agreed is None:\n",
             ),
             (
                 "an invitation may name another study",

@@ -133,11 +133,14 @@ async def _agree(peer: Peer, part: Part) -> None:
                 "the invitation names another study than the coordinator's and this peer's file",
                 hint="copy the whole line that `p2pmpc invite` printed",
             )
-        if part.ask is not None and not await part.ask(_question(part, session)):
-            raise Declined(
-                f"{_called(session)} declined the study",
-                hint="nothing was sent; others see that you declined",
-            )
+        if part.ask is not None:
+            with peer.asking():
+                has_agreed = await part.ask(_question(part, session))
+            if not has_agreed:
+                raise Declined(
+                    f"{_called(session)} declined the study",
+                    hint="nothing was sent; others see that you declined",
+                )
     except P2PMPCError as error:
         await _refuse(peer, error)
 
