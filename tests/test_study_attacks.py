@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from p2pmpc.errors import InputRefused, Revealed, VerificationFailed
 from p2pmpc.study.data.options import DataOptions
@@ -75,24 +77,68 @@ def people(**rare: tuple[int, int]) -> list[Row]:
     ]
 
 
-def test_groups_are_not_opened_together_where_subtraction_leaves_few_of_a_category() -> None:
+def test_no_two_regressions_open_a_group_and_what_holds_it() -> None:
     """One regression opens a group that another opens with the rest: what is left had one rare row."""
     statistics = (Regression("pay", ("rare",)), Regression("pay", ("rare", "age")))
     study = study_of([SITE, RARE, AGE, PAY], statistics, group_by=("site",))
     found = run(study, split(people(north=(25, 1), south=(25, 12))))
     first, second = found.opening.blocks[1:]
-    assert first.own == (False, True)  # alone, the north would tell what its one rare row has
-    assert second.own == (False, False)
-    assert second.rest == ()
-    assert found.totals.over(2, [0, 1]) is None
-    assert found.answer("all", 1).withheld
+    assert first.own == second.own == (False, False)  # alone, the north would tell its one rare row
+    assert first.rest == second.rest == (0, 1)
+    assert found.answer("all", 0).rows == found.answer("all", 1).rows == 50
+    assert "opened only together" in found.answer("site = south", 0).withheld
 
 
-def test_groups_are_not_opened_together_where_subtraction_leaves_few_rows() -> None:
+def test_no_two_covariances_open_a_group_and_what_holds_it() -> None:
     """The same with covariances of two and of three columns, and a group too small for either."""
     statistics = (Covariance(("age", "pay")), Covariance(("age", "pay", "hours")))
     study = study_of([SITE, AGE, PAY, HOURS], statistics, group_by=("site",))
-    assert run(study, split(people(north=(8, 0), south=(25, 0)))).opening.blocks[2].rest == ()
+    first, second = run(study, split(people(north=(8, 0), south=(25, 0)))).opening.blocks[1:]
+    assert first.own == second.own == (False, False)
+    assert first.rest == second.rest == (0, 1)
+
+
+SIZES = st.lists(
+    st.integers(0, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(SIZES)
+@example([(25, 10), (60, 3), (12, 6)])  # each of two would take another group to the third
+@example([(60, 10), (45, 10), (12, 6), (8, 0)])
+def test_what_two_blocks_open_has_no_difference_that_neither_opens(
+    sizes: list[tuple[int, int]],
+) -> None:
+    """Whatever the rows and rare rows: sets that lie within a set make all of it, or there are none."""
+    counts, rare = zip(*sizes, strict=True)
+    groups = range(len(sizes))
+    statistics = (
+        Covariance(("age", "pay")),
+        Regression("pay", ("rare",)),
+        Regression("pay", ("rare", "age")),
+        Covariance(("age", "pay", "hours")),
+    )
+    site = category("site", *(f"g{k}" for k in groups))
+    plan = Plan(study_of([site, RARE, AGE, PAY, HOURS], statistics, group_by=("site",)))
+    by_category = {"yes": rare, "no": [n - r for n, r in sizes]}
+    watched = [n for c in RARE.categories for n in by_category[c]]
+    opening = plan.opening([*counts, *[0 for _ in groups], *watched])
+    units = [
+        [{k} for k in groups if block.own[k]] + ([set(block.rest)] if block.rest else [])
+        for block in opening.blocks[1:]
+    ]
+    for one in units:
+        for two in units:
+            for whole in one:
+                touched = [part for part in two if part & whole]
+                made = set().union(*touched) == whole
+                assert made or not any(part <= whole for part in touched)
+    for block, found in zip(plan.blocks[1:], units, strict=True):
+        for unit in found:
+            assert sum(counts[k] for k in unit) >= block.rows_needed
+            assert all(opening.shown[k] for k in unit)
 
 
 def test_groups_are_opened_together_where_nothing_can_be_subtracted() -> None:

@@ -345,18 +345,21 @@ def test_what_is_left_is_opened_as_one_where_it_is_enough() -> None:
     apart = over(2, [0, 2])
     assert apart is not None
     assert apart.rows == 60
-    few = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 30})))
+    few = run(grouped(), split(people({("f", "north"): 30, ("f", "west"): 15})))
     assert few.opening.blocks[2].rest == ()
-    assert few.totals.over(2, [2]) is None
+    assert few.totals.over(2, [0, 2]) is None
 
 
-def test_what_is_left_cannot_be_had_from_two_blocks() -> None:
-    """A group that one block opens by itself is not summed with a smaller one in the next."""
-    ran = run(grouped(), split(people({("f", "north"): 60, ("f", "west"): 45, ("m", "north"): 12})))
+def test_a_group_too_small_takes_the_smallest_other_with_it() -> None:
+    """So that all is of all rows, and what is left of all is not the small group."""
+    rows = people({("f", "north"): 60, ("f", "west"): 45, ("m", "north"): 12})
+    ran = run(grouped(), split(rows))
     correlation, regression = ran.opening.blocks[1:]
-    assert [k for k, own in enumerate(correlation.own) if own] == [0, 2]
+    assert [k for k, own in enumerate(correlation.own) if own] == [0]
     assert [k for k, own in enumerate(regression.own) if own] == [0]
-    assert regression.rest == ()  # 57 rows would be enough, and less the correlation's 45 leave 12
+    assert correlation.rest == regression.rest == (2, 3)
+    assert ran.answer("all", 5).rows == ran.answer("all", 6).rows == len(rows)
+    assert "opened only together" in ran.answer("sex = f, region = west", 5).withheld
 
 
 def test_filters_and_missing_values_leave_rows_out_of_everything() -> None:
@@ -400,7 +403,8 @@ def test_a_matrix_of_just_enough_rows_is_opened(rows: int, opened: bool) -> None
     (matrix,) = [block for block in blocks_of(study) if block.watched or block.has_rest]
     assert matrix.rows_needed == 20
     ran = run(study, split(people({("f", "north"): 60, ("m", "south"): rows})))
-    assert ran.opening.blocks[-1].own == (True, opened)
+    assert ran.opening.blocks[-1].own == (opened, opened)
+    assert ran.opening.blocks[-1].rest == (() if opened else (0, 1))
 
 
 @pytest.mark.parametrize("parties", [1, 2, 3])

@@ -80,22 +80,18 @@ def test_a_regression_is_that_of_the_pooled_rows() -> None:
     assert [table.name for table in ran.answer().tables] == ["coefficients"]
 
 
-def test_a_group_of_too_few_rows_is_left_out() -> None:
-    """A group with fewer rows than ten a coefficient has no regression, and all says that it lacks it."""
+def test_a_group_of_too_few_rows_counts_in_all_and_has_no_answer_of_its_own() -> None:
+    """Fewer rows than ten a coefficient; were the other group opened, it could be had by subtraction."""
     rows = ROWS + [row | {"region": "south"} for row in rows_of(15, seed=4)]
     ran = run(study_of(COLUMNS, [Regression("y", PREDICTORS)], group_by=("region",)), split(rows))
     north = [row for row in rows if row["region"] == "north"]
-    assert_equal(ran, ols(north), "region = north")
-    south = ran.answer("region = south")
     few = len(rows) - len(north)
     assert 5 <= few < 50
+    south = ran.answer("region = south")
     assert south.withheld == f"{few} rows are fewer than the 50 that this needs"
     assert not south.figures
-    assert_equal(ran, ols(north))
-    assert ran.answer().remarks[0] == (
-        f"of {len(north)} of {len(rows)} rows: groups of fewer than 50 rows are left out "
-        "(region = south)"
-    )
+    assert "opened only together (region = north" in ran.answer("region = north").withheld
+    assert_equal(ran, ols(rows))
 
 
 def test_what_is_left_counts_where_it_is_enough_together() -> None:
@@ -288,18 +284,24 @@ def test_a_predictor_with_a_rare_category_opens_nothing(rare: str, size: int) ->
     assert not any(ran.vectors[1])
 
 
-def test_a_group_with_a_rare_category_is_opened_with_others_or_not_at_all() -> None:
-    """By itself it would tell of few; together with other small groups it may not."""
+@pytest.mark.parametrize(("rare", "together"), [("f", True), ("x", False)])
+def test_a_group_with_a_rare_category_is_opened_with_others_or_not_at_all(
+    rare: str, together: bool
+) -> None:
+    """By itself it would tell of few; with others it does not, unless these have none of it either."""
     north = [row | {"region": "north", "sex": "fm"[k % 2]} for k, row in enumerate(rows_of(80))]
     south = [
-        row | {"region": "south", "sex": "f" if k < 2 else "m"} for k, row in enumerate(rows_of(80))
+        row | {"region": "south", "sex": rare if k < 2 else "m"}
+        for k, row in enumerate(rows_of(80))
     ]
     study = study_of(COLUMNS, [Regression("y", ("x", "sex"))], group_by=("region",))
     ran = run(study, split(north + south))
-    assert ran.opening.blocks[-1].few == (1,)
-    assert "rare category" in ran.answer().remarks[0]
-    assert "fewer than 5 rows, but some" in ran.answer("region = south").withheld
-    assert ran.answer().rows == len(north)
+    block, every = ran.opening.blocks[-1], ran.answer()
+    assert block.rest == ((0, 1) if together else ())
+    assert block.few == (() if together else (1,))
+    assert every.rows == (160 if together else 80)
+    assert ("rare category" in " ".join(every.remarks)) is not together
+    assert ran.answer("region = south").withheld
 
 
 def test_errors_of_a_fit_hold_and_are_not_much_too_large() -> None:

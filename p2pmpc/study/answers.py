@@ -156,6 +156,13 @@ def _why_not(block: int, totals: Totals, level: Level) -> str:
             "some: it would speak of these few"
         )
     rows = sum(totals.opening.counts[k] for k in level.cells)
+    rest = totals.opening.blocks[block].rest
+    if rows >= needed and set(level.cells) & set(rest):
+        labels = [label_of(totals.plan.study, totals.plan.cells[k]) for k in rest]
+        return (
+            f"opened only together ({named(labels)}), so that those of them that are too small by themselves "
+            "count in all"
+        )
     if rows >= needed and len(level.cells) > 1:
         return f"each of its groups has fewer than the {needed} rows that this needs"
     return f"{rows} rows are fewer than the {needed} that this needs"

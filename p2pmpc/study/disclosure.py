@@ -5,8 +5,9 @@ Everybody draws the same conclusions from the same totals, so nobody has to be a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from p2pmpc.study.model import Study
 from p2pmpc.study.terms import Block, Monomial, Value
@@ -18,7 +19,7 @@ class BlockOpening:
 
     Args:
         own: Whether each group is opened by itself.
-        rest: The groups that are opened together, since each alone has too few rows; empty where they
+        rest: The groups that are opened together, since some of them have too few rows; empty where they
             have too few even together.
         few: The groups that would have enough rows, but few of some category.
     """
@@ -98,41 +99,69 @@ def open_groups(
         few = any(0 < number < study.minimum_group for number in numbers)
         return rows >= block.rows_needed and not few
 
-    owns = [tuple(shown[k] and is_opened(block, [k]) for k in groups) for block in blocks]
+    owns = [frozenset(k for k in groups if shown[k] and is_opened(block, [k])) for block in blocks]
+    units = [frozenset(frozenset({k}) for k in own) for own in owns]
+    matrices = [place for place, block in enumerate(blocks) if block.watched or block.has_rest]
+    for place in matrices:
+        others = [units[other] for other in matrices if other != place]
+        for rest in _rests(owns, matrices, counts, shown, place) if blocks[place].has_rest else ():
+            found = frozenset({rest} | {unit for unit in units[place] if not unit & rest})
+            if is_opened(blocks[place], sorted(rest)) and all(_agree(found, o) for o in others):
+                units[place] = found
+                break
     opened = []
-    for place, (block, own) in enumerate(zip(blocks, owns, strict=True)):
-        left = _left_together(blocks, owns, shown, place) if block.has_rest else ()
-        rest = left if left and is_opened(block, left) else ()
+    for block, own, unit in zip(blocks, owns, units, strict=True):
+        alone = {k for one in unit if len(one) == 1 for k in one}
+        together = next((tuple(sorted(one)) for one in unit if len(one) > 1), ())
         few = tuple(
             k
             for k in groups
-            if shown[k] and counts[k] >= block.rows_needed and not own[k] and k not in rest
+            if shown[k] and counts[k] >= block.rows_needed and k not in own and k not in together
         )
-        opened.append(BlockOpening(own, rest, few))
+        opened.append(BlockOpening(tuple(k in alone for k in groups), together, few))
     return Opening(tuple(counts), tuple(held_back), tuple(parties), shown, tuple(opened))
 
 
-def _left_together(
-    blocks: Sequence[Block], owns: Sequence[Sequence[bool]], shown: Sequence[bool], place: int
-) -> tuple[int, ...]:
-    """Return the groups that a block may open as one.
+_MOST_GIVEN_UP: Final = 8
+"""Groups that are no longer opened by themselves so that smaller ones count in "all"."""
 
-    Were some of them, and not all, opened by themselves in another block, the difference of the two blocks
-    would be what neither opens. So it is all that the block leaves, where other blocks treat all of these
-    alike; and otherwise those that no block opens by itself.
+Units = frozenset[frozenset[int]]
+"""The sets of groups that a block opens, each as one."""
+
+
+def _rests(
+    owns: Sequence[frozenset[int]],
+    matrices: Sequence[int],
+    counts: Sequence[int],
+    shown: Sequence[bool],
+    place: int,
+) -> Iterator[frozenset[int]]:
+    """Yield sets of groups that a block may open as one, the best first.
+
+    All that it does not open by themselves; where these are too few, the smallest others with them, so that
+    "all" is of all rows; and at last those that no block opens by itself.
     """
+    left = frozenset(k for k, is_shown in enumerate(shown) if is_shown) - owns[place]
+    if not left:
+        return
+    smallest = sorted(owns[place], key=lambda k: (counts[k], k))
+    for given_up in range(min(len(smallest), _MOST_GIVEN_UP) + 1):
+        yield left.union(smallest[:given_up])
+    if alone := left - frozenset().union(*(owns[other] for other in matrices)):
+        yield alone
 
-    def opening(group: int) -> tuple[bool, ...]:
-        return tuple(
-            own[group]
-            for block, own in zip(blocks, owns, strict=True)
-            if block.watched or block.has_rest
-        )
 
-    left = [k for k, is_own in enumerate(owns[place]) if shown[k] and not is_own]
-    if len({opening(k) for k in left}) > 1:
-        left = [k for k in left if not any(opening(k))]
-    return tuple(left)
+def _agree(one: Units, two: Units) -> bool:
+    """Return whether no difference of what two blocks open is what neither opens.
+
+    So it is where each two sets that overlap are such that one of them is made of sets of the other block.
+    """
+    return all(_is_made_of(a, two) or _is_made_of(b, one) for a in one for b in two if a & b)
+
+
+def _is_made_of(whole: frozenset[int], parts: Units) -> bool:
+    within = [part for part in parts if part & whole]
+    return frozenset().union(*within) == whole
 
 
 def holds_back(count: int, own_minimum: int) -> bool:

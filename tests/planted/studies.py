@@ -63,7 +63,7 @@ STUDIES: Final[tuple[Bug, ...]] = (
     ),
     *bugs(
         "study/disclosure",
-        "study_plan study_walk study_regression",
+        "study_plan study_walk study_regression study_attacks",
         [
             (
                 "a group of one row fewer than the minimum is shown",
@@ -102,8 +102,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "what one block leaves may be had from another",
-                "    if len({opening(k) for k in left}) > 1:\n",
-                "    if not left:\n",
+                "and all(_agree(found, o) for o in others):",
+                "and others is not None:",
             ),
         ],
     ),

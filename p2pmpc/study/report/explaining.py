@@ -284,7 +284,7 @@ def _learned(plan: Plan) -> list[str]:
         )
         if several:
             lines.append(
-                "Groups that are too small for it by themselves are put together as one for it."
+                "Groups that are too small for it by themselves are put together as one for it, with the smallest other where that is needed."
             )
     if plan.watched:
         lines.append(
