@@ -188,6 +188,20 @@ def test_weighted_means_left_out_of_a_group_cannot_be_had_from_a_rest() -> None:
     found = run(study, split([{**row, "flag": int(row["rare"] == "yes")} for row in rows]))
     assert found.opening.blocks[1].own == (False, True)
     assert found.opening.blocks[2].rest == ()
+    assert found.opening.blocks[2].own == (False, False)  # each has too few rows by itself
+
+
+def test_statistics_of_the_same_needs_take_the_same_groups_together() -> None:
+    """None of them waits for another to give a group up first: all of each is of all rows."""
+    statistics = (
+        Covariance(("age", "pay")),
+        Covariance(("hours", "pay")),
+        Regression("pay", ("age",)),
+    )
+    study = study_of([SITE, AGE, PAY, HOURS], statistics, group_by=("site",))
+    found = run(study, split(people(north=(12, 0), south=(25, 0))))
+    assert [block.rest for block in found.opening.blocks[1:]] == [(0, 1)] * 3
+    assert [found.answer("all", place).rows for place in range(3)] == [37] * 3
 
 
 # -- sums that nobody can have ------------------------------------------------------------------------

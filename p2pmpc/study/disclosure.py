@@ -102,13 +102,22 @@ def open_groups(
     owns = [frozenset(k for k in groups if shown[k] and is_opened(block, [k])) for block in blocks]
     units = [frozenset(frozenset({k}) for k in own) for own in owns]
     matrices = [place for place, block in enumerate(blocks) if block.watched or block.has_rest]
-    for place in matrices:
-        others = [units[other] for other in matrices if other != place]
-        for rest in _rests(owns, matrices, counts, shown, place) if blocks[place].has_rest else ():
-            found = frozenset({rest} | {unit for unit in units[place] if not unit & rest})
-            if is_opened(blocks[place], sorted(rest)) and all(_agree(found, o) for o in others):
+    decided: list[Units] = []
+    for place in sorted(
+        matrices, key=lambda place: blocks[place].has_rest
+    ):  # others cannot give way
+        for rest in _rests(blocks[place], owns, matrices, counts, shown, place):
+            found = frozenset({rest} | {unit for unit in units[place] if not unit & rest}) - {
+                frozenset()
+            }
+            is_enough = not rest or is_opened(blocks[place], sorted(rest))
+            if is_enough and all(_agree(found, other) for other in decided):
                 units[place] = found
                 break
+        else:
+            several = {k for other in decided for unit in other if len(unit) > 1 for k in unit}
+            units[place] = frozenset(unit for unit in units[place] if not unit & several)
+        decided.append(units[place])
     opened = []
     for block, own, unit in zip(blocks, owns, units, strict=True):
         alone = {k for one in unit if len(one) == 1 for k in one}
@@ -130,38 +139,43 @@ Units = frozenset[frozenset[int]]
 
 
 def _rests(
+    block: Block,
     owns: Sequence[frozenset[int]],
     matrices: Sequence[int],
     counts: Sequence[int],
     shown: Sequence[bool],
     place: int,
 ) -> Iterator[frozenset[int]]:
-    """Yield sets of groups that a block may open as one, the best first.
+    """Yield sets of groups that a block may open as one, the best first; an empty one for none.
 
     All that it does not open by themselves; where these are too few, the smallest others with them, so that
-    "all" is of all rows; and at last those that no block opens by itself.
+    "all" is of all rows; then those that no block opens by itself.
     """
     left = frozenset(k for k, is_shown in enumerate(shown) if is_shown) - owns[place]
-    if not left:
-        return
-    smallest = sorted(owns[place], key=lambda k: (counts[k], k))
-    for given_up in range(min(len(smallest), _MOST_GIVEN_UP) + 1):
-        yield left.union(smallest[:given_up])
-    if alone := left - frozenset().union(*(owns[other] for other in matrices)):
-        yield alone
+    if block.has_rest and left:
+        smallest = sorted(owns[place], key=lambda k: (counts[k], k))
+        for given_up in range(min(len(smallest), _MOST_GIVEN_UP) + 1):
+            yield left.union(smallest[:given_up])
+        yield left - frozenset().union(*(owns[other] for other in matrices))
+    yield frozenset()
 
 
 def _agree(one: Units, two: Units) -> bool:
     """Return whether no difference of what two blocks open is what neither opens.
 
-    So it is where each two sets that overlap are such that one of them is made of sets of the other block.
+    So it is where of each two sets that overlap one is made of sets of the other block.
     """
-    return all(_is_made_of(a, two) or _is_made_of(b, one) for a in one for b in two if a & b)
+    in_one = {group: unit for unit in one for group in unit}
+    in_two = {group: unit for unit in two for group in unit}
+    for unit in one:
+        touched = {in_two[group] for group in unit if group in in_two}
+        if not (_is_made_of(unit, in_two) or all(_is_made_of(o, in_one) for o in touched)):
+            return False
+    return True
 
 
-def _is_made_of(whole: frozenset[int], parts: Units) -> bool:
-    within = [part for part in parts if part & whole]
-    return frozenset().union(*within) == whole
+def _is_made_of(whole: frozenset[int], within: Mapping[int, frozenset[int]]) -> bool:
+    return all(group in within and within[group] <= whole for group in whole)
 
 
 def holds_back(count: int, own_minimum: int) -> bool:

@@ -102,8 +102,8 @@ STUDIES: Final[tuple[Bug, ...]] = (
             ),
             (
                 "what one block leaves may be had from another",
-                "and all(_agree(found, o) for o in others):",
-                "and others is not None:",
+                "all(_agree(found, other) for other in decided)",
+                "found is not None",
             ),
         ],
     ),
