@@ -5,11 +5,11 @@ Everybody draws the same conclusions from the same totals, so nobody has to be a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from p2pmpc.study.model import Study
+from p2pmpc.study.partition import Units, partition
 from p2pmpc.study.terms import Block, Monomial, Value
 
 
@@ -100,82 +100,31 @@ def open_groups(
         return rows >= block.rows_needed and not few
 
     owns = [frozenset(k for k in groups if shown[k] and is_opened(block, [k])) for block in blocks]
-    units = [frozenset(frozenset({k}) for k in own) for own in owns]
-    matrices = [place for place, block in enumerate(blocks) if block.watched or block.has_rest]
-    decided: list[Units] = []
-    for place in sorted(
-        matrices, key=lambda place: blocks[place].has_rest
-    ):  # others cannot give way
-        for rest in _rests(blocks[place], owns, matrices, counts, shown, place):
-            found = frozenset({rest} | {unit for unit in units[place] if not unit & rest}) - {
-                frozenset()
-            }
-            is_enough = not rest or is_opened(blocks[place], sorted(rest))
-            if is_enough and all(_agree(found, other) for other in decided):
-                units[place] = found
-                break
-        else:
-            several = {k for other in decided for unit in other if len(unit) > 1 for k in unit}
-            units[place] = frozenset(unit for unit in units[place] if not unit & several)
-        decided.append(units[place])
-    opened = []
-    for block, own, unit in zip(blocks, owns, units, strict=True):
-        alone = {k for one in unit if len(one) == 1 for k in one}
-        together = next((tuple(sorted(one)) for one in unit if len(one) > 1), ())
-        few = tuple(
-            k
-            for k in groups
-            if shown[k] and counts[k] >= block.rows_needed and k not in own and k not in together
-        )
-        opened.append(BlockOpening(tuple(k in alone for k in groups), together, few))
+    units = partition(blocks, owns, shown, counts, is_opened)
+    opened = [
+        _block_opening(block, own, unit, shown, counts)
+        for block, own, unit in zip(blocks, owns, units, strict=True)
+    ]
     return Opening(tuple(counts), tuple(held_back), tuple(parties), shown, tuple(opened))
 
 
-_MOST_GIVEN_UP: Final = 8
-"""Groups that are no longer opened by themselves so that smaller ones count in "all"."""
-
-Units = frozenset[frozenset[int]]
-"""The sets of groups that a block opens, each as one."""
-
-
-def _rests(
+def _block_opening(
     block: Block,
-    owns: Sequence[frozenset[int]],
-    matrices: Sequence[int],
-    counts: Sequence[int],
+    own: frozenset[int],
+    units: Units,
     shown: Sequence[bool],
-    place: int,
-) -> Iterator[frozenset[int]]:
-    """Yield sets of groups that a block may open as one, the best first; an empty one for none.
-
-    All that it does not open by themselves; where these are too few, the smallest others with them, so that
-    "all" is of all rows; then those that no block opens by itself.
-    """
-    left = frozenset(k for k, is_shown in enumerate(shown) if is_shown) - owns[place]
-    if block.has_rest and left:
-        smallest = sorted(owns[place], key=lambda k: (counts[k], k))
-        for given_up in range(min(len(smallest), _MOST_GIVEN_UP) + 1):
-            yield left.union(smallest[:given_up])
-        yield left - frozenset().union(*(owns[other] for other in matrices))
-    yield frozenset()
-
-
-def _agree(one: Units, two: Units) -> bool:
-    """Return whether no difference of what two blocks open is what neither opens.
-
-    So it is where of each two sets that overlap one is made of sets of the other block.
-    """
-    in_one = {group: unit for unit in one for group in unit}
-    in_two = {group: unit for unit in two for group in unit}
-    for unit in one:
-        touched = {in_two[group] for group in unit if group in in_two}
-        if not (_is_made_of(unit, in_two) or all(_is_made_of(o, in_one) for o in touched)):
-            return False
-    return True
-
-
-def _is_made_of(whole: frozenset[int], within: Mapping[int, frozenset[int]]) -> bool:
-    return all(group in within and within[group] <= whole for group in whole)
+    counts: Sequence[int],
+) -> BlockOpening:
+    """Return what a block opens, given which groups it could open by themselves, and what it does open."""
+    groups = range(len(counts))
+    alone = {k for unit in units if len(unit) == 1 for k in unit}
+    together = next((tuple(sorted(unit)) for unit in units if len(unit) > 1), ())
+    few = tuple(
+        k
+        for k in groups
+        if shown[k] and counts[k] >= block.rows_needed and k not in own and k not in together
+    )
+    return BlockOpening(tuple(k in alone for k in groups), together, few)
 
 
 def holds_back(count: int, own_minimum: int) -> bool:

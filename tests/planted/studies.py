@@ -100,10 +100,26 @@ STUDIES: Final[tuple[Bug, ...]] = (
                 "return rows >= block.rows_needed and not few",
                 "return rows >= block.rows_needed - 1 and not few",
             ),
+        ],
+    ),
+    *bugs(
+        "study/partition",
+        "study_attacks study_plan study_regression",
+        [
             (
                 "what one block leaves may be had from another",
                 "all(_agree(found, other) for other in decided)",
                 "found is not None",
+            ),
+            (
+                "a group too small is left out of all",
+                "range(min(len(smallest), _MOST_GIVEN_UP) + 1)",
+                "range(1)",
+            ),
+            (
+                "a group that is opened with others is opened by itself, too",
+                "frozenset(unit for unit in units if not unit & rest) |",
+                "frozenset(units) |",
             ),
         ],
     ),
