@@ -45,6 +45,7 @@ class Verdict:
         total_weight: The sum of private weights; None where weights are public.
         rounds: How many sums there are; transcript, total and confirmations are of the last one.
         agreed_rounds: How many were agreed on; 0 where that is open.
+        is_of_a_study: Whether the totals are those of a study, whose answers are shown instead.
     """
 
     transcript: str | None
@@ -57,6 +58,7 @@ class Verdict:
     total_weight: int | None = None
     rounds: int = 1
     agreed_rounds: int = 1
+    is_of_a_study: bool = False
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -96,7 +98,7 @@ class Verdict:
         return [
             f"verified       {shown}; every signature holds",
             f"arithmetic     {how}",
-            f"total          {total}",
+            *([] if self.total is None and self.is_of_a_study else [f"total          {total}"]),
             *(
                 []
                 if self.total_weight is None
@@ -178,7 +180,13 @@ def _verify_transcripts(
     if not directory.is_file():
         _check_none_missing(directory, rounds)
     agreed = result.session.parameters.rounds
-    found = replace(verdict, rounds=len(rounds), agreed_rounds=agreed, recomputed=recomputed)
+    found = replace(
+        verdict,
+        rounds=len(rounds),
+        agreed_rounds=agreed,
+        recomputed=recomputed,
+        is_of_a_study=bool(result.session.parameters.study),
+    )
     return found, session
 
 

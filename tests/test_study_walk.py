@@ -494,7 +494,9 @@ async def test_what_a_study_leaves_is_verified_again(tmp_path: Path) -> None:
     gathering = Gathering(tmp_path)
     await gathering.run([Seat(rows_of(k)) for k in range(3)])
     folder = tmp_path / "log"
-    verify_directory(folder)
+    found = verify_directory(folder)
+    assert found.is_of_a_study
+    assert "too long" not in replace(found, total=None).as_text()
     verdict = verify_study(folder)
     assert verdict is not None
     assert [peer.split()[0] for peer in verdict.peers] == ["member-0", "member-1", "member-2"]
