@@ -86,17 +86,30 @@ SHELL = [block for block in BLOCKS if block.language == "sh"]
 COMMANDS = [block for block in SHELL if block.terminal is None and block.heading != "Quick start"]
 
 
-def cloned(folder: Path) -> Processes:
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a virtual environment, written before any process is started.
+
+    A process that is forked while a program is being written holds it open for a moment, and the system
+    runs no program that somebody may write to.
+    """
+    folder = tmp_path_factory.mktemp("programs")
+    starts = {"python": '"$@"', "p2pmpc": '-c "from p2pmpc.cli import main; main()" "$@"'}
+    for name, arguments in starts.items():
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}\n')
+        program.chmod(0o755)
+    return folder
+
+
+def cloned(folder: Path, programs: Path) -> Processes:
     """Make a folder look like a clone after the first command of the quick start."""
     (folder / "swarm.py").symlink_to(ROOT / "swarm.py")
     (folder / "examples").symlink_to(ROOT / "examples")
     binaries = folder / ".venv" / "bin"
     binaries.mkdir(parents=True)
-    starts = {"python": '"$@"', "p2pmpc": '-c "from p2pmpc.cli import main; main()" "$@"'}
-    for name, arguments in starts.items():
-        program = binaries / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}\n')
-        program.chmod(0o755)
+    for program in programs.iterdir():
+        (binaries / program.name).symlink_to(program)
     (folder / "logs").mkdir()
     return Processes(folder)
 
@@ -106,10 +119,10 @@ def typed(processes: Processes, command: str) -> Running:
     return processes.start("bash", "-euo", "pipefail", "-c", command)
 
 
-def type_all(block: Block, folder: Path) -> list[Ended]:
+def type_all(block: Block, folder: Path, programs: Path) -> list[Ended]:
     """Type the commands of a block in a fresh clone, each once the one before has ended with 0."""
     ended: list[Ended] = []
-    with cloned(folder) as processes:
+    with cloned(folder, programs) as processes:
         for command in block.lines:
             ended.append(typed(processes, command).end())
             if ended[-1].code:
@@ -118,11 +131,13 @@ def type_all(block: Block, folder: Path) -> list[Ended]:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[int, Future[list[Ended]]]]:
+def ended(
+    tmp_path_factory: pytest.TempPathFactory, programs: Path
+) -> Iterator[Mapping[int, Future[list[Ended]]]]:
     """How the commands of all blocks end, by line: some blocks at a time, as most only wait."""
     with ThreadPoolExecutor(3) as pool:
         yield {
-            block.line: pool.submit(type_all, block, tmp_path_factory.mktemp("clone"))
+            block.line: pool.submit(type_all, block, tmp_path_factory.mktemp("clone"), programs)
             for block in COMMANDS
         }
 
@@ -189,13 +204,13 @@ def test_every_example_is_among_the_commands() -> None:
     assert examples <= typed_ones
 
 
-def test_the_terminals_agree(tmp_path: Path) -> None:
+def test_the_terminals_agree(tmp_path: Path, programs: Path) -> None:
     """The walk through the terminals prints the same four lines in each, with the total it shows."""
     terminals = [block for block in SHELL if block.terminal is not None]
     assert [block.terminal for block in terminals] == [1, 2, 3]
     address = f"127.0.0.1:{free_port()}"
     running = []
-    with cloned(tmp_path) as clone:
+    with cloned(tmp_path, programs) as clone:
         for block in terminals:
             (command,) = block.lines
             assert "127.0.0.1:9000" in command, f"{block}: not the address of the others"
