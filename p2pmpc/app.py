@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Token
 
-from p2pmpc.errors import ResourceExhausted
+from p2pmpc.errors import P2PMPCError, ResourceExhausted, exit_code_of
 
 
 def whole_number(_type: object, tokens: Sequence[Token]) -> int:
@@ -24,6 +24,14 @@ def whole_number(_type: object, tokens: Sequence[Token]) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,20}", text, re.ASCII):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def show_error(error: P2PMPCError) -> int:
+    """Show an error of a command that reveals nothing to anybody, and return the exit code."""
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  next: {error.hint}\n")
+    return exit_code_of(error)
 
 
 def leave_at_once(code: int) -> None:

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from p2pmpc.app import show_error
 from p2pmpc.errors import P2PMPCError
 from p2pmpc.identity import format_id
 from p2pmpc.identity_file import default_key, lasting_key
 from p2pmpc.keys import load
 from p2pmpc.ledger import ledger_json, ledger_table
 from p2pmpc.ledger_file import ledger_path, read_ledger
-from p2pmpc.study.session.command import show_error
 from p2pmpc.study.session.evidence import verify_study
 from p2pmpc.verify import verify_directory
 

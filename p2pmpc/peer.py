@@ -290,12 +290,14 @@ class Peer:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Ask a person within the block, which a signal ends.
+        """Ask a person within the block, which a signal ends, also one that came before.
 
         Raises:
             Interrupted: A signal came.
         """
         with trio.CancelScope() as self._asking:
+            if self._interrupted is not None:
+                self._asking.cancel()
             yield
         if self._interrupted is not None:
             raise self._interrupted

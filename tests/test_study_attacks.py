@@ -249,7 +249,7 @@ def test_impossible_sums_are_refused(policy: WeightPolicy, statistic: Statistic)
 def _changed(term: Any, value: Callable[[int], int], *, group: int = 0) -> None:
     statistic = next(s for s in EACH if _has(s, term))
     found = answered(WeightPolicy.ROWS, statistic)
-    block = next(k for k, b in enumerate(found.plan.blocks) if term in b.place)
+    block = next(k for k, b in enumerate(found.plan.blocks) if term in b.terms)
     place, sums = found.plan.slot(block, group, term), list(found.vectors[1])
     sums[place] = value(sums[place])
     check_sums(found.plan, found.opening, sums)
@@ -257,7 +257,7 @@ def _changed(term: Any, value: Callable[[int], int], *, group: int = 0) -> None:
 
 def _has(statistic: Statistic, term: Any) -> bool:
     blocks = answered(WeightPolicy.ROWS, statistic).plan.blocks
-    return any(term in block.place for block in blocks)
+    return any(term in block.terms for block in blocks)
 
 
 def test_sums_just_beyond_what_is_possible_are_refused() -> None:

@@ -371,6 +371,24 @@ async def test_a_signal_ends_the_question(tmp_path: Path) -> None:
 
 
 @at_once
+async def test_whoever_was_interrupted_before_is_not_asked(tmp_path: Path) -> None:
+    """A signal that came before the question ends it at once: nobody waits for an answer."""
+    options = NodeOptions(key=str(tmp_path / "key"), no_state=True, log_dir=str(tmp_path / "log"))
+    load_or_create(tmp_path / "key", os.urandom)
+    with peer_of(
+        with_parameters(Plan(parse_study(TEXT.encode())), options),
+        None,
+        network=MemoryNetwork(),
+        entropy=os.urandom,
+        observer=Callback(lambda _event, _fields: None),
+        brings_later=True,
+    ) as peer:
+        await peer.interrupt(Interrupted(signal.SIGINT))
+        with pytest.raises(Interrupted), trio.fail_after(5), peer.asking():
+            await trio.sleep_forever()
+
+
+@at_once
 async def test_whoever_is_asked_and_agrees_takes_part(tmp_path: Path) -> None:
     """A yes lets the study go on, however long people read: the others wait as for those who join."""
     asked: list[str] = []

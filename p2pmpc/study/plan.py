@@ -19,7 +19,7 @@ from typing import Final
 from p2pmpc.encoding import LARGEST_SCALED
 from p2pmpc.errors import InputRefused
 from p2pmpc.product import FIELDS
-from p2pmpc.study.disclosure import BlockOpening, Opening, holds_back, open_groups
+from p2pmpc.study.disclosure import Opening, holds_back, open_groups
 from p2pmpc.study.model import Study
 from p2pmpc.study.terms import (
     Block,
@@ -36,7 +36,7 @@ from p2pmpc.study.terms import (
 )
 
 LARGEST_HALF_RANGE: Final = 1 << 52
-"""Of a column that is multiplied: so that any engine sums its products in 38 decimal digits."""
+"""Of a column that is multiplied: an engine splits its values at 2^26, and either half is small."""
 
 MOST_NUMBERS: Final = 1 << 22
 """In a vector: whoever reads a study, and every party, must have room for it."""
@@ -385,6 +385,3 @@ def _numbers(
 def rounded(number: int, shift: int) -> int:
     """Return number / 2^shift, rounded half up."""
     return (number + (1 << shift >> 1)) >> shift
-
-
-__all__ = ["Aggregates", "BlockOpening", "Plan", "Summed", "Totals"]

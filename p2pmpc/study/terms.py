@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -147,11 +146,6 @@ class Block:
     rows_needed: int
     has_rest: bool
     watched: tuple[Monomial, ...] = ()
-
-    @cached_property
-    def place(self) -> dict[Term, int]:
-        """Where each term stands among the terms."""
-        return {term: place for place, term in enumerate(self.terms)}
 
 
 def regressors_of(statistic: Regression, study: Study) -> tuple[Factor, ...]:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import trio
 from cyclopts import Parameter
 
-from p2pmpc.app import whole_number
+from p2pmpc.app import show_error, whole_number
 from p2pmpc.errors import (
     ConfigurationError,
     Interrupted,
@@ -33,7 +33,6 @@ from p2pmpc.study.demo.data import (
     study_text,
 )
 from p2pmpc.study.demo.running import Parties
-from p2pmpc.study.session.command import show_error
 from p2pmpc.study.session.evidence import verify_study
 from p2pmpc.verify import verify_directory
 

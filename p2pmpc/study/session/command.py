@@ -16,6 +16,7 @@ from typing import Annotated
 import trio
 from cyclopts import App, Parameter
 
+from p2pmpc.app import show_error
 from p2pmpc.errors import (
     AgreementFailed,
     ConfigurationError,
@@ -55,14 +56,6 @@ from p2pmpc.study.session.telling import StudyLines
 from p2pmpc.study.session.walk import Part, Walked
 
 study_app = App(name="study", help="Write a study file, and read what it asks.")
-
-
-def show_error(error: P2PMPCError) -> int:
-    """Show an error of a command that reveals nothing to anybody, and return the exit code."""
-    print(f"error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  next: {error.hint}", file=sys.stderr)
-    return exit_code_of(error)
 
 
 def run_init() -> int:
